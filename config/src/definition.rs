@@ -1,0 +1,291 @@
+//! The image definition: `images/NAME.toml`, what one image contains and how it is laid out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::Refusal;
+use crate::node::OnDamage;
+
+/// One image definition, after `extends` was resolved (tables merged, lists replaced).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// Image name (`IMAGE_ID`): `[a-z0-9][a-z0-9-]*`, at most 32 bytes.
+    pub name: String,
+    /// Image version (`IMAGE_VERSION`), as UAPI.10 compares versions.
+    pub version: String,
+    /// `x86_64` is the one that exists so far.
+    pub architecture: Architecture,
+    /// Sensitivity class of the workload that this image may run.
+    pub class: String,
+    /// Another definition that this one is laid over; empty after it was resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<String>,
+    /// `1.37` (newest patch release) or `1.37.2`.
+    pub kubernetes: String,
+    /// What a refusal does once the boot manifest is verified.
+    #[serde(default)]
+    pub refusal: Refusal,
+    /// The kernel: which component carries it, its command line, its modules.
+    pub kernel: Kernel,
+    /// Component name → component.
+    pub components: BTreeMap<String, Component>,
+    /// Sizes of the partitions.
+    #[serde(default)]
+    pub partitions: Partitions,
+    /// Limits that fail the build.
+    pub budgets: Budgets,
+    /// EROFS parameters.
+    #[serde(default)]
+    pub erofs: Erofs,
+    /// Container images carried in the root and imported at boot: image name → what is in it.
+    #[serde(default)]
+    pub preload: BTreeMap<String, PreloadImage>,
+    /// Static pods: name → manifest file, beside the definition.
+    #[serde(default)]
+    pub static_pods: BTreeMap<String, String>,
+    /// The state partition.
+    #[serde(default)]
+    pub state: State,
+}
+
+/// CPU architecture of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// 64-bit x86.
+    #[serde(rename = "x86_64")]
+    X86_64,
+}
+
+/// The kernel of the image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    /// The component whose files hold `boot/vmlinuz-*` and `usr/lib/modules/*`.
+    pub component: String,
+    /// Arguments of the kernel; the builder appends the final ` --`.
+    pub command_line: Vec<String>,
+    /// Modules by wave.
+    pub modules: Modules,
+}
+
+/// Kernel modules by wave, without their dependencies (the builder closes the lists).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modules {
+    /// In the initramfs and loaded there, all of them.
+    pub boot: Vec<String>,
+    /// In the initramfs, loaded there when a device's modalias asks for them (disk drivers).
+    pub boot_by_alias: Vec<String>,
+    /// In the root, loaded before kubelet starts.
+    pub early: Vec<String>,
+    /// In the root, loaded beside containerd and kubelet.
+    pub always: Vec<String>,
+    /// In the root, loaded when a device's modalias asks for them.
+    pub by_alias: Vec<String>,
+}
+
+/// One upstream thing with its files in the root.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Where it comes from.
+    pub source: Source,
+    /// Path in the root → path in what the source yields. A key that ends in `/` takes a whole folder.
+    #[serde(default)]
+    pub install: BTreeMap<String, String>,
+    /// Symbolic links: path in the root → (relative) target.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
+    /// Patterns (`*` within a name, `**` across folders) of every path that this component may put into the root.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Modes that differ from 0755 for ELF files and 0644 for others: path in the root → octal text.
+    #[serde(default)]
+    pub modes: BTreeMap<String, String>,
+}
+
+/// Where a component comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Source {
+    /// A package of a signed apt archive.
+    Deb(DebSource),
+    /// Go modules, built from source.
+    Go(GoSource),
+    /// A release file by SHA-256.
+    Url(UrlSource),
+    /// A crate of this repository.
+    Workspace(WorkspaceSource),
+    /// Files beside the definition.
+    File(FileSource),
+}
+
+/// A package of a signed apt archive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DebSource {
+    /// Binary package; a meta package is followed by `follow`.
+    pub package: String,
+    /// Suite by code name; its `-updates` and `-security` are looked at too.
+    #[serde(default = "default_suite")]
+    pub suite: String,
+    /// Take the package whose name starts with this among the dependencies of `package` instead
+    /// (the kernel's meta package → the kernel).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<String>,
+}
+
+fn default_suite() -> String {
+    "trixie".into()
+}
+
+/// Go commands built from source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoSource {
+    /// Module path.
+    pub module: String,
+    /// `2.3` (newest patch release) or `2.3.7`; absent for Kubernetes itself, whose version the definition names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Packages of commands, relative to the module (`cmd/kubelet`). Each yields a file named as its last part.
+    pub commands: Vec<String>,
+    /// Build tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Linker `-X` settings; `{version}` stands for the version without its `v`.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+    /// Compile with cgo, the locked C compiler and these locked static libraries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgo: Option<Cgo>,
+}
+
+/// What a cgo build links.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cgo {
+    /// Static C libraries; `libseccomp` is the one that exists.
+    pub libraries: Vec<String>,
+}
+
+/// A release file by SHA-256.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UrlSource {
+    /// Where it is; `http` and `https`.
+    pub url: String,
+    /// Its SHA-256, lowercase hex.
+    pub sha256: String,
+    /// What it is called and described as in reports.
+    pub version: String,
+    /// Unpack a `.tar`, `.tar.gz`, `.tar.xz` or `.tar.zst`; else it is one file named as the URL's last part.
+    #[serde(default)]
+    pub unpack: bool,
+}
+
+/// A crate of Orlop's own repository, built for the node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceSource {
+    /// Package name of the crate; yields a file named as the binary.
+    pub package: String,
+}
+
+/// Files of the user, beside the definition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSource {
+    /// A file or a folder, relative to the definition that names it.
+    pub path: String,
+    /// Version for reports.
+    #[serde(default = "unversioned")]
+    pub version: String,
+}
+
+fn unversioned() -> String {
+    "0".into()
+}
+
+/// Sizes in MiB.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Partitions {
+    /// EFI system partition.
+    pub esp_mib: u64,
+    /// Root partition of each slot; absent: twice the root, rounded up to 16 MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_mib: Option<u64>,
+    /// State partition in the image, before it grows.
+    pub state_mib: u64,
+}
+
+impl Default for Partitions {
+    fn default() -> Self {
+        Partitions { esp_mib: 256, root_mib: None, state_mib: 512 }
+    }
+}
+
+/// Limits that fail the build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budgets {
+    /// Bytes of the root image.
+    pub root_bytes: u64,
+    /// Files in the root.
+    pub files: u64,
+    /// Files with an execute bit.
+    pub executables: u64,
+    /// Setuid or setgid files.
+    #[serde(default)]
+    pub setuid: u64,
+    /// Files that start with `#!`, and known interpreters.
+    #[serde(default)]
+    pub interpreters: u64,
+}
+
+/// EROFS parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Erofs {
+    /// As `mkfs.erofs -z` takes it.
+    pub compression: String,
+    /// As `mkfs.erofs -C` takes it, in KiB.
+    pub cluster_kib: u32,
+}
+
+impl Default for Erofs {
+    fn default() -> Self {
+        Erofs { compression: "zstd,3".into(), cluster_kib: 64 }
+    }
+}
+
+/// A container image that the builder makes out of one component's file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreloadImage {
+    /// Component whose files the image's one layer holds.
+    pub component: String,
+    /// Path in the image → path in what the component yields.
+    pub files: BTreeMap<String, String>,
+    /// Entry point.
+    pub entrypoint: Vec<String>,
+    /// `uid:gid` that the process runs as.
+    #[serde(default = "nobody")]
+    pub user: String,
+}
+
+fn nobody() -> String {
+    "65535:65535".into()
+}
+
+/// The state partition.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// What happens to a filesystem that does not mount.
+    pub on_damage: OnDamage,
+}

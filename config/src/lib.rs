@@ -1,0 +1,15 @@
+//! The typed documents of Orlop, their checks, and what is rendered from them. Pure data, no I/O.
+//!
+//! | document | who writes it | who reads it |
+//! |---|---|---|
+//! | [`definition`] image definition | a person | `orlop` |
+//! | [`lockfile`] lockfile | `orlop lock` | `orlop build` |
+//! | [`manifest`] boot and release manifest | `orlop build` | PID 1, `orlop verify` |
+//! | [`node`] node settings, in the root | `orlop build` | PID 1 |
+
+#[cfg(feature = "toml")]
+pub mod definition;
+#[cfg(feature = "toml")]
+pub mod lockfile;
+pub mod manifest;
+pub mod node;
