@@ -1,0 +1,72 @@
+# Set-up, image, run, test, lint, bench. `make help` lists them; the README says more.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CACHE   := $(if $(ORLOP_CACHE),$(ORLOP_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/orlop,$(HOME)/.cache/orlop))
+CARGO   := cargo
+ORLOP   := target/debug/orlop
+OUT     := out/standalone
+KEYS    := out/keys
+KEY     := $(KEYS)/development-release.key
+DENY    := $(CACHE)/tools/cargo-deny-0.20.2/bin/cargo-deny
+
+# What a fresh Debian 12 or 13 lacks, by what it is for.
+PACKAGES_BUILD   := build-essential ca-certificates curl git gpgv python3 python3-pip xz-utils
+PACKAGES_RUN     := ovmf qemu-system-x86 qemu-utils
+PACKAGES_WITNESS := cryptsetup-bin dosfstools e2fsprogs fdisk gdisk mtools openssl
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+.PHONY: setup
+setup: ## install what is missing, and say what that is
+	@missing=(); \
+	for package in $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_WITNESS); do \
+	  dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); \
+	done; \
+	command -v go >/dev/null || missing+=(golang-go); \
+	if (( $${#missing[@]} )); then \
+	  if [[ $$(id -u) != 0 ]]; then \
+	    echo "setup: these packages are missing; install them as root, then run make again:"; \
+	    echo "  apt-get install --no-install-recommends $${missing[*]}"; exit 1; \
+	  fi; \
+	  echo "setup: apt-get install $${missing[*]}"; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$${missing[@]}" >/dev/null; \
+	fi
+	@command -v rustup >/dev/null || { echo "setup: Rust is missing; install rustup as its own site says, then run make again"; exit 1; }
+	@channel=$$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml); \
+	if ! rustup component list --toolchain "$$channel" --installed 2>/dev/null | grep -q 'rust-std-x86_64-unknown-linux-musl' \
+	  || ! rustup component list --toolchain "$$channel" --installed | grep -q '^clippy'; then \
+	  echo "setup: rustup toolchain install $$channel, with clippy, rustfmt and the musl target"; \
+	  rustup toolchain install "$$channel" --profile minimal --component clippy,rustfmt --target x86_64-unknown-linux-musl; \
+	fi
+
+.PHONY: orlop
+orlop: setup
+	@$(CARGO) build --locked --quiet -p orlop
+
+$(KEY): | orlop
+	@$(ORLOP) keygen $(KEYS) --development
+
+.PHONY: image
+image: orlop $(KEY) ## build the standalone image into out/standalone
+	@$(ORLOP) build images/standalone.toml --key $(KEY) --out $(OUT) --relock-gone
+
+.PHONY: run
+run: image ## boot it in QEMU until kubelet is healthy and its pod runs
+	@$(ORLOP) run $(OUT)/standalone.raw --until pod hello
+
+.PHONY: lint
+lint: setup $(DENY) ## formatting, clippy, licences
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
+	@$(DENY) --log-level warn check licenses bans sources
+
+$(DENY):
+	@echo "setup: cargo install cargo-deny (once, into $(CACHE)/tools)"
+	@$(CARGO) install cargo-deny --quiet --locked --debug --no-default-features --version 0.20.2 --root $(CACHE)/tools/cargo-deny-0.20.2

@@ -1,0 +1,10 @@
+//! The builder: one image definition becomes an immutable, signed disk image, without privilege.
+//!
+//! Imports point down: [`cli`] → [`image`] → [`formats`], [`tree`], [`sources`] → `orlop_chain` → `orlop_config`.
+
+pub mod cli;
+pub mod formats;
+pub mod image;
+pub mod keys;
+pub mod sources;
+pub mod tree;

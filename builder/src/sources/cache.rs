@@ -1,0 +1,201 @@
+//! The cache: files by their SHA-256, and whole results of build steps by the hash of their inputs.
+//!
+//! ```text
+//! sha256/ab/cdef…   a file as it was fetched
+//! partial/…         what arrived of a file so far
+//! results/KEY/      what a step made; there when it is whole, else not
+//! locks/…           so that two builds share all of this
+//! go/mod go/build   the go command's own caches
+//! ```
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use sha2::{Digest, Sha256};
+
+use super::error::{At, Error};
+
+/// The cache folder. Cheap to open; blobs are verified at most once by each value of this type.
+#[derive(Debug)]
+pub struct Cache {
+    root: PathBuf,
+    verified: Mutex<BTreeSet<String>>,
+}
+
+/// Holds a lock of the cache until it is dropped.
+#[derive(Debug)]
+pub struct Guard {
+    _file: File,
+}
+
+impl Cache {
+    /// The user's cache: `$ORLOP_CACHE`, else `$XDG_CACHE_HOME/orlop`, else `~/.cache/orlop`.
+    pub fn open() -> Result<Cache, Error> {
+        let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let root = named("ORLOP_CACHE")
+            .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("orlop")))
+            .or_else(|| named("HOME").map(|home| home.join(".cache/orlop")))
+            .ok_or_else(|| Error::Unresolved("no cache folder: set ORLOP_CACHE or HOME".into()))?;
+        Cache::at(&root)
+    }
+
+    /// A cache in a given folder, which is made when it is missing.
+    pub fn at(root: &Path) -> Result<Cache, Error> {
+        fs::create_dir_all(root).at(root.display())?;
+        let root = root.canonicalize().at(root.display())?;
+        Ok(Cache { root, verified: Mutex::default() })
+    }
+
+    /// A folder of the cache that is somebody else's (the go command's, a compiler's); made when it is missing.
+    pub fn folder(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.root.join(name);
+        fs::create_dir_all(&path).at(path.display())?;
+        Ok(path)
+    }
+
+    /// Where the blob with this digest lies, whether it is there or not.
+    pub fn blob_path(&self, sha256: &str) -> PathBuf {
+        let (first, rest) = sha256.split_at_checked(2).unwrap_or((sha256, ""));
+        self.root.join("sha256").join(first).join(rest)
+    }
+
+    /// Whether a blob of the right size is there. Looks at no content: [`Cache::blob`] does, when it is used.
+    pub fn has(&self, sha256: &str, size: Option<u64>) -> bool {
+        fs::metadata(self.blob_path(sha256))
+            .is_ok_and(|meta| meta.is_file() && size.is_none_or(|size| meta.len() == size))
+    }
+
+    /// A blob that is there and has been hashed in this run. A damaged one is removed and reported as
+    /// [`Error::Corrupt`], a missing one is `None`.
+    pub fn blob(&self, sha256: &str) -> Result<Option<PathBuf>, Error> {
+        let path = self.blob_path(sha256);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        if self.verified.lock().expect("no panic while it is held").contains(sha256) {
+            return Ok(Some(path));
+        }
+        let got = hash_file(&path)?;
+        if got != sha256 {
+            fs::remove_file(&path).at(path.display())?;
+            return Err(Error::Corrupt { path: path.display().to_string(), got });
+        }
+        self.verified.lock().expect("no panic while it is held").insert(sha256.into());
+        Ok(Some(path))
+    }
+
+    /// Puts bytes into the cache; gives their digest.
+    pub fn insert(&self, mut from: impl Read) -> Result<String, Error> {
+        let mut temporary = tempfile::NamedTempFile::new_in(self.folder("partial")?).at("a temporary file")?;
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = from.read(&mut buffer).at("reading what goes into the cache")?;
+            if n == 0 {
+                break;
+            }
+            hash.update(&buffer[..n]);
+            temporary.write_all(&buffer[..n]).at(temporary.path().display())?;
+        }
+        let sha256 = hex::encode(hash.finalize());
+        self.adopt(&temporary.into_temp_path(), &sha256)?;
+        Ok(sha256)
+    }
+
+    /// Moves a whole file, which lies in the cache's file system and was hashed on arrival, to its place.
+    pub fn adopt(&self, file: &Path, sha256: &str) -> Result<PathBuf, Error> {
+        let path = self.blob_path(sha256);
+        let folder = path.parent().expect("a blob lies in a folder");
+        fs::create_dir_all(folder).at(folder.display())?;
+        File::open(file).and_then(|file| file.sync_all()).at(file.display())?;
+        fs::rename(file, &path).at(path.display())?;
+        self.verified.lock().expect("no panic while it is held").insert(sha256.into());
+        Ok(path)
+    }
+
+    /// Waits for and takes a lock that all builds with this cache share.
+    pub fn lock(&self, name: &str) -> Result<Guard, Error> {
+        let path = self.folder("locks")?.join(name);
+        let file = File::options().create(true).truncate(false).write(true).open(&path).at(path.display())?;
+        file.lock().at(path.display())?;
+        Ok(Guard { _file: file })
+    }
+
+    /// A result that was made before.
+    pub fn existing(&self, key: &Key) -> Option<PathBuf> {
+        let path = self.root.join("results").join(&key.0);
+        path.is_dir().then_some(path)
+    }
+
+    /// The result with this key; `make` fills an empty folder when there is none. Nobody sees it before it is whole.
+    pub fn result(&self, key: &Key, make: impl FnOnce(&Path) -> Result<(), Error>) -> Result<PathBuf, Error> {
+        if let Some(path) = self.existing(key) {
+            return Ok(path);
+        }
+        let _guard = self.lock(&key.0)?;
+        if let Some(path) = self.existing(key) {
+            return Ok(path);
+        }
+        let results = self.folder("results")?;
+        let temporary = results.join(format!(".{}", key.0));
+        if temporary.exists() {
+            // Left by a build that was interrupted; we hold the lock, so it is nobody's.
+            fs::remove_dir_all(&temporary).at(temporary.display())?;
+        }
+        fs::create_dir(&temporary).at(temporary.display())?;
+        if let Err(error) = make(&temporary) {
+            let _ = fs::remove_dir_all(&temporary);
+            return Err(error);
+        }
+        let folder = File::open(&temporary).at(temporary.display())?;
+        nix::unistd::syncfs(&folder).map_err(std::io::Error::from).at(temporary.display())?;
+        let path = results.join(&key.0);
+        fs::rename(&temporary, &path).at(path.display())?;
+        Ok(path)
+    }
+}
+
+/// Key of a step's result: the step's name and the hash of all its inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// The key of the step `name` (`[a-z0-9-]`) with these inputs, in order. A recipe whose code changes what
+    /// it makes counts its `recipe` number up.
+    pub fn new(name: &str, recipe: u32, inputs: &[&str]) -> Key {
+        let mut hash = Sha256::new();
+        hash.update(b"orlop-step-v1\0");
+        for part in [name, &recipe.to_string()].iter().chain(inputs) {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Key(format!("{name}-{}", &hex::encode(hash.finalize())[..40]))
+    }
+
+    /// The key as text, to be an input of another.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// SHA-256 of a file, lowercase hex.
+pub fn hash_file(path: &Path) -> Result<String, Error> {
+    let mut file = File::open(path).at(path.display())?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let n = file.read(&mut buffer).at(path.display())?;
+        if n == 0 {
+            return Ok(hex::encode(hash.finalize()));
+        }
+        hash.update(&buffer[..n]);
+    }
+}
+
+/// SHA-256 of bytes, lowercase hex.
+pub fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}

@@ -1,0 +1,134 @@
+//! What can go wrong with an input. Each says which input, what was found, and the next step.
+
+use std::fmt::Display;
+use std::io;
+
+/// A locked package that the archive does not have any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// The input's name in the lockfile.
+    pub input: String,
+    /// What was locked: package and version.
+    pub locked: String,
+    /// The version that the signed index names now, where one could be found out.
+    pub replacement: Option<String>,
+}
+
+impl Display for Gone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.replacement {
+            Some(now) => write!(f, "input `{}`: {} was replaced by {now}", self.input, self.locked),
+            None => write!(f, "input `{}`: {} is gone", self.input, self.locked),
+        }
+    }
+}
+
+/// Why an input could not be locked, fetched or built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried, with its path.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Content that is not what was locked. Nothing of it was kept.
+    #[error("input `{input}`: expected SHA-256 {expected}, got {got}, from {from}; nothing was kept. If upstream replaced the file on purpose, run `orlop lock --update {input}` and read the difference")]
+    WrongHash {
+        /// The input.
+        input: String,
+        /// The locked digest.
+        expected: String,
+        /// The digest that arrived.
+        got: String,
+        /// Where it came from.
+        from: String,
+    },
+    /// A file in the cache changed since it was put there.
+    #[error("{path} in the cache is damaged (its SHA-256 is {got}); it was removed")]
+    Corrupt {
+        /// The blob.
+        path: String,
+        /// Its digest now.
+        got: String,
+    },
+    /// Locked packages that the archive does not have any more.
+    #[error("the archive dropped what was locked: {}; `orlop build --relock-gone` takes what replaced it", list(.0))]
+    Gone(Vec<Gone>),
+    /// The input is not in the cache, and no socket may be opened.
+    #[error("input `{input}` is not in the cache, and --offline opens no connection; run `orlop lock --fetch DEFINITION` while there is a network")]
+    Offline {
+        /// The input.
+        input: String,
+    },
+    /// The file is not there (404, 410).
+    #[error("{url}: not there (HTTP status {status})")]
+    NotFound {
+        /// Where it was looked for.
+        url: String,
+        /// What the server said.
+        status: u16,
+    },
+    /// A transfer failed after all attempts.
+    #[error("{url}: {reason}")]
+    Network {
+        /// From where.
+        url: String,
+        /// What happened at the last attempt.
+        reason: String,
+    },
+    /// An index that is not signed as it must be.
+    #[error("{what}: {reason}; nothing of it is used")]
+    Signature {
+        /// Which index.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tool that could not be started or that failed.
+    #[error("{program}: {reason}")]
+    Tool {
+        /// The program and what it was asked to do.
+        program: String,
+        /// Its status and the end of what it wrote, or why it could not be started.
+        reason: String,
+    },
+    /// The lockfile does not hold what the definition asks for.
+    #[error("{0}; run `orlop lock DEFINITION`")]
+    Lock(String),
+    /// Input text or bytes that cannot be understood.
+    #[error("{what}: {reason}")]
+    Format {
+        /// Which file, with line or offset.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// What the definition asks for does not exist.
+    #[error("{0}")]
+    Unresolved(String),
+}
+
+fn list(gone: &[Gone]) -> String {
+    gone.iter().map(Gone::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Error {
+    /// A [`Error::Format`].
+    pub fn format(what: impl Display, reason: impl Display) -> Error {
+        Error::Format { what: what.to_string(), reason: reason.to_string() }
+    }
+}
+
+/// Says what was tried when a file operation fails.
+pub(crate) trait At<T> {
+    fn at(self, what: impl Display) -> Result<T, Error>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, what: impl Display) -> Result<T, Error> {
+        self.map_err(|source| Error::Io { what: what.to_string(), source })
+    }
+}
