@@ -7,6 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::Refusal;
 use crate::node::OnDamage;
 
+mod check;
+mod load;
+mod pattern;
+
+pub use check::Problem;
+pub(crate) use check::is_sha256;
+pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, resolve};
+pub use pattern::matches;
+
 /// One image definition, after `extends` was resolved (tables merged, lists replaced).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +38,9 @@ pub struct Definition {
     pub refusal: Refusal,
     /// The kernel: which component carries it, its command line, its modules.
     pub kernel: Kernel,
+    /// The component whose files hold systemd's UKI stub; it installs nothing into the root.
+    #[serde(default = "stub")]
+    pub stub: String,
     /// Component name → component.
     pub components: BTreeMap<String, Component>,
     /// Sizes of the partitions.
@@ -48,6 +60,10 @@ pub struct Definition {
     /// The state partition.
     #[serde(default)]
     pub state: State,
+}
+
+fn stub() -> String {
+    "stub".into()
 }
 
 /// CPU architecture of the image.
@@ -93,7 +109,8 @@ pub struct Modules {
 pub struct Component {
     /// Where it comes from.
     pub source: Source,
-    /// Path in the root → path in what the source yields. A key that ends in `/` takes a whole folder.
+    /// Path in the root → path in what the source yields. A key that ends in `/` takes a whole folder. A pattern
+    /// on the right (`*` within a name) makes one file: everything that matches, in the order of the paths' bytes.
     #[serde(default)]
     pub install: BTreeMap<String, String>,
     /// Symbolic links: path in the root → (relative) target.

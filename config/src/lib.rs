@@ -13,3 +13,10 @@ pub mod definition;
 pub mod lockfile;
 pub mod manifest;
 pub mod node;
+#[cfg(feature = "toml")]
+pub mod render;
+#[cfg(feature = "toml")]
+mod text;
+
+#[cfg(feature = "toml")]
+pub use text::{Mistake, Text};

@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod document;
+mod request;
+
+pub use document::{LockError, parse, render};
+pub use request::{request_digest_input, toolchains};
+
 /// Version of the lockfile's format.
 pub const VERSION: u32 = 1;
 

@@ -2,6 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+mod document;
+
+pub use document::{
+    DocumentError, LIMIT, VERSION, parse_boot, parse_release, parse_signature_partition, parse_sums, render_boot,
+    render_release, render_signature_partition, render_sums,
+};
+
 /// What is signed for a boot manifest is this, then the SHA-256 of the exact stored bytes.
 pub const BOOT_DOMAIN: &[u8] = b"orlop-boot-v1\0";
 /// The same for a release manifest.

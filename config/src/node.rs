@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Version of both documents' formats.
+pub const VERSION: u32 = 1;
 /// Where the node settings lie in the root.
 pub const NODE_SETTINGS: &str = "/usr/share/orlop/node.json";
 /// Where the root's module list lies.

@@ -1,0 +1,63 @@
+//! containerd's configuration (host-contract.md §5).
+
+use super::SANDBOX_IMAGE;
+
+/// `/etc/containerd/config.toml`, version 3 of its format.
+///
+/// No image verifier is configured, because none exists yet, and its plugin is off: it would let everything
+/// pass that a missing folder does not object to. NRI is off: its socket and plugin folder run code.
+pub fn containerd() -> String {
+    CONFIG.replace("@SANDBOX@", SANDBOX_IMAGE)
+}
+
+const CONFIG: &str = r#"version = 3
+root = "/var/lib/containerd"
+state = "/run/containerd"
+oom_score = -999
+imports = []
+required_plugins = ["io.containerd.grpc.v1.cri"]
+disabled_plugins = [
+  "io.containerd.image-verifier.v1.bindir",
+  "io.containerd.internal.v1.opt",
+  "io.containerd.internal.v1.tracing",
+  "io.containerd.monitor.container.v1.restart",
+  "io.containerd.snapshotter.v1.blockfile",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.erofs",
+  "io.containerd.snapshotter.v1.native",
+  "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.tracing.processor.v1.otlp",
+]
+
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "overlayfs"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "@SANDBOX@"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "/etc/containerd/certs.d"
+
+[plugins."io.containerd.cri.v1.runtime"]
+  enable_selinux = false
+  disable_apparmor = true
+  unset_seccomp_profile = "runtime/default"
+  enable_unprivileged_ports = false
+  enable_unprivileged_icmp = false
+  netns_mounts_under_state_dir = true
+  enable_criu = false
+  [plugins."io.containerd.cri.v1.runtime".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+        BinaryName = "/usr/bin/runc"
+        SystemdCgroup = false
+        ShimCgroup = "/podruntime/shim"
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["/usr/libexec/cni", "/opt/cni/bin"]
+    conf_dir = "/etc/cni/net.d"
+    use_internal_loopback = true
+
+[plugins."io.containerd.nri.v1.nri"]
+  disable = true
+"#;

@@ -1,0 +1,62 @@
+//! kubelet's configuration (host-contract.md §4) for a node without a cluster.
+
+use super::{CONTAINERD_SOCKET, POD_NETWORK, STATIC_PODS};
+
+/// `/etc/kubernetes/kubelet.yaml`. kubelet ignores a misspelt key with one line in its log, so every key here is
+/// held against the list of those that kubelet knows, in a test.
+///
+/// Without a cluster nothing could authorise a request, so kubelet opens no server at all: only its health check,
+/// on loopback. Disk limits are small shares, because the state partition starts at 512 MiB, and a node without a
+/// cluster has nowhere else to run its pods.
+pub fn kubelet() -> String {
+    CONFIG.replace("@SOCKET@", CONTAINERD_SOCKET).replace("@PODS@", STATIC_PODS).replace("@NETWORK@", POD_NETWORK)
+}
+
+const CONFIG: &str = r#"apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+containerRuntimeEndpoint: unix://@SOCKET@
+staticPodPath: @PODS@
+podCIDR: @NETWORK@
+resolvConf: /etc/resolv.conf
+authentication:
+  anonymous:
+    enabled: false
+  webhook:
+    enabled: false
+authorization:
+  mode: AlwaysAllow
+enableServer: false
+readOnlyPort: 0
+healthzBindAddress: 127.0.0.1
+healthzPort: 10248
+enableProfilingHandler: false
+enableDebugFlagsHandler: false
+makeIPTablesUtilChains: true
+protectKernelDefaults: true
+seccompDefault: true
+failSwapOn: true
+failCgroupV1: true
+cgroupDriver: cgroupfs
+cgroupRoot: /
+kubeletCgroups: /podruntime/kubelet
+podPidsLimit: 4096
+kubeReserved:
+  cpu: 100m
+  memory: 128Mi
+  pid: "1000"
+systemReserved:
+  cpu: 100m
+  memory: 64Mi
+  pid: "1000"
+evictionHard:
+  memory.available: 64Mi
+  nodefs.available: 5%
+  nodefs.inodesFree: 5%
+  imagefs.available: 5%
+  imagefs.inodesFree: 5%
+imageGCHighThresholdPercent: 90
+imageGCLowThresholdPercent: 80
+containerLogMaxSize: 10Mi
+containerLogMaxFiles: 3
+serializeImagePulls: false
+"#;

@@ -1,0 +1,230 @@
+//! TOML text into typed values, with errors that say where, what, and what was probably meant.
+
+use std::fmt::{self, Display};
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+/// One text and what to call it: a file, as the person who reads the error knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// File name, as it is shown in errors.
+    pub file: String,
+    /// What the file holds.
+    pub text: String,
+}
+
+impl Text {
+    /// A text and its file's name.
+    pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
+        Text { file: file.into(), text: text.into() }
+    }
+}
+
+/// Something wrong at a place in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// File name.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, with the value.
+    pub message: String,
+    /// What to do about it.
+    pub next: Option<String>,
+}
+
+impl Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        match &self.next {
+            Some(next) => write!(f, "; {next}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// Texts laid end to end, so that a byte offset alone says which file it is in. Values that were merged
+/// out of several files keep their place this way.
+pub(crate) struct Sources<'t> {
+    texts: &'t [Text],
+}
+
+impl<'t> Sources<'t> {
+    pub(crate) fn new(texts: &'t [Text]) -> Self {
+        Sources { texts }
+    }
+
+    /// The text that an offset lies in (its index), and the offset within it. Each text has one offset more than bytes: its end.
+    fn place(&self, offset: usize) -> (usize, usize) {
+        let mut start = 0;
+        for (index, text) in self.texts.iter().enumerate() {
+            if offset - start <= text.text.len() {
+                return (index, offset - start);
+            }
+            start += text.text.len() + 1;
+        }
+        let last = self.texts.len() - 1;
+        (last, self.texts[last].text.len())
+    }
+
+    /// The file that an offset lies in.
+    pub(crate) fn file(&self, offset: usize) -> &'t str {
+        &self.texts[self.place(offset).0].file
+    }
+
+    /// The table that a text holds, with its places counted from the first text's start.
+    pub(crate) fn parse(&self, index: usize) -> Result<Spanned<DeTable<'t>>, Mistake> {
+        let base: usize = self.texts[..index].iter().map(|text| text.text.len() + 1).sum();
+        match DeTable::parse(&self.texts[index].text) {
+            Ok(table) => {
+                let span = shift(table.span(), base);
+                Ok(Spanned::new(span, shift_table(table.into_inner(), base)))
+            }
+            Err(error) => {
+                let span = shift(error.span().unwrap_or(0..0), base);
+                Err(self.syntax(error.message(), span))
+            }
+        }
+    }
+
+    /// A typed value out of a table.
+    pub(crate) fn read<T: DeserializeOwned>(&self, table: Spanned<DeTable<'t>>) -> Result<T, Mistake> {
+        let span = table.span();
+        let value = Spanned::new(span.clone(), DeValue::Table(table.into_inner()));
+        T::deserialize(toml::de::ValueDeserializer::from(value)).map_err(|error| {
+            let span = error.span().unwrap_or(span);
+            self.typed(error.message(), span)
+        })
+    }
+
+    /// A mistake at a place.
+    pub(crate) fn mistake(&self, span: Range<usize>, message: String, next: Option<String>) -> Mistake {
+        let (index, offset) = self.place(span.start);
+        let text = &self.texts[index];
+        let (line, column) = line_and_column(&text.text, offset);
+        Mistake { file: text.file.clone(), line, column, message, next }
+    }
+
+    /// What stands at a place: short, and on one line.
+    fn excerpt(&self, span: &Range<usize>) -> Option<String> {
+        let (index, offset) = self.place(span.start);
+        let text = &self.texts[index].text;
+        let end = (offset + (span.end - span.start)).min(text.len());
+        let line = text.get(offset..end)?.lines().next()?.trim();
+        let mut short: String = line.chars().take(60).collect();
+        if short.len() < line.len() {
+            short.push('…');
+        }
+        (!short.is_empty()).then_some(short)
+    }
+
+    fn syntax(&self, message: &str, span: Range<usize>) -> Mistake {
+        let found = self.excerpt(&span).map(|found| format!(" at `{found}`")).unwrap_or_default();
+        if message.contains("duplicate key") {
+            let name = self.excerpt(&span).unwrap_or_default();
+            let message = format!("`{name}` is defined twice in one file");
+            return self.mistake(span, message, Some("keep one of the two, or rename one".into()));
+        }
+        self.mistake(span, format!("not TOML: {message}{found}"), None)
+    }
+
+    fn typed(&self, message: &str, span: Range<usize>) -> Mistake {
+        if let Some((wrong, known)) = unknown_name(message) {
+            let next = match nearest(wrong, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", known.join(", ")),
+            };
+            let kind = if message.starts_with("unknown variant") { "unknown value" } else { "unknown key" };
+            return self.mistake(span, format!("{kind} `{wrong}`"), Some(next));
+        }
+        let found = match self.excerpt(&span) {
+            // A missing key is reported at its table: what stands there says nothing.
+            Some(found) if !message.starts_with("missing field") => format!(" (the value is `{found}`)"),
+            _ => String::new(),
+        };
+        let message = message.replace("missing field", "missing key");
+        self.mistake(span, format!("{message}{found}"), None)
+    }
+}
+
+fn shift(span: Range<usize>, base: usize) -> Range<usize> {
+    span.start + base..span.end + base
+}
+
+fn shift_table(table: DeTable<'_>, base: usize) -> DeTable<'_> {
+    let shifted = table.into_iter().map(|(key, value)| {
+        let key_span = shift(key.span(), base);
+        (Spanned::new(key_span, key.into_inner()), shift_value(value, base))
+    });
+    shifted.collect()
+}
+
+fn shift_value(value: Spanned<DeValue<'_>>, base: usize) -> Spanned<DeValue<'_>> {
+    let span = shift(value.span(), base);
+    let inner = match value.into_inner() {
+        DeValue::Table(table) => DeValue::Table(shift_table(table, base)),
+        DeValue::Array(array) => DeValue::Array(array.into_iter().map(|item| shift_value(item, base)).collect()),
+        plain => plain,
+    };
+    Spanned::new(span, inner)
+}
+
+/// Line and column, both from 1; the column counts characters.
+pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    let before = &text[..offset];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    (line, column)
+}
+
+/// What serde said was wrong, and which names it knows: `unknown field `x`, expected one of `a`, `b``.
+pub(crate) fn unknown_name(message: &str) -> Option<(&str, Vec<&str>)> {
+    if !message.starts_with("unknown field") && !message.starts_with("unknown variant") {
+        return None;
+    }
+    let (head, expected) = message.split_once("`, expected ")?;
+    let (_, wrong) = head.split_once('`')?;
+    let known = expected.split('`').skip(1).step_by(2).collect();
+    Some((wrong, known))
+}
+
+/// The known name that is nearest to a misspelt one, if any is near enough to be meant.
+pub(crate) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
+    let scored = known.iter().map(|name| (strsim::damerau_levenshtein(wrong, name), *name));
+    let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 2.max(wrong.chars().count() / 3)).then_some(name)
+}
+
+/// Where the deepest existing part of a key path stands.
+pub(crate) fn span_of<S: AsRef<str>>(table: &DeTable<'_>, path: &[S]) -> Range<usize> {
+    let mut span = 0..0;
+    let mut table = table;
+    for key in path {
+        let Some((name, value)) = table.get_key_value(key.as_ref()) else { break };
+        span = place_of(name, value);
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    span
+}
+
+/// A plain value is shown where it stands, a table where its key does (a table may have several places).
+fn place_of(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
+    match value.get_ref() {
+        DeValue::Table(_) => name.span(),
+        _ => value.span(),
+    }
+}
