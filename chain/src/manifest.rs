@@ -1,0 +1,236 @@
+//! Manifests: what is in them must make sense before it is used, and who signed them must be the release key.
+
+use ed25519_dalek::Signature;
+use orlop_config::manifest::{BootManifest, ReleaseManifest, Verity};
+use sha2::{Digest, Sha256};
+
+use crate::key::PublicKey;
+use crate::verity::BLOCK;
+use crate::{Guid, RootHash};
+
+/// A manifest is a small document; more is not read.
+pub const MAX_BYTES: usize = 64 << 10;
+/// The last word of every command line: what is appended to it goes to init, which ignores it (architecture §6).
+const COMMAND_LINE_END: &str = " --";
+
+/// Why a manifest is not one, or not ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Longer than any manifest.
+    #[error("{0} bytes; a manifest has at most {MAX_BYTES}")]
+    TooLong(usize),
+    /// Not JSON, or not this document.
+    #[error("not a manifest: {0}")]
+    Json(String),
+    /// A field with a value that this code does not know.
+    #[error("field `{field}` is `{value}`, want {want}")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it may hold.
+        want: &'static str,
+    },
+    /// Not 64 bytes.
+    #[error("the signature has {0} bytes, an ed25519 signature has 64")]
+    SignatureLength(usize),
+    /// By another key, or over other bytes.
+    #[error("the signature is not by this key over these bytes")]
+    Signature,
+    /// Key and manifest do not agree on whether this is for development only.
+    #[error("development: the manifest says {manifest}, the key says {key}")]
+    Development {
+        /// The manifest's word.
+        manifest: bool,
+        /// The key file's word.
+        key: bool,
+    },
+}
+
+/// Reads a boot manifest and checks every field that a boot relies on.
+pub fn parse_boot(bytes: &[u8]) -> Result<BootManifest, ManifestError> {
+    let manifest: BootManifest = parse_json(bytes)?;
+    want("version", manifest.version, 1, "1")?;
+    let line = &manifest.command_line;
+    if !line.ends_with(COMMAND_LINE_END) || line.contains('\n') {
+        return Err(field("command_line", line, "one line that ends in ` --`"));
+    }
+    check_verity(&manifest.verity)?;
+    Ok(manifest)
+}
+
+/// Reads a release manifest and checks its version and digests.
+pub fn parse_release(bytes: &[u8]) -> Result<ReleaseManifest, ManifestError> {
+    let manifest: ReleaseManifest = parse_json(bytes)?;
+    want("version", manifest.version, 1, "1")?;
+    let digests = [
+        ("boot_manifest_sha256", &manifest.boot_manifest_sha256),
+        ("uki_authenticode_sha256", &manifest.uki_authenticode_sha256),
+        ("root_sha256", &manifest.root_sha256),
+        ("verity_sha256", &manifest.verity_sha256),
+        ("state_template_sha256", &manifest.state_template_sha256),
+    ];
+    for (name, value) in digests {
+        check_hex(name, value)?;
+    }
+    Ok(manifest)
+}
+
+/// What is signed for a manifest: few bytes, so that hardware tokens and signer commands can take them.
+pub fn signed_message(domain: &[u8], bytes: &[u8]) -> Vec<u8> {
+    [domain, Sha256::digest(bytes).as_slice()].concat()
+}
+
+/// Verifies `signature` over the exact stored bytes of a manifest (`verify_strict`: no second signature fits).
+pub fn verify(bytes: &[u8], domain: &[u8], signature: &[u8], key: &PublicKey) -> Result<(), ManifestError> {
+    let signature = Signature::from_slice(signature).map_err(|_| ManifestError::SignatureLength(signature.len()))?;
+    let message = signed_message(domain, bytes);
+    key.key.verify_strict(&message, &signature).map_err(|_| ManifestError::Signature)
+}
+
+/// Checks that a manifest and its key agree on being for development.
+pub fn check_development(manifest: bool, key: &PublicKey) -> Result<(), ManifestError> {
+    if manifest == key.development {
+        return Ok(());
+    }
+    Err(ManifestError::Development { manifest, key: key.development })
+}
+
+fn parse_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(ManifestError::TooLong(bytes.len()));
+    }
+    serde_json::from_slice(bytes).map_err(|error| ManifestError::Json(error.to_string()))
+}
+
+fn check_verity(verity: &Verity) -> Result<(), ManifestError> {
+    if verity.root_hash.parse::<RootHash>().is_err() {
+        return Err(field("verity.root_hash", &verity.root_hash, "64 lowercase hexadecimal digits"));
+    }
+    check_hex("verity.salt", &verity.salt)?;
+    if verity.uuid.parse::<Guid>().is_err() {
+        return Err(field("verity.uuid", &verity.uuid, "a UUID"));
+    }
+    if verity.algorithm != "sha256" {
+        return Err(field("verity.algorithm", &verity.algorithm, "sha256"));
+    }
+    want("verity.data_block_size", verity.data_block_size, BLOCK as u32, "4096")?;
+    want("verity.hash_block_size", verity.hash_block_size, BLOCK as u32, "4096")?;
+    want("verity.hash_start_block", verity.hash_start_block, 1, "1")?;
+    // 2^40 blocks are 4 PiB: keeps all later arithmetic on bytes within 64 bits.
+    if verity.data_blocks == 0 || verity.data_blocks > 1 << 40 {
+        return Err(field("verity.data_blocks", verity.data_blocks, "1 to 2^40"));
+    }
+    Ok(())
+}
+
+fn check_hex(name: &'static str, value: &str) -> Result<(), ManifestError> {
+    match value.parse::<RootHash>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(field(name, value, "64 lowercase hexadecimal digits")),
+    }
+}
+
+fn want<T: PartialEq + ToString>(name: &'static str, value: T, right: T, text: &'static str) -> Result<(), ManifestError> {
+    if value == right { Ok(()) } else { Err(field(name, value, text)) }
+}
+
+fn field(field: &'static str, value: impl ToString, want: &'static str) -> ManifestError {
+    ManifestError::Field { field, value: value.to_string(), want }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+    use orlop_config::manifest::{BOOT_DOMAIN, RELEASE_DOMAIN, Refusal};
+    use proptest::prelude::*;
+
+    pub(crate) fn sample() -> BootManifest {
+        BootManifest {
+            version: 1,
+            image: "standalone".to_owned(),
+            image_version: "1.0".to_owned(),
+            architecture: "x86_64".to_owned(),
+            class: "public".to_owned(),
+            command_line: "gpt panic=10 --".to_owned(),
+            verity: Verity {
+                root_hash: "954172dfee9aaab2d90a0ab162ee6bc5a6a77ede951fad19f0f94df0d7266a93".to_owned(),
+                salt: "11".repeat(32),
+                uuid: "954172df-ee9a-8ab2-990a-0ab162ee6bc5".to_owned(),
+                algorithm: "sha256".to_owned(),
+                data_block_size: 4096,
+                hash_block_size: 4096,
+                data_blocks: 1000,
+                hash_start_block: 1,
+            },
+            refusal: Refusal::Reboot,
+            development: true,
+        }
+    }
+
+    fn key() -> (SigningKey, PublicKey) {
+        let secret = SigningKey::from_bytes(&[3; 32]);
+        let public = PublicKey { key: secret.verifying_key(), development: true };
+        (secret, public)
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_bytes_domain_and_key_only() {
+        let bytes = serde_json::to_vec(&sample()).unwrap();
+        let (secret, public) = key();
+        let signature = secret.sign(&signed_message(BOOT_DOMAIN, &bytes)).to_bytes();
+        assert_eq!(verify(&bytes, BOOT_DOMAIN, &signature, &public), Ok(()));
+        assert_eq!(verify(&bytes, RELEASE_DOMAIN, &signature, &public), Err(ManifestError::Signature));
+        assert_eq!(verify(&bytes[1..], BOOT_DOMAIN, &signature, &public), Err(ManifestError::Signature));
+        assert_eq!(verify(&bytes, BOOT_DOMAIN, &signature[1..], &public), Err(ManifestError::SignatureLength(63)));
+        let other = PublicKey { key: SigningKey::from_bytes(&[4; 32]).verifying_key(), development: true };
+        assert_eq!(verify(&bytes, BOOT_DOMAIN, &signature, &other), Err(ManifestError::Signature));
+    }
+
+    #[test]
+    fn parameters_that_the_kernel_must_not_get_are_named() {
+        let cases: [(&str, fn(&mut BootManifest)); 8] = [
+            ("version", |m| m.version = 2),
+            ("command_line", |m| m.command_line = "quiet".to_owned()),
+            ("verity.root_hash", |m| m.verity.root_hash.truncate(63)),
+            ("verity.salt", |m| m.verity.salt = "- 0".to_owned()),
+            ("verity.algorithm", |m| m.verity.algorithm = "sha1".to_owned()),
+            ("verity.data_block_size", |m| m.verity.data_block_size = 512),
+            ("verity.data_blocks", |m| m.verity.data_blocks = u64::MAX),
+            ("verity.hash_start_block", |m| m.verity.hash_start_block = 0),
+        ];
+        for (name, damage) in cases {
+            let mut manifest = sample();
+            damage(&mut manifest);
+            let error = parse_boot(&serde_json::to_vec(&manifest).unwrap()).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("field `{name}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_cut_is_an_error() {
+        let bytes = serde_json::to_vec(&sample()).unwrap();
+        assert_eq!(parse_boot(&bytes), Ok(sample()));
+        for end in 0..bytes.len() {
+            assert!(parse_boot(&bytes[..end]).is_err(), "cut at {end}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_manifest_or_an_error(bytes: Vec<u8>) {
+            let _ = parse_boot(&bytes);
+            let _ = parse_release(&bytes);
+        }
+
+        #[test]
+        fn one_changed_byte_never_panics(at in 0_usize..500, byte: u8) {
+            let mut bytes = serde_json::to_vec(&sample()).unwrap();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = parse_boot(&bytes);
+        }
+    }
+}
