@@ -168,7 +168,8 @@ pub struct GoSource {
     /// `2.3` (newest patch release) or `2.3.7`; absent for Kubernetes itself, whose version the definition names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Packages of commands, relative to the module (`cmd/kubelet`). Each yields a file named as its last part.
+    /// Packages of commands, relative to the module (`cmd/kubelet`). Each yields a file named as its last part; `.`
+    /// is the module itself, and yields a file named as the module (`github.com/opencontainers/runc` → `runc`).
     pub commands: Vec<String>,
     /// Build tags.
     #[serde(default)]

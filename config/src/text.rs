@@ -128,11 +128,23 @@ impl<'t> Sources<'t> {
     fn syntax(&self, message: &str, span: Range<usize>) -> Mistake {
         let found = self.excerpt(&span).map(|found| format!(" at `{found}`")).unwrap_or_default();
         if message.contains("duplicate key") {
-            let name = self.excerpt(&span).unwrap_or_default();
-            let message = format!("`{name}` is defined twice in one file");
-            return self.mistake(span, message, Some("keep one of the two, or rename one".into()));
+            return self.twice(span);
         }
         self.mistake(span, format!("not TOML: {message}{found}"), None)
+    }
+
+    /// A key or a table's header that stands in a file for the second time.
+    fn twice(&self, span: Range<usize>) -> Mistake {
+        let (index, offset) = self.place(span.start);
+        let text = &self.texts[index].text;
+        let (number, _) = line_and_column(text, offset);
+        let line = text.lines().nth(number - 1).unwrap_or_default().trim();
+        let header = line.starts_with('[');
+        let name = if header { Some(line.to_string()) } else { self.excerpt(&span) };
+        let first = text.lines().take(number - 1).position(|other| header && other.trim() == line);
+        let first = first.map(|first| format!(" (first in line {})", first + 1)).unwrap_or_default();
+        let message = format!("`{}` is defined twice in one file{first}", name.unwrap_or_default());
+        self.mistake(span, message, Some("keep one of the two, or rename one".into()))
     }
 
     fn typed(&self, message: &str, span: Range<usize>) -> Mistake {
