@@ -68,7 +68,9 @@ fn carriers<'a>(disks: &[Disk<'a>], root: &RootHash) -> Result<Vec<Carrier<'a>>,
             ([root], [verity]) => found.push(Carrier { disk, root, verity }),
             (roots, trees) => {
                 let (roots, trees) = (roots.len(), trees.len());
-                let reason = format!("{name} has {roots} roots and {trees} verity partitions of root hash {root}, want one each");
+                let reason = format!(
+                    "{name} has {roots} roots and {trees} verity partitions of root hash {root}, want one each"
+                );
                 return Err(Refusal::new(Stage::Disk, reason));
             }
         }
@@ -76,14 +78,21 @@ fn carriers<'a>(disks: &[Disk<'a>], root: &RootHash) -> Result<Vec<Carrier<'a>>,
     Ok(found)
 }
 
-fn choose(disks: &[Disk<'_>], carriers: &[Carrier<'_>], root: &RootHash, loader: Option<Guid>) -> Result<usize, Refusal> {
+fn choose(
+    disks: &[Disk<'_>],
+    carriers: &[Carrier<'_>],
+    root: &RootHash,
+    loader: Option<Guid>,
+) -> Result<usize, Refusal> {
     if let [_] = carriers {
         return Ok(0);
     }
-    let names = |indices: &mut dyn Iterator<Item = usize>| indices.map(|disk| disks[disk].name).collect::<Vec<_>>().join(" ");
+    let names =
+        |indices: &mut dyn Iterator<Item = usize>| indices.map(|disk| disks[disk].name).collect::<Vec<_>>().join(" ");
     if carriers.is_empty() {
         let seen = names(&mut (0..disks.len()));
-        let reason = format!("no disk carries root hash {root} (looked at: {})", if seen.is_empty() { "none" } else { &seen });
+        let reason =
+            format!("no disk carries root hash {root} (looked at: {})", if seen.is_empty() { "none" } else { &seen });
         return Err(Refusal::new(Stage::Disk, reason));
     }
     let started = |carrier: &Carrier<'_>| {
@@ -95,7 +104,8 @@ fn choose(disks: &[Disk<'_>], carriers: &[Carrier<'_>], root: &RootHash, loader:
         _ => {
             let seen = names(&mut carriers.iter().map(|carrier| carrier.disk));
             let loader = loader.map_or("no boot partition".to_owned(), |guid| format!("boot partition {guid}"));
-            let reason = format!("several disks carry root hash {root} ({seen}) and the firmware's {loader} does not decide");
+            let reason =
+                format!("several disks carry root hash {root} ({seen}) and the firmware's {loader} does not decide");
             Err(Refusal::new(Stage::Disk, reason))
         }
     }

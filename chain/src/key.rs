@@ -72,7 +72,8 @@ pub fn parse_public(bytes: &[u8]) -> Result<PublicKey, KeyError> {
     }
     let body = body.filter(|_| ended).ok_or(KeyError::NoBlock)?;
     let der = STANDARD.decode(body).map_err(|_| KeyError::NotEd25519)?;
-    let key: [u8; 32] = der.strip_prefix(&SPKI_PREFIX).and_then(|key| key.try_into().ok()).ok_or(KeyError::NotEd25519)?;
+    let key: [u8; 32] =
+        der.strip_prefix(&SPKI_PREFIX).and_then(|key| key.try_into().ok()).ok_or(KeyError::NotEd25519)?;
     let key = VerifyingKey::from_bytes(&key).map_err(|_| KeyError::BadPoint)?;
     if key.is_weak() {
         return Err(KeyError::BadPoint);

@@ -132,7 +132,12 @@ fn check_hex(name: &'static str, value: &str) -> Result<(), ManifestError> {
     }
 }
 
-fn want<T: PartialEq + ToString>(name: &'static str, value: T, right: T, text: &'static str) -> Result<(), ManifestError> {
+fn want<T: PartialEq + ToString>(
+    name: &'static str,
+    value: T,
+    right: T,
+    text: &'static str,
+) -> Result<(), ManifestError> {
     if value == right { Ok(()) } else { Err(field(name, value, text)) }
 }
 

@@ -115,10 +115,15 @@ impl Gpt {
     /// Whether every partition lies where it may, and alone.
     pub fn check(&self) -> Result<(), CopyError> {
         if self.first_usable > self.last_usable || self.last_usable >= self.total_sectors {
-            return Err(CopyError::Usable { first: self.first_usable, last: self.last_usable, total: self.total_sectors });
+            return Err(CopyError::Usable {
+                first: self.first_usable,
+                last: self.last_usable,
+                total: self.total_sectors,
+            });
         }
         for entry in &self.entries {
-            let inside = self.first_usable <= entry.first && entry.first <= entry.last && entry.last <= self.last_usable;
+            let inside =
+                self.first_usable <= entry.first && entry.first <= entry.last && entry.last <= self.last_usable;
             if !inside {
                 return Err(CopyError::Outside { number: entry.number, first: entry.first, last: entry.last });
             }

@@ -75,7 +75,11 @@ impl<R: ReadAt + ?Sized> Reader<'_, R> {
             entries,
         };
         if gpt.total_sectors > self.device_sectors {
-            return Err(CopyError::Usable { first: gpt.first_usable, last: gpt.last_usable, total: self.device_sectors });
+            return Err(CopyError::Usable {
+                first: gpt.first_usable,
+                last: gpt.last_usable,
+                total: self.device_sectors,
+            });
         }
         gpt.check()?;
         Ok((gpt, header.alternate_lba))

@@ -50,7 +50,10 @@ pub fn encode(gpt: &Gpt, sector_size: u64) -> Result<Copies, GptError> {
     let backup_lba = gpt.total_sectors - 1;
     let backup_entries_lba = backup_lba - array_sectors(sector_size).min(backup_lba);
     if gpt.last_usable >= backup_entries_lba {
-        return Err(GptError::Shrunk { have: gpt.total_sectors, need: gpt.last_usable + 2 + array_sectors(sector_size) });
+        return Err(GptError::Shrunk {
+            have: gpt.total_sectors,
+            need: gpt.last_usable + 2 + array_sectors(sector_size),
+        });
     }
     let entries = encode_entries(gpt).map_err(GptError::Plan)?;
     let header = Header {
@@ -99,7 +102,8 @@ pub fn rewrite(table: &Table, sector_size: u64, change: &Change) -> Result<Rewri
 fn changed(old: &Gpt, sector_size: u64, change: &Change) -> Result<Gpt, GptError> {
     let mut gpt = old.clone();
     let used = gpt.last_partition().map_or(gpt.first_usable, |entry| entry.last);
-    let shrunk = GptError::Shrunk { have: change.total_sectors, need: used.saturating_add(2 + array_sectors(sector_size)) };
+    let shrunk =
+        GptError::Shrunk { have: change.total_sectors, need: used.saturating_add(2 + array_sectors(sector_size)) };
     let (_, last_usable) = usable(change.total_sectors, sector_size).ok_or_else(|| shrunk.clone())?;
     if last_usable < used {
         return Err(shrunk);

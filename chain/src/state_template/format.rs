@@ -66,7 +66,9 @@ pub enum TemplateError {
     #[error("the state template's second line: {0}")]
     Json(String),
     /// Sizes that make no sense.
-    #[error("state template of {size} bytes in blocks of {block}; want whole blocks of {BLOCK}, at most {MAX_SIZE} bytes")]
+    #[error(
+        "state template of {size} bytes in blocks of {block}; want whole blocks of {BLOCK}, at most {MAX_SIZE} bytes"
+    )]
     Size {
         /// Bytes.
         size: u64,
@@ -74,7 +76,9 @@ pub enum TemplateError {
         block: u64,
     },
     /// An extent that is empty, not in whole blocks, out of order or outside.
-    #[error("extent {index} of the state template ({offset}, {length}) is empty, not in whole blocks, out of order or outside")]
+    #[error(
+        "extent {index} of the state template ({offset}, {length}) is empty, not in whole blocks, out of order or outside"
+    )]
     Extent {
         /// From 0.
         index: usize,
@@ -105,7 +109,10 @@ impl<'a> Template<'a> {
         let layout: Layout =
             serde_json::from_slice(&rest[..end]).map_err(|error| TemplateError::Json(error.to_string()))?;
         let bytes = &rest[end + 1..];
-        layout.check(bytes.len() as u64)?;
+        let (found, want) = (bytes.len() as u64, layout.extent_bytes()?);
+        if found != want {
+            return Err(TemplateError::Length { found, want });
+        }
         let template = Template { layout, bytes };
         let superblock = template.first_block().and_then(super::superblock::usable);
         superblock.map(|()| template).ok_or(TemplateError::Superblock)
@@ -144,29 +151,29 @@ impl<'a> Template<'a> {
 }
 
 impl Layout {
-    /// Whether extents are in order, apart, in whole blocks, inside, and as long as the `available` bytes.
-    pub fn check(&self, available: u64) -> Result<(), TemplateError> {
+    /// Bytes of all extents, if they are in order, apart, in whole blocks and inside.
+    pub fn extent_bytes(&self) -> Result<u64, TemplateError> {
         let Layout { size, block, .. } = *self;
-        if block != BLOCK || size == 0 || size % BLOCK != 0 || size > MAX_SIZE {
+        if block != BLOCK || size == 0 || !size.is_multiple_of(BLOCK) || size > MAX_SIZE {
             return Err(TemplateError::Size { size, block });
         }
         let mut free = 0;
         let mut total = 0;
         for (index, &Extent { offset, length }) in self.extents.iter().enumerate() {
-            let whole = offset % BLOCK == 0 && length % BLOCK == 0 && length > 0;
+            let whole = offset.is_multiple_of(BLOCK) && length.is_multiple_of(BLOCK) && length > 0;
             match offset.checked_add(length) {
                 Some(end) if whole && offset >= free && end <= size => free = end,
                 _ => return Err(TemplateError::Extent { index, offset, length }),
             }
             total += length;
         }
-        if total == available { Ok(()) } else { Err(TemplateError::Length { found: available, want: total }) }
+        Ok(total)
     }
 }
 
 /// The two lines before the extents' bytes.
 pub fn encode_header(layout: &Layout) -> Result<Vec<u8>, TemplateError> {
-    layout.check(layout.extents.iter().map(|extent| extent.length).sum())?;
+    layout.extent_bytes()?;
     let json = serde_json::to_string(layout).map_err(|error| TemplateError::Json(error.to_string()))?;
     if json.len() >= MAX_JSON {
         return Err(TemplateError::Line);

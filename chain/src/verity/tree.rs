@@ -42,7 +42,9 @@ pub enum TreeError {
         offset: u64,
     },
     /// A block of the tree is not what was hashed.
-    #[error("tree block {block} (offset {offset}, level {level}) does not have the hash that the level above has for it")]
+    #[error(
+        "tree block {block} (offset {offset}, level {level}) does not have the hash that the level above has for it"
+    )]
     Tree {
         /// Which block of the partition.
         block: u64,
@@ -133,7 +135,12 @@ impl Geometry {
 /// Checks every data block and every block of the tree against the manifest's root hash, with `threads` threads.
 ///
 /// From the top down, so that an altered tree is told apart from altered data. Half a MiB of memory a thread.
-pub fn verify_whole(data: &dyn ReadAt, hashes: &dyn ReadAt, manifest: &Verity, threads: usize) -> Result<(), TreeError> {
+pub fn verify_whole(
+    data: &dyn ReadAt,
+    hashes: &dyn ReadAt,
+    manifest: &Verity,
+    threads: usize,
+) -> Result<(), TreeError> {
     let want: RootHash = manifest.root_hash.parse().map_err(|_| TreeError::Parameter("root_hash"))?;
     let mut salt = [0; SALT];
     hex::decode_to_slice(&manifest.salt, &mut salt).map_err(|_| TreeError::Parameter("salt"))?;
@@ -207,7 +214,8 @@ impl Check<'_> {
     /// Checks the children of the level's block `parent`.
     fn parent(&self, parent: u64, buffer: &mut [u8]) -> Result<(), TreeError> {
         let block = self.geometry.levels[self.level].first + parent;
-        let stored = self.hashes.bytes_at(block * BLOCK as u64, BLOCK).map_err(|error| read_error("tree", block, &error))?;
+        let stored =
+            self.hashes.bytes_at(block * BLOCK as u64, BLOCK).map_err(|error| read_error("tree", block, &error))?;
         let (source, what, first, count) = match self.level.checked_sub(1) {
             None => (self.data, "data", 0, self.geometry.data_blocks),
             Some(below) => {

@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
+#[cfg(test)]
+pub(crate) mod cuts;
+
 /// Something that is read at positions, from several threads: a file, a block device, bytes.
 pub trait ReadAt: Sync {
     /// Fills `buffer` from `offset`, or fails.
