@@ -10,11 +10,12 @@ use crate::node::OnDamage;
 mod check;
 mod load;
 mod pattern;
+mod values;
 
 pub use check::Problem;
-pub(crate) use check::is_sha256;
 pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, resolve};
 pub use pattern::matches;
+pub(crate) use values::is_sha256;
 
 /// One image definition, after `extends` was resolved (tables merged, lists replaced).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

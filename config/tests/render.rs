@@ -1,1 +1,159 @@
+//! What is rendered into the root.
 
+mod shipped;
+
+use std::collections::BTreeSet;
+
+use orlop_config::definition::Definition;
+use orlop_config::render;
+use shipped::{NODE, STANDALONE, resolve};
+
+fn standalone() -> Definition {
+    resolve(STANDALONE).expect("shipped").definition
+}
+
+#[test]
+fn the_command_line_ends_what_the_kernel_reads() {
+    let line = render::command_line(&standalone());
+    assert!(line.starts_with("console=tty0 console=ttyS0,115200 gpt "), "{line}");
+    assert!(line.ends_with(" ipe.enforce=1 --"), "{line}");
+    assert_eq!(line.matches(" --").count(), 1);
+}
+
+#[test]
+fn containerd_gets_toml_that_names_what_the_root_carries() {
+    let config: toml::Table = render::containerd().parse().expect("TOML");
+    let plugins = &config["plugins"];
+    let sandbox = &plugins["io.containerd.cri.v1.images"]["pinned_images"]["sandbox"];
+    assert!(standalone().preload.contains_key(sandbox.as_str().expect("a reference")));
+    let runtime = &plugins["io.containerd.cri.v1.runtime"];
+    let runc = runtime["containerd"]["runtimes"]["runc"]["options"]["BinaryName"].as_str().expect("a path");
+    assert!(standalone().components["runc"].install.contains_key(runc));
+    assert_eq!(plugins["io.containerd.nri.v1.nri"]["disable"].as_bool(), Some(true));
+    // An image verifier without a folder lets every image pass: none is configured until one exists.
+    assert!(plugins.get("io.containerd.image-verifier.v1.bindir").is_none());
+}
+
+#[test]
+fn the_pods_network_is_json_and_runs_no_program_but_ours() {
+    let list: serde_json::Value = serde_json::from_str(&render::cni()).expect("JSON");
+    let bridge = &list["plugins"][0];
+    for kind in [&bridge["type"], &bridge["ipam"]["type"]] {
+        let program = format!("/usr/libexec/cni/{}", kind.as_str().expect("a name"));
+        assert!(standalone().components["cni"].install.contains_key(&program), "{program}");
+    }
+    assert_eq!(bridge["ipMasq"], false, "masquerading would run iptables");
+}
+
+#[test]
+fn kubelets_keys_are_keys_that_kubelet_knows() {
+    // Out of `k8s.io/kubelet/config/v1beta1/types.go`: kubelet ignores a key that it does not know.
+    const KNOWN: &[&str] = &[
+        "anonymous",
+        "apiVersion",
+        "authentication",
+        "authorization",
+        "cgroupDriver",
+        "cgroupRoot",
+        "containerLogMaxFiles",
+        "containerLogMaxSize",
+        "containerRuntimeEndpoint",
+        "enableDebugFlagsHandler",
+        "enableProfilingHandler",
+        "enableServer",
+        "enabled",
+        "evictionHard",
+        "failCgroupV1",
+        "failSwapOn",
+        "healthzBindAddress",
+        "healthzPort",
+        "imageGCHighThresholdPercent",
+        "imageGCLowThresholdPercent",
+        "kind",
+        "kubeReserved",
+        "kubeletCgroups",
+        "makeIPTablesUtilChains",
+        "mode",
+        "podCIDR",
+        "podPidsLimit",
+        "protectKernelDefaults",
+        "readOnlyPort",
+        "resolvConf",
+        "seccompDefault",
+        "serializeImagePulls",
+        "staticPodPath",
+        "systemReserved",
+        "webhook",
+    ];
+    const RESOURCES: &[&str] = &[
+        "cpu",
+        "memory",
+        "pid",
+        "memory.available",
+        "nodefs.available",
+        "nodefs.inodesFree",
+        "imagefs.available",
+        "imagefs.inodesFree",
+    ];
+    for line in render::kubelet().lines() {
+        let (key, _) = line.trim().split_once(':').expect("each line is a key");
+        assert!(KNOWN.contains(&key) || (line.starts_with("  ") && RESOURCES.contains(&key)), "{line}");
+    }
+}
+
+#[test]
+fn kubelet_listens_on_loopback_only() {
+    let config = render::kubelet();
+    for line in ["enableServer: false", "readOnlyPort: 0", "healthzBindAddress: 127.0.0.1", "healthzPort: 10248"] {
+        assert!(config.lines().any(|other| other == line), "{line}");
+    }
+}
+
+#[test]
+fn sysctls_are_named_once_and_hold_what_kubelet_demands() {
+    let sysctls = render::sysctls(&standalone());
+    let names: BTreeSet<&String> = sysctls.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), sysctls.len());
+    for demanded in ["vm.overcommit_memory=1", "vm.panic_on_oom=0", "kernel.panic=10", "kernel.panic_on_oops=1"] {
+        assert!(sysctls.iter().any(|(name, value)| format!("{name}={value}") == demanded), "{demanded}");
+    }
+    // One way, and too early: PID 1 sets it after the module waves.
+    assert!(!names.contains(&"kernel.modules_disabled".to_string()));
+    let apparmor = "kernel.apparmor_restrict_unprivileged_unconfined";
+    assert!(names.iter().any(|name| *name == apparmor));
+    let without = NODE.replace("lsm=landlock,lockdown,yama,integrity,apparmor,bpf,ipe", "lsm=landlock,lockdown");
+    let without = render::sysctls(&resolve(&without).expect("sound").definition);
+    assert!(without.iter().all(|(name, _)| name != apparmor), "the switch exists only where AppArmor runs");
+}
+
+#[test]
+fn node_settings_name_programs_and_files_that_are_in_the_root() {
+    let definition = standalone();
+    let settings = render::node_settings(&definition);
+    for command in [&settings.containerd, &settings.kubelet] {
+        assert!(
+            definition.components.values().any(|component| component.install.contains_key(&command[0])),
+            "{command:?}"
+        );
+    }
+    let files: Vec<&str> = settings.preload.iter().map(|preload| preload.file.as_str()).collect();
+    assert_eq!(files, ["localhost_hello_1.tar", "localhost_pause_1.tar"]);
+    assert_eq!(settings.static_pods, ["hello"]);
+    let text = serde_json::to_vec(&settings).expect("settings have JSON");
+    assert_eq!(serde_json::from_slice::<orlop_config::node::NodeSettings>(&text).ok(), Some(settings));
+}
+
+#[test]
+fn os_release_says_which_image_it_is() {
+    let text = render::os_release(&standalone());
+    for line in ["ID=orlop", "IMAGE_ID=\"standalone\"", "IMAGE_VERSION=\"0.1.0\""] {
+        assert!(text.lines().any(|other| other == line), "{text}");
+    }
+}
+
+#[test]
+fn accounts_name_root_and_no_shell() {
+    assert_eq!(render::passwd().lines().count(), 1, "a user named kubelet would make kubelet look for getsubids");
+    assert!(!render::passwd().contains("/sh"));
+    assert!(render::group().starts_with("root:x:0:"));
+}

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::values::{
+    is_inner_path, is_mode, is_name, is_package, is_pod_name, is_reference, is_release, is_root_path, is_sha256,
+    is_version, stays_inside,
+};
 use super::{Component, Definition, Source, matches};
 use crate::render::{COMMAND_LINE_LIMIT, SANDBOX_IMAGE, command_line};
 
@@ -422,79 +426,4 @@ fn check_sizes(definition: &Definition, report: &mut Report) {
         || format!("`{compression}` is no compression"),
         "zstd, lz4 or lz4hc, with a level: \"zstd,3\"",
     );
-}
-
-fn is_name(name: &str) -> bool {
-    let inner = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    inner && !name.starts_with('-') && (1..=32).contains(&name.len())
-}
-
-fn is_pod_name(name: &str) -> bool {
-    let inner = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    inner && !name.starts_with('-') && !name.ends_with('-') && (1..=63).contains(&name.len())
-}
-
-fn is_package(name: &str) -> bool {
-    let inner = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-._".contains(&byte));
-    inner && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-}
-
-/// A version as people write them, and as UAPI.10 compares them.
-pub(crate) fn is_version(version: &str) -> bool {
-    let inner = version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+~^_".contains(&byte));
-    inner && version.starts_with(|first: char| first.is_ascii_digit()) && version.len() <= 64
-}
-
-/// `1.37` or `1.37.2`, perhaps with a pre-release.
-fn is_release(version: &str) -> bool {
-    let (numbers, pre) = version.split_once('-').unwrap_or((version, "rc.0"));
-    let parts: Vec<&str> = numbers.split('.').collect();
-    let numeric = parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
-    let pre_good = !pre.is_empty() && pre.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
-    numeric && pre_good && (2..=3).contains(&parts.len()) && (parts.len() == 3 || !version.contains('-'))
-}
-
-pub(crate) fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// Absolute, normalised, below `/`.
-fn is_root_path(path: &str) -> bool {
-    path.strip_prefix('/').is_some_and(is_inner_path)
-}
-
-/// Relative, normalised, no way out.
-fn is_inner_path(path: &str) -> bool {
-    let part_good = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '\n']);
-    path.split('/').all(part_good) && path.len() < 4096
-}
-
-/// Whether a link's target, taken from the link's folder, never climbs above the root.
-fn stays_inside(link: &str, target: &str) -> bool {
-    let mut depth = link.matches('/').count() - usize::from(link.starts_with('/'));
-    for part in target.split('/') {
-        match part {
-            ".." if depth == 0 => return false,
-            ".." => depth -= 1,
-            "" | "." => return false,
-            _ => depth += 1,
-        }
-    }
-    true
-}
-
-fn is_mode(mode: &str) -> bool {
-    let digits = mode.len() == 3 || mode.len() == 4;
-    digits && u32::from_str_radix(mode, 8).is_ok_and(|bits| bits & 0o7002 == 0)
-}
-
-/// `registry/name:tag`, in the characters that the distribution specification allows.
-fn is_reference(reference: &str) -> bool {
-    let Some((name, tag)) = reference.rsplit_once(':') else {
-        return false;
-    };
-    let name_good =
-        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"/.-_:".contains(&byte));
-    let tag_good = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    name_good && tag_good && is_inner_path(name) && name.contains('/') && (1..=128).contains(&tag.len())
 }
