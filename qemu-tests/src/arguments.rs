@@ -1,0 +1,204 @@
+//! QEMU's arguments for a machine: a pure function of the value and of where its files lie.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::firmware::Ovmf;
+use crate::{Accelerator, Bus, Disk, Error, Firmware, Format, Machine, Result};
+
+/// Where the files of one running machine lie, and what runs it.
+pub(crate) struct Layout {
+    /// Working folder.
+    pub folder: PathBuf,
+    /// The file behind each disk (its overlay, if it has one).
+    pub disks: Vec<(PathBuf, Format)>,
+    /// Firmware code and own variables.
+    pub firmware: Option<Ovmf>,
+    /// What runs the guest.
+    pub accelerator: Accelerator,
+}
+
+/// The channels that every machine has: name of the chardev and of its socket.
+pub(crate) const CONSOLE: &str = "console";
+pub(crate) const CONTROL: &str = "control";
+
+/// The virtio-serial ports of a machine, with the name of each one's chardev.
+pub(crate) fn ports(machine: &Machine) -> Vec<(String, String)> {
+    let names = std::iter::once("orlop.report").chain(machine.ports.iter().map(String::as_str));
+    names.enumerate().map(|(number, name)| (format!("port{number}"), name.to_owned())).collect()
+}
+
+pub(crate) fn socket(folder: &Path, channel: &str) -> PathBuf {
+    folder.join(format!("{channel}.sock"))
+}
+
+/// All arguments.
+pub(crate) fn arguments(machine: &Machine, layout: &Layout) -> Result<Vec<OsString>> {
+    let mut all = Arguments(Vec::new());
+    all.add("-nodefaults", "").add("-no-user-config", "").add("-display", "none").add("-nic", "none");
+    all.add("-accel", layout.accelerator.argument()).add("-cpu", "max");
+    all.add("-smp", &machine.cpus.to_string()).add("-m", &machine.memory_mib.to_string());
+    if machine.end_on_reset {
+        all.add("-no-reboot", "");
+    }
+    start(&mut all, machine, layout)?;
+    for (number, (disk, file)) in machine.disks.iter().zip(&layout.disks).enumerate() {
+        attach(&mut all, number, disk, file)?;
+    }
+    channels(&mut all, machine, layout)?;
+    if machine.watchdog {
+        all.add("-device", "i6300esb").add("-action", "watchdog=reset");
+    }
+    Ok(all.0)
+}
+
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn add(&mut self, name: &str, value: &str) -> &mut Self {
+        self.0.push(name.into());
+        if !value.is_empty() {
+            self.0.push(value.into());
+        }
+        self
+    }
+
+    fn json(&mut self, name: &str, value: &Value) -> &mut Self {
+        self.add(name, &value.to_string())
+    }
+}
+
+fn start(all: &mut Arguments, machine: &Machine, layout: &Layout) -> Result<()> {
+    match (&machine.firmware, &layout.firmware) {
+        (Firmware::Direct(boot), _) => {
+            all.add("-machine", "q35");
+            all.add("-kernel", text(&boot.kernel)?).add("-initrd", text(&boot.initramfs)?);
+            all.add("-append", &boot.command_line);
+        }
+        (Firmware::Ovmf, Some(ovmf)) => {
+            all.json("-blockdev", &flash("code", &ovmf.code, true)?);
+            all.json("-blockdev", &flash("variables", &ovmf.variables, false)?);
+            all.add("-machine", "q35,pflash0=code,pflash1=variables");
+        }
+        (Firmware::Ovmf, None) => return Err(Error::Machine("the layout has no firmware".into())),
+    }
+    Ok(())
+}
+
+fn flash(node: &str, file: &Path, read_only: bool) -> Result<Value> {
+    let file = json!({ "driver": "file", "filename": text(file)? });
+    Ok(json!({ "driver": "raw", "node-name": node, "read-only": read_only, "file": file }))
+}
+
+fn attach(all: &mut Arguments, number: usize, disk: &Disk, (file, format): &(PathBuf, Format)) -> Result<()> {
+    let node = format!("disk{number}");
+    let mut below = json!({
+        "driver": match format { Format::Raw => "raw", Format::Qcow2 => "qcow2" },
+        "discard": "unmap",
+        // The host's own flushes only matter to files that outlive a crash of the host.
+        "cache": { "no-flush": disk.throw_away },
+        "file": { "driver": "file", "filename": text(file)? },
+    });
+    if let Some(log) = &disk.record {
+        let log = json!({ "driver": "file", "filename": text(log)? });
+        below = json!({ "driver": "blklogwrites", "file": below, "log": log });
+    }
+    below["node-name"] = json!(node);
+    all.json("-blockdev", &below);
+    let device = match disk.bus {
+        Bus::Virtio => json!({ "driver": "virtio-blk-pci" }),
+        Bus::Nvme => json!({ "driver": "nvme", "serial": node }),
+        Bus::Scsi => {
+            all.add("-device", &format!("virtio-scsi-pci,id=scsi{number}"));
+            json!({ "driver": "scsi-hd", "bus": format!("scsi{number}.0") })
+        }
+    };
+    let Value::Object(mut device) = device else { unreachable!("each arm is an object") };
+    device.insert("drive".into(), json!(node));
+    device.insert("bootindex".into(), json!(number));
+    all.json("-device", &Value::Object(device));
+    Ok(())
+}
+
+fn channels(all: &mut Arguments, machine: &Machine, layout: &Layout) -> Result<()> {
+    let mut channel = |name: &str| -> Result<()> {
+        let path = socket(&layout.folder, name);
+        // A comma ends a value for QEMU, two of them stand for one.
+        let path = text(&path)?.replace(',', ",,");
+        all.add("-chardev", &format!("socket,id={name},path={path}"));
+        Ok(())
+    };
+    channel(CONSOLE)?;
+    let ports = ports(machine);
+    ports.iter().try_for_each(|(chardev, _)| channel(chardev))?;
+    // Last: its greeting means that the others are connected.
+    channel(CONTROL)?;
+    all.add("-serial", &format!("chardev:{CONSOLE}"));
+    all.add("-device", "virtio-serial-pci");
+    for (chardev, name) in &ports {
+        all.json("-device", &json!({ "driver": "virtserialport", "chardev": chardev, "name": name }));
+    }
+    all.add("-mon", &format!("chardev={CONTROL},mode=control"));
+    Ok(())
+}
+
+fn text(path: &Path) -> Result<&str> {
+    let error = || Error::Machine(format!("the path {} is not UTF-8, which QEMU's JSON needs", path.display()));
+    path.to_str().ok_or_else(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::DirectBoot;
+
+    fn layout(machine: &Machine) -> Layout {
+        Layout {
+            folder: "/f,older".into(),
+            disks: machine.disks.iter().map(|_| ("overlay".into(), Format::Qcow2)).collect(),
+            firmware: Some(Ovmf { code: "code.fd".into(), variables: "variables.fd".into() }),
+            accelerator: Accelerator::Tcg { because: "test".into() },
+        }
+    }
+
+    fn line(machine: &Machine) -> String {
+        let all = arguments(machine, &layout(machine)).unwrap();
+        all.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_machine_has_no_network_and_no_default_device() {
+        let line = line(&Machine::new("image.raw"));
+        assert!(line.starts_with("-nodefaults -no-user-config -display none -nic none"), "{line}");
+        assert!(line.contains("pflash0=code") && !line.contains("-kernel"), "{line}");
+    }
+
+    #[test]
+    fn a_command_line_reaches_qemu_as_it_is() {
+        let command_line = "console=ttyS0 x=\"a,b\" --".to_owned();
+        let boot = DirectBoot { kernel: "k".into(), initramfs: "i".into(), command_line: command_line.clone() };
+        let machine = Machine::new("image.raw").direct(boot);
+        let all = arguments(&machine, &layout(&machine)).unwrap();
+        assert!(all.contains(&OsString::from(command_line)));
+    }
+
+    #[test]
+    fn each_bus_has_its_device_and_a_recorded_disk_its_log() {
+        let nvme = Disk::image("a").bus(Bus::Nvme);
+        let scsi = Disk::image("b").bus(Bus::Scsi).recorded("log");
+        let line = line(&Machine::with_disk(nvme).disk(scsi));
+        assert!(line.contains(r#""driver":"nvme""#) && line.contains(r#""bus":"scsi1.0""#), "{line}");
+        assert!(line.contains(r#""driver":"blklogwrites""#), "{line}");
+    }
+
+    #[test]
+    fn the_control_channel_is_connected_last_and_commas_are_doubled() {
+        let line = line(&Machine::new("image.raw").port("orlop.probe"));
+        let at = |text: &str| line.find(text).unwrap_or_else(|| panic!("{text} in {line}"));
+        assert!(at("id=control") > at("id=port1") && at("id=port1") > at("id=console"));
+        assert!(line.contains("path=/f,,older/console.sock"), "{line}");
+        assert!(line.contains(r#""name":"orlop.probe""#), "{line}");
+    }
+}

@@ -1,0 +1,162 @@
+//! The machine as a value. Nothing happens before [`Machine::start`].
+
+use std::path::{Path, PathBuf};
+
+use crate::{Accelerator, Result, Running, image::DirectBoot, spawn};
+
+/// A machine: what it boots from, its disks, its size.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// How the kernel gets started.
+    pub firmware: Firmware,
+    /// The disks; the firmware starts from the first.
+    pub disks: Vec<Disk>,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Virtual processors.
+    pub cpus: u32,
+    /// Names of virtio-serial ports beside `orlop.report`.
+    pub ports: Vec<String>,
+    /// Whether there is a watchdog device (`i6300esb`) that resets.
+    pub watchdog: bool,
+    /// Where the console's log goes; absent: into the working folder, kept when the machine fails.
+    pub serial_log: Option<PathBuf>,
+    /// What runs it; absent: KVM if it works, else emulation.
+    pub accelerator: Option<Accelerator>,
+    /// Whether a reset of the guest ends the machine (QEMU's `-no-reboot`).
+    pub end_on_reset: bool,
+}
+
+/// How the kernel gets started.
+#[derive(Clone, Debug)]
+pub enum Firmware {
+    /// UEFI firmware, which starts `\EFI\BOOT\BOOTX64.EFI` of the first disk.
+    Ovmf,
+    /// QEMU puts kernel and initramfs into memory: no firmware, 4 s earlier under emulation.
+    Direct(DirectBoot),
+}
+
+/// One disk.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// The file behind it.
+    pub file: PathBuf,
+    /// The file's format.
+    pub format: Format,
+    /// How it is attached.
+    pub bus: Bus,
+    /// Whether writes go into an overlay that ends with the machine.
+    pub throw_away: bool,
+    /// Size of the disk in bytes, if it is bigger than the file.
+    pub size: Option<u64>,
+    /// Where every write and flush is recorded (see [`crate::writelog`]).
+    pub record: Option<PathBuf>,
+}
+
+/// Format of a disk's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The bytes themselves.
+    Raw,
+    /// An overlay.
+    Qcow2,
+}
+
+/// How a disk is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// virtio-blk.
+    Virtio,
+    /// NVMe.
+    Nvme,
+    /// SCSI behind virtio-scsi.
+    Scsi,
+}
+
+impl Machine {
+    /// A machine of two processors and 1 GiB that boots `image` by its firmware and throws away what it writes.
+    #[must_use]
+    pub fn new(image: impl AsRef<Path>) -> Machine {
+        Machine::with_disk(Disk::image(image))
+    }
+
+    /// The same with this disk.
+    #[must_use]
+    pub fn with_disk(disk: Disk) -> Machine {
+        Machine {
+            firmware: Firmware::Ovmf,
+            disks: vec![disk],
+            memory_mib: 1024,
+            cpus: 2,
+            ports: Vec::new(),
+            watchdog: false,
+            serial_log: None,
+            accelerator: None,
+            end_on_reset: true,
+        }
+    }
+
+    /// Boots this kernel and initramfs instead of the firmware.
+    #[must_use]
+    pub fn direct(self, boot: DirectBoot) -> Machine {
+        Machine { firmware: Firmware::Direct(boot), ..self }
+    }
+
+    /// Attaches one more disk.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk) -> Machine {
+        self.disks.push(disk);
+        self
+    }
+
+    /// Adds a virtio-serial port; its lines arrive as [`crate::Happening::Port`].
+    #[must_use]
+    pub fn port(mut self, name: &str) -> Machine {
+        self.ports.push(name.into());
+        self
+    }
+
+    /// Sends the console's log to `file`.
+    #[must_use]
+    pub fn serial_log(self, file: impl Into<PathBuf>) -> Machine {
+        Machine { serial_log: Some(file.into()), ..self }
+    }
+
+    /// Starts QEMU. It dies with the thread that calls this, at the latest.
+    pub fn start(&self) -> Result<Running> {
+        spawn::start(self)
+    }
+}
+
+impl Disk {
+    /// A raw image that stays as it is: writes are thrown away.
+    #[must_use]
+    pub fn image(file: impl AsRef<Path>) -> Disk {
+        Disk { throw_away: true, ..Disk::kept(file, Format::Raw) }
+    }
+
+    /// A file that keeps what is written.
+    #[must_use]
+    pub fn kept(file: impl AsRef<Path>, format: Format) -> Disk {
+        let file = file.as_ref().to_owned();
+        Disk { file, format, bus: Bus::Virtio, throw_away: false, size: None, record: None }
+    }
+
+    /// Attaches it otherwise than by virtio-blk.
+    #[must_use]
+    pub fn bus(self, bus: Bus) -> Disk {
+        Disk { bus, ..self }
+    }
+
+    /// Makes the disk bigger than its file; only for one that is thrown away (see [`crate::overlay`] else).
+    #[must_use]
+    pub fn size(self, bytes: u64) -> Disk {
+        Disk { size: Some(bytes), ..self }
+    }
+
+    /// Records every write and flush into `log`.
+    #[must_use]
+    pub fn recorded(self, log: impl Into<PathBuf>) -> Disk {
+        Disk { record: Some(log.into()), ..self }
+    }
+}
