@@ -1,5 +1,7 @@
 //! Boot manifest and release manifest, and what their signatures cover (architecture §2, §4).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 mod document;
@@ -103,6 +105,8 @@ pub struct ReleaseManifest {
     pub verity_bytes: u64,
     /// SHA-256 of the state template.
     pub state_template_sha256: String,
+    /// Component → version.
+    pub components: BTreeMap<String, String>,
     /// What it was built from.
     pub build: BuildIdentity,
 }

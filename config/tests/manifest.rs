@@ -43,6 +43,7 @@ fn release() -> ReleaseManifest {
         verity_sha256: HASH.into(),
         verity_bytes: 99 * 4096,
         state_template_sha256: HASH.into(),
+        components: std::collections::BTreeMap::from([("kernel".into(), "6.12".into())]),
         build: BuildIdentity {
             orlop: "0.1.0".into(),
             definition_sha256: HASH.into(),

@@ -4,16 +4,17 @@
 //! every other GUID is derived from the root hash, so that the same inputs give the same bytes. The first boot
 //! gives disk, ESP and state partition random ones of their machine.
 
+use orlop_chain::gpt::types::{
+    ESP, NO_AUTO, READ_ONLY, ROOT_VERITY_SIG_X86_64, ROOT_VERITY_X86_64, ROOT_X86_64, VAR,
+};
+use orlop_chain::gpt::ALIGNMENT;
+use orlop_chain::verity::Geometry;
+use orlop_chain::{Guid, RootHash};
 use orlop_config::definition::Partitions;
-use orlop_config::manifest::SIGNATURE_PARTITION_DOMAIN;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-use uuid::{Uuid, uuid};
+use serde::{Serialize, Serializer};
 
 /// Bytes of a sector of the disk image.
 pub const SECTOR: u64 = 512;
-/// Every partition starts and ends on such a boundary.
-pub const ALIGNMENT: u64 = 1 << 20;
 /// Left free before the state partition, for an encryption header to come.
 const STATE_GAP: u64 = 16 << 20;
 /// The signature partition of each slot: JSON of at most 64 KiB, then NUL.
@@ -22,25 +23,12 @@ pub const SIGNATURE_BYTES: u64 = 1 << 20;
 const SLOT_STEP: u64 = 16 << 20;
 /// Bytes of a block of dm-verity.
 const BLOCK: u64 = 4096;
-/// Hashes of 32 bytes in a block of the tree.
-const HASHES: u64 = BLOCK / 32;
-
-const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
-const ROOT_X86_64: Uuid = uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709");
-const VERITY_X86_64: Uuid = uuid!("2c7357ed-ebd2-46d9-aec1-23d437ec2bf5");
-const SIGNATURE_X86_64: Uuid = uuid!("41092b05-9fc8-4523-994f-2def0408b176");
-const VAR: Uuid = uuid!("4d21b016-b534-45c2-a9fb-5c16e091fd2d");
-
-/// GPT attribute 60: read-only.
-const READ_ONLY: u64 = 1 << 60;
-/// GPT attribute 63: not mounted by itself; slot B is empty until an update fills it.
-const NO_AUTO: u64 = 1 << 63;
 
 /// What the layout depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// Root hash, 32 bytes.
-    pub root_hash: [u8; 32],
+    /// Root hash.
+    pub root_hash: RootHash,
     /// Bytes of the root image.
     pub root_bytes: u64,
     /// Bytes of verity superblock and tree.
@@ -51,7 +39,8 @@ pub struct Contents {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Layout {
     /// GUID of the disk.
-    pub disk_guid: Uuid,
+    #[serde(serialize_with = "as_text")]
+    pub disk_guid: Guid,
     /// Bytes of the whole disk.
     pub bytes: u64,
     /// The partitions, in the order of the table and of the disk.
@@ -66,9 +55,11 @@ pub struct Partition {
     /// Its name in the table.
     pub name: &'static str,
     /// Its type.
-    pub type_guid: Uuid,
+    #[serde(serialize_with = "as_text")]
+    pub type_guid: Guid,
     /// Its own GUID.
-    pub guid: Uuid,
+    #[serde(serialize_with = "as_text")]
+    pub guid: Guid,
     /// First byte on the disk.
     pub offset: u64,
     /// Bytes.
@@ -114,22 +105,22 @@ impl Layout {
     pub fn new(sizes: &Partitions, contents: &Contents) -> Result<Layout, PlanError> {
         let root = root_partition_bytes(sizes, contents.root_bytes)?;
         let verity = round_up(verity_bytes(root).max(contents.verity_bytes), ALIGNMENT);
-        let guids = Guids(contents.root_hash);
+        let hash = &contents.root_hash;
         let mut at = Cursor { next: ALIGNMENT, partitions: Vec::new() };
-        at.add(Role::Esp, "esp", ESP, guids.derived("esp"), sizes.esp_mib << 20, 0);
-        at.add(Role::RootA, "root-a", ROOT_X86_64, guids.root(), root, READ_ONLY);
-        at.add(Role::RootAVerity, "root-a-verity", VERITY_X86_64, guids.verity(), verity, READ_ONLY);
-        at.add(Role::RootAVeritySig, "root-a-verity-sig", SIGNATURE_X86_64, guids.signature(), SIGNATURE_BYTES, READ_ONLY);
+        at.add(Role::Esp, "esp", ESP, Guid::derived("esp", hash), sizes.esp_mib << 20, 0);
+        at.add(Role::RootA, "root-a", ROOT_X86_64, hash.root_guid(), root, READ_ONLY);
+        at.add(Role::RootAVerity, "root-a-verity", ROOT_VERITY_X86_64, hash.verity_guid(), verity, READ_ONLY);
+        at.add(Role::RootAVeritySig, "root-a-verity-sig", ROOT_VERITY_SIG_X86_64, hash.signature_guid(), SIGNATURE_BYTES, READ_ONLY);
         let empty = READ_ONLY | NO_AUTO;
-        at.add(Role::RootB, "root-b", ROOT_X86_64, guids.derived("root-b"), root, empty);
-        at.add(Role::RootBVerity, "root-b-verity", VERITY_X86_64, guids.derived("root-b-verity"), verity, empty);
-        let signature_b = guids.derived("root-b-verity-sig");
-        at.add(Role::RootBVeritySig, "root-b-verity-sig", SIGNATURE_X86_64, signature_b, SIGNATURE_BYTES, empty);
+        at.add(Role::RootB, "root-b", ROOT_X86_64, Guid::derived("root-b", hash), root, empty);
+        at.add(Role::RootBVerity, "root-b-verity", ROOT_VERITY_X86_64, Guid::derived("root-b-verity", hash), verity, empty);
+        let signature_b = Guid::derived("root-b-verity-sig", hash);
+        at.add(Role::RootBVeritySig, "root-b-verity-sig", ROOT_VERITY_SIG_X86_64, signature_b, SIGNATURE_BYTES, empty);
         at.next += STATE_GAP;
-        at.add(Role::State, "state", VAR, guids.derived("state"), sizes.state_mib << 20, 0);
+        at.add(Role::State, "state", VAR, Guid::derived("state", hash), sizes.state_mib << 20, 0);
         // The backup table lies in the last 33 sectors.
         let bytes = at.next + ALIGNMENT;
-        Ok(Layout { disk_guid: guids.derived("disk"), bytes, partitions: at.partitions })
+        Ok(Layout { disk_guid: Guid::derived("disk", hash), bytes, partitions: at.partitions })
     }
 
     /// The partition with that role.
@@ -156,7 +147,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn add(&mut self, role: Role, name: &'static str, type_guid: Uuid, guid: Uuid, bytes: u64, attributes: u64) {
+    fn add(&mut self, role: Role, name: &'static str, type_guid: Guid, guid: Guid, bytes: u64, attributes: u64) {
         let offset = self.next;
         self.next += bytes;
         self.partitions.push(Partition { role, name, type_guid, guid, offset, bytes, attributes });
@@ -173,51 +164,18 @@ fn root_partition_bytes(sizes: &Partitions, root_bytes: u64) -> Result<u64, Plan
     Err(PlanError::RootTooSmall { root_mib, root_bytes, missing: root_bytes - room, needed_mib })
 }
 
-/// Bytes of superblock and tree over `data` bytes.
-fn verity_bytes(data: u64) -> u64 {
-    let mut blocks = data.div_ceil(BLOCK);
-    let mut total = 1;
-    while blocks > 1 {
-        blocks = blocks.div_ceil(HASHES);
-        total += blocks;
-    }
-    total * BLOCK
+fn as_text<S: Serializer>(guid: &Guid, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(guid)
+}
+
+/// Bytes of superblock and tree over a full root partition.
+fn verity_bytes(root_partition: u64) -> u64 {
+    // A root partition is a few gigabytes at most: there is a geometry for it.
+    Geometry::new(root_partition / BLOCK, 1).map_or(0, |geometry| geometry.partition_bytes())
 }
 
 fn round_up(value: u64, step: u64) -> u64 {
     value.div_ceil(step) * step
-}
-
-/// The GUIDs that follow from a root hash.
-struct Guids([u8; 32]);
-
-impl Guids {
-    /// UAPI.2: the textual UUID is the hash's first half in hex.
-    fn root(&self) -> Uuid {
-        first_half(&self.0)
-    }
-
-    /// UAPI.2: the second half.
-    fn verity(&self) -> Uuid {
-        first_half(&self.0[16..])
-    }
-
-    fn signature(&self) -> Uuid {
-        first_half(&Sha256::new().chain_update(SIGNATURE_PARTITION_DOMAIN).chain_update(self.0).finalize())
-    }
-
-    /// A version 8 (custom) UUID for what has no rule of its own.
-    fn derived(&self, role: &str) -> Uuid {
-        let domain = Sha256::new().chain_update(b"orlop-guid-v1\0").chain_update(role).chain_update(b"\0");
-        let digest = domain.chain_update(self.0).finalize();
-        uuid::Builder::from_custom_bytes(*first_half(&digest).as_bytes()).into_uuid()
-    }
-}
-
-fn first_half(bytes: &[u8]) -> Uuid {
-    let mut half = [0; 16];
-    half.copy_from_slice(&bytes[..16]);
-    Uuid::from_bytes(half)
 }
 
 #[cfg(test)]
@@ -225,8 +183,7 @@ mod tests {
     use super::*;
 
     fn contents() -> Contents {
-        let mut root_hash = [0; 32];
-        hex::decode_to_slice("954172dfee9aaab2d90a0ab162ee6bc5a6a77ede951fad19f0f94df0d7266a93", &mut root_hash).unwrap();
+        let root_hash = "954172dfee9aaab2d90a0ab162ee6bc5a6a77ede951fad19f0f94df0d7266a93".parse().unwrap();
         Contents { root_hash, root_bytes: 47_500_000, verity_bytes: 400_000 }
     }
 
@@ -234,8 +191,8 @@ mod tests {
     fn root_and_verity_uuids_are_the_halves_of_the_root_hash() {
         // The worked example of mkosi #1612.
         let layout = Layout::new(&Partitions::default(), &contents()).unwrap();
-        assert_eq!(layout.partition(Role::RootA).guid, uuid!("954172df-ee9a-aab2-d90a-0ab162ee6bc5"));
-        assert_eq!(layout.partition(Role::RootAVerity).guid, uuid!("a6a77ede-951f-ad19-f0f9-4df0d7266a93"));
+        assert_eq!(layout.partition(Role::RootA).guid, "954172df-ee9a-aab2-d90a-0ab162ee6bc5".parse().unwrap());
+        assert_eq!(layout.partition(Role::RootAVerity).guid, "a6a77ede-951f-ad19-f0f9-4df0d7266a93".parse().unwrap());
     }
 
     #[test]
@@ -268,13 +225,5 @@ mod tests {
             missing: 47_500_000 - (45 << 20),
             needed_mib: 46
         });
-    }
-
-    #[test]
-    fn the_tree_over_a_full_slot_fits_its_partition() {
-        // One block of hashes over 128 blocks, one over one, and the superblock.
-        assert_eq!(verity_bytes(128 * BLOCK), 2 * BLOCK);
-        assert_eq!(verity_bytes(129 * BLOCK), 4 * BLOCK);
-        assert_eq!(verity_bytes(BLOCK), BLOCK);
     }
 }

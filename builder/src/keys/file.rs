@@ -7,12 +7,13 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePublicKey};
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+use ed25519_dalek::pkcs8::DecodePrivateKey;
+use ed25519_dalek::{Signature, SigningKey};
+use orlop_chain::key::{DEVELOPMENT_MARK, PublicKey};
+use orlop_chain::manifest::signed_message;
 use zeroize::Zeroizing;
 
-use super::{DEVELOPMENT_MARK, Signer, message};
+use super::Signer;
 
 /// Why a key file is not used.
 #[derive(Debug, thiserror::Error)]
@@ -86,26 +87,12 @@ impl Secret {
 
 impl Signer for FileSigner {
     fn sign(&self, domain: &[u8], document: &[u8]) -> anyhow::Result<Signature> {
-        Ok(ed25519_dalek::Signer::sign(&self.0.key, &message(domain, document)))
+        Ok(ed25519_dalek::Signer::sign(&self.0.key, &signed_message(domain, document)))
     }
 
-    fn public(&self) -> VerifyingKey {
-        self.0.key.verifying_key()
+    fn public(&self) -> PublicKey {
+        PublicKey { key: self.0.key.verifying_key(), development: self.0.development }
     }
-
-    fn development(&self) -> bool {
-        self.0.development
-    }
-
-    fn public_pem(&self) -> anyhow::Result<String> {
-        public_pem(&self.public(), self.0.development)
-    }
-}
-
-/// A public key as a PEM file, marked where it belongs to a development key.
-pub(super) fn public_pem(key: &VerifyingKey, development: bool) -> anyhow::Result<String> {
-    let pem = key.to_public_key_pem(LineEnding::LF)?;
-    Ok(marked(development, &pem))
 }
 
 /// `text` behind the development mark, where it is one.

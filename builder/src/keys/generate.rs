@@ -8,9 +8,10 @@ use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use ed25519_dalek::pkcs8::KeypairBytes;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use orlop_chain::key::{PublicKey, encode_public};
 use zeroize::Zeroizing;
 
-use super::file::{create_new, marked, public_pem};
+use super::file::{create_new, marked};
 
 /// The files that [`generate`] made.
 #[derive(Debug, serde::Serialize)]
@@ -37,7 +38,7 @@ pub fn generate(folder: &Path, development: bool) -> anyhow::Result<Generated> {
     fs::create_dir_all(folder).with_context(|| format!("{}: the folder cannot be made", folder.display()))?;
     let key = new_key()?;
     create_new(&secret, &secret_pem(&key, development)?, 0o600)?;
-    let text = public_pem(&key.verifying_key(), development)?;
+    let text = encode_public(&PublicKey { key: key.verifying_key(), development });
     if let Err(error) = create_new(&public, &text, 0o644) {
         let _ = fs::remove_file(&secret);
         return Err(error);
@@ -67,7 +68,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::keys::{DEVELOPMENT_MARK, FileSigner, KeyFileError, Signer, message};
+    use orlop_chain::key::parse_public;
+    use orlop_chain::manifest::{signed_message, verify};
+
+    use crate::keys::{FileSigner, KeyFileError, Signer};
 
     #[test]
     fn a_generated_key_signs_what_its_public_part_verifies() {
@@ -76,12 +80,11 @@ mod tests {
         assert_eq!(made.secret.file_name().unwrap(), "development-release.key");
         assert_eq!(fs::metadata(&made.secret).unwrap().permissions().mode() & 0o777, 0o600);
         let signer = FileSigner::open(&made.secret).unwrap();
-        assert!(signer.development());
+        let public = parse_public(&fs::read(&made.public).unwrap()).unwrap();
+        assert!(public.development);
+        assert_eq!(public, signer.public());
         let signature = signer.sign(b"domain\0", b"document").unwrap();
-        signer.public().verify_strict(&message(b"domain\0", b"document"), &signature).unwrap();
-        let public = fs::read_to_string(&made.public).unwrap();
-        assert!(public.starts_with(DEVELOPMENT_MARK));
-        assert_eq!(public, signer.public_pem().unwrap());
+        verify(b"document", b"domain\0", &signature.to_bytes(), &public).unwrap();
     }
 
     #[test]
@@ -122,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let made = generate(folder.path(), true).unwrap();
         let input = folder.path().join("message");
-        fs::write(&input, message(b"domain\0", b"document")).unwrap();
+        fs::write(&input, signed_message(b"domain\0", b"document")).unwrap();
         let output = std::process::Command::new("openssl")
             .args(["pkeyutl", "-sign", "-rawin", "-inkey"])
             .arg(&made.secret)

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::io::Read;
 
-use orlop_config::definition::Definition;
+use orlop_config::definition::{Definition, matches};
 
-use super::{Entry, IMAGE, Node, Pattern, Tree};
+use super::{Entry, IMAGE, Node, Tree};
 use crate::formats::elf;
 
 /// Something that must not be in the root.
@@ -60,7 +60,7 @@ fn is_allowed(path: &str, entry: &Entry, definition: &Definition) -> bool {
         return true;
     }
     let Some(component) = definition.components.get(&entry.component) else { return false };
-    component.allow.iter().any(|pattern| Pattern(pattern).matches(path))
+    component.allow.iter().any(|pattern| matches(pattern, path))
 }
 
 fn audit_mode(mode: u32, add: &mut impl FnMut(String)) {

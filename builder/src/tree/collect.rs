@@ -1,6 +1,6 @@
 //! Components → tree: what each component's `install` and `links` name, at the paths they name.
 
-use orlop_config::definition::{Component, Definition};
+use orlop_config::definition::{Component, Definition, matches};
 
 use super::{Content, Node, Tree};
 use crate::sources::{Produced, ProducedFile, ProducedKind};
@@ -128,8 +128,7 @@ impl Installer<'_> {
     /// A pattern for one file is the sorted concatenation of what it matches.
     fn concatenation(&mut self, to: &str, from: &str) -> Result<(), CollectError> {
         let mut bytes = Vec::new();
-        let pattern = super::Pattern(from);
-        for (_, file) in self.produced.files.iter().filter(|(path, _)| pattern.matches(path)) {
+        for (_, file) in self.produced.files.iter().filter(|(path, _)| matches(from, path)) {
             let read = std::fs::read(&file.path);
             bytes.extend(read.map_err(|source| unreadable(file, source))?);
         }

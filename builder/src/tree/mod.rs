@@ -1,7 +1,6 @@
 //! The root before it is a filesystem: paths with mode and content, by reference. Everything belongs to 0:0
 //! and carries the build's epoch; nothing is ever extracted onto the host.
 
-mod allow;
 mod audit;
 mod budget;
 mod collect;
@@ -14,7 +13,6 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 
-pub use allow::Pattern;
 pub use audit::{Finding, audit};
 pub use budget::{Measured, check as check_budgets, measure};
 pub use collect::{CollectError, collect};

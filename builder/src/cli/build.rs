@@ -1,0 +1,61 @@
+//! `orlop build`: the build.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Context;
+use crate::image::{self, BuildOptions};
+use crate::keys::FileSigner;
+use crate::sources::cache::Cache;
+
+/// Build the image that a definition describes, from what its lockfile names.
+///
+/// Writes NAME.raw (the disk), NAME.efi (its UKI), NAME.release.json with its signature, and NAME.sums.json.
+/// Each appears whole or not at all.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  orlop build images/standalone.toml --key keys/development-release.key --out out/standalone")]
+pub struct BuildArgs {
+    /// The image definition.
+    definition: PathBuf,
+    /// The release key, as `orlop keygen` makes it.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The folder to write to.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Open no connection: everything must be in the cache (`orlop lock --fetch` fills it).
+    #[arg(long)]
+    offline: bool,
+    /// Lock packages again that the archive dropped, print old → new, and write the lockfile.
+    #[arg(long, conflicts_with = "offline")]
+    relock_gone: bool,
+    /// How many things to do at a time.
+    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    jobs: usize,
+    /// Print the disk's layout (offsets, sizes, GUIDs) and write nothing.
+    #[arg(long)]
+    plan: bool,
+}
+
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Runs the verb.
+pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
+    let signer = FileSigner::open(&args.key)?;
+    let cache = Cache::open()?;
+    let options = BuildOptions {
+        definition: &args.definition,
+        signer: &signer,
+        out: &args.out,
+        offline: args.offline,
+        relock_gone: args.relock_gone,
+        jobs: args.jobs.max(1),
+        plan_only: args.plan,
+    };
+    let built = image::build(&options, &cache, &context.progress)?;
+    let text = if args.plan { built.table.clone() } else { built.image.display().to_string() };
+    context.result(&built, &text)
+}

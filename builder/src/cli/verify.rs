@@ -1,0 +1,55 @@
+//! `orlop verify`: the checks that the boot makes, from outside.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Context;
+use crate::image::verify::{Release, Verdict, verify};
+
+/// Verify an image as its boot would, and its release manifest: every link, by the code that PID 1 runs.
+///
+/// Exit status 3 names the first link that does not hold.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  orlop verify out/standalone/standalone.raw --key out/keys/development-release.pub")]
+pub struct VerifyArgs {
+    /// The disk image.
+    image: PathBuf,
+    /// The release public key.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The release manifest; its signature is beside it, with `.sig`. Default: NAME.release.json beside the image.
+    #[arg(long, value_name = "FILE", conflicts_with = "image_only")]
+    manifest: Option<PathBuf>,
+    /// Verify the image without a release manifest; the verdict says so.
+    #[arg(long)]
+    image_only: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
+    let release = match &args.manifest {
+        _ if args.image_only => Release::ImageOnly,
+        Some(file) => Release::File(file.clone()),
+        None => Release::File(args.image.with_extension("release.json")),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let verdict = verify(&args.image, &args.key, &release, threads)?;
+    context.result(&verdict, &text(&verdict))
+}
+
+fn text(verdict: &Verdict) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for passed in &verdict.passed {
+        let _ = writeln!(text, "{:<20} {}", passed.stage, passed.what);
+    }
+    let _ = write!(text, "verified: {} {}", verdict.image, verdict.image_version);
+    if verdict.development {
+        text.push_str(", signed with development keys");
+    }
+    if verdict.image_only {
+        text.push_str(", the image only: no release manifest was asked for");
+    }
+    text
+}

@@ -1,0 +1,138 @@
+//! `orlop inspect`: what an image holds, though nobody has booted it and without privilege.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use orlop_chain::device::ReadAt;
+use orlop_chain::gpt::types;
+use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
+use orlop_config::manifest::{BootManifest, ReleaseManifest, SignaturePartition};
+use serde::Serialize;
+
+use super::open::{Cursor, Image};
+use super::plan::SECTOR;
+use crate::formats::erofs::{self, FileEntry};
+use crate::formats::pe;
+
+/// What an image holds.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    /// Damage of one copy of the partition table.
+    pub damage: Option<String>,
+    /// The partitions.
+    pub partitions: Vec<PartitionRow>,
+    /// Section name → bytes, in the UKI's order.
+    pub uki: Vec<(String, u64)>,
+    /// The boot manifest, as the initramfs carries it.
+    pub boot_manifest: BootManifest,
+    /// The signature partition's document, where it can be read.
+    pub signature: Option<SignaturePartition>,
+    /// The release manifest beside the image, where there is one (not verified: `orlop verify` does).
+    pub release_manifest: Option<ReleaseManifest>,
+    /// The root's files.
+    pub files: Vec<FileEntry>,
+}
+
+/// A partition.
+#[derive(Debug, Serialize)]
+pub struct PartitionRow {
+    /// Number in the table.
+    pub number: u32,
+    /// Name in the table.
+    pub name: String,
+    /// Type, by name where it is one of ours.
+    pub kind: String,
+    /// Its own GUID.
+    pub guid: String,
+    /// First byte.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Reads an image.
+pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
+    let image = Image::open(path)?;
+    let uki = image.uki()?;
+    let boot_manifest =
+        manifest::parse_boot(&uki.boot_manifest()?).map_err(|error| Refusal::new(Stage::Manifest, error))?;
+    let root: RootHash = boot_manifest.verity.root_hash.parse()?;
+    let release = std::fs::read(path.with_extension("release.json")).ok();
+    Ok(Inspection {
+        damage: image.table.damage(),
+        partitions: partitions(&image),
+        uki: pe::sections(&uki.bytes)?.into_iter().map(|section| (section.name, section.size)).collect(),
+        signature: signature(&image, &root),
+        release_manifest: release.and_then(|bytes| manifest::parse_release(&bytes).ok()),
+        files: files(&image, &root)?,
+        boot_manifest,
+    })
+}
+
+fn partitions(image: &Image) -> Vec<PartitionRow> {
+    let row = |entry: &orlop_chain::gpt::Entry| PartitionRow {
+        number: entry.number,
+        name: entry.name.clone(),
+        kind: types::name(entry.type_guid).map_or_else(|| entry.type_guid.to_string(), str::to_owned),
+        guid: entry.guid.to_string(),
+        offset: entry.first * SECTOR,
+        bytes: entry.sectors() * SECTOR,
+    };
+    image.table.gpt.entries.iter().map(row).collect()
+}
+
+fn signature(image: &Image, root: &RootHash) -> Option<SignaturePartition> {
+    let guid = root.signature_guid();
+    let entry = image.table.gpt.of_type(types::ROOT_VERITY_SIG_X86_64).find(|entry| entry.guid == guid)?;
+    let bytes = image.region(entry).bytes_at(0, signature_partition::PARTITION_BYTES).ok()?;
+    signature_partition::parse(&bytes).ok()
+}
+
+fn files(image: &Image, root: &RootHash) -> anyhow::Result<Vec<FileEntry>> {
+    let guid = root.root_guid();
+    let entry = image.table.gpt.of_type(types::ROOT_X86_64).find(|entry| entry.guid == guid);
+    let entry = entry.ok_or_else(|| Refusal::new(Stage::Disk, format!("no root partition with UUID {guid}")))?;
+    erofs::list(&mut Cursor::new(image.region(entry))).map_err(|error| Refusal::new(Stage::Root, error).into())
+}
+
+/// The inspection as text for people.
+pub fn text(inspection: &Inspection) -> String {
+    use std::fmt::Write;
+    let boot = &inspection.boot_manifest;
+    let mut text = format!("{} {} ({}, class {})\n", boot.image, boot.image_version, boot.architecture, boot.class);
+    if boot.development {
+        text.push_str("signed with development keys\n");
+    }
+    if let Some(damage) = &inspection.damage {
+        let _ = writeln!(text, "{damage}");
+    }
+    text.push_str("\npartitions\n");
+    for row in &inspection.partitions {
+        let _ = writeln!(text, "  {:>2} {:<18} {:<16} {:>12} {:>12}  {}", row.number, row.name, row.kind, row.offset, row.bytes, row.guid);
+    }
+    text.push_str("\nUKI\n");
+    for (name, bytes) in &inspection.uki {
+        let _ = writeln!(text, "  {name:<10} {bytes:>12}");
+    }
+    let verity = &boot.verity;
+    let _ = writeln!(text, "\nverity\n  root hash {}\n  salt      {}\n  UUID      {}", verity.root_hash, verity.salt, verity.uuid);
+    let _ = writeln!(text, "  blocks    {} of {} bytes, {}", verity.data_blocks, verity.data_block_size, verity.algorithm);
+    let _ = writeln!(text, "\ncommand line\n  {}", boot.command_line);
+    if let Some(release) = &inspection.release_manifest {
+        let _ = writeln!(text, "\nrelease manifest (not verified here)\n  lockfile {}", release.build.lockfile_sha256);
+        components(&mut text, &release.components);
+    }
+    let _ = writeln!(text, "\nfiles ({})", inspection.files.len());
+    for file in &inspection.files {
+        let target = file.target.as_ref().map_or(String::new(), |target| format!(" -> {target}"));
+        let _ = writeln!(text, "  {:04o} {:>10} {}{target}", file.mode, file.size, file.path);
+    }
+    text
+}
+
+fn components(text: &mut String, components: &BTreeMap<String, String>) {
+    use std::fmt::Write;
+    for (name, version) in components {
+        let _ = writeln!(text, "  {name:<20} {version}");
+    }
+}

@@ -1,0 +1,231 @@
+//! The root: components and rendered files → tree → EROFS → verity tree.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use orlop_chain::RootHash;
+use orlop_config::definition::{Definition, Erofs, Resolved};
+use orlop_config::node::{COMPONENTS, NODE_SETTINGS, PRELOAD, ROOT_MODULES, STATE_TEMPLATE};
+use orlop_config::render;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::inputs::{Inputs, read_beside};
+use super::preload;
+use crate::formats::verity;
+use crate::sources::cache::{Cache, Key, hash_file};
+use crate::sources::{Produced, ProducedKind, Tool, Tools};
+use crate::tree::{self, ComponentRecord, Content, ModuleWaves, Node, Tree};
+
+/// Folders that are mount points or filled at boot.
+const EMPTY_FOLDERS: &[&str] =
+    &["/dev", "/etc/cni/net.d", "/opt/cni/bin", "/proc", "/root", "/run", "/sys", "/tmp", "/var"];
+/// Files that init renders at each boot, as links to where it renders them.
+const RENDERED_AT_BOOT: &[&str] = &["hostname", "hosts", "machine-id", "resolv.conf"];
+/// Counted up when the way an image is made of a tree changes.
+const RECIPE: u32 = 1;
+
+/// The root as a tree, before it is an image.
+pub struct PlannedRoot {
+    /// The tree.
+    pub tree: Tree,
+    /// Its kernel modules, and the initramfs's.
+    pub modules: ModuleWaves,
+}
+
+/// A root image and its verity tree, in the cache.
+#[derive(Debug, Clone)]
+pub struct RootImage {
+    /// The EROFS image, padded to 4096 bytes.
+    pub image: PathBuf,
+    /// Superblock and tree, as the verity partition begins.
+    pub verity: PathBuf,
+    /// What is known of both.
+    pub facts: RootFacts,
+}
+
+/// What is known of a root image.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootFacts {
+    /// SHA-256 of the root image.
+    pub root_sha256: String,
+    /// Bytes of the root image.
+    pub root_bytes: u64,
+    /// SHA-256 of superblock and tree.
+    pub verity_sha256: String,
+    /// Bytes of superblock and tree.
+    pub verity_bytes: u64,
+    /// What the boot manifest says of them.
+    pub verity: orlop_config::manifest::Verity,
+}
+
+impl RootFacts {
+    /// The root hash.
+    pub fn root_hash(&self) -> anyhow::Result<RootHash> {
+        Ok(self.verity.root_hash.parse()?)
+    }
+}
+
+/// Makes the tree: what components install, kernel modules, rendered configuration, preload archives.
+pub fn plan(
+    inputs: &Inputs,
+    produced: &BTreeMap<String, Produced>,
+    template: &super::state::Template,
+) -> anyhow::Result<PlannedRoot> {
+    let definition = &inputs.resolved.definition;
+    let epoch = inputs.epoch()?;
+    let mut root = Tree::default();
+    tree::collect(&mut root, definition, produced)?;
+    let modules = insert_modules(&mut root, definition, produced)?;
+    insert_rendered(&mut root, &inputs.resolved)?;
+    root.insert(STATE_TEMPLATE, tree::IMAGE, Node::File { mode: 0o644, content: template.content.clone() })?;
+    for (reference, image) in &definition.preload {
+        let archive = preload::archive(reference, image, produced, epoch)?;
+        root.insert_rendered(&format!("{PRELOAD}/{}", render::preload_file(reference)), archive)?;
+    }
+    for folder in EMPTY_FOLDERS {
+        root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
+    }
+    let components = tree::render_components(&root, records(produced));
+    root.insert_rendered(COMPONENTS, components)?;
+    let findings = tree::audit(&root, definition)?;
+    if !findings.is_empty() {
+        let list: Vec<_> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+        bail!("the root holds what it must not:{}", list.concat());
+    }
+    Ok(PlannedRoot { tree: root, modules })
+}
+
+fn insert_modules(
+    root: &mut Tree,
+    definition: &Definition,
+    produced: &BTreeMap<String, Produced>,
+) -> anyhow::Result<ModuleWaves> {
+    let name = &definition.kernel.component;
+    let kernel = produced.get(name).with_context(|| format!("kernel.component: no component `{name}`"))?;
+    let modules = tree::waves(&definition.kernel.modules, kernel)?;
+    let lists = [&modules.root.first, &modules.root.later, &modules.root.by_alias];
+    for module in lists.into_iter().flatten() {
+        let file = &kernel.files[&modules.files[&module.name]];
+        let ProducedKind::File { size, sha256, .. } = &file.kind else { continue };
+        let content = Content::Cached { path: file.path.clone(), size: *size, sha256: sha256.clone() };
+        root.insert(&module.path, name, Node::File { mode: 0o644, content })?;
+    }
+    root.insert_rendered(ROOT_MODULES, json_line(&modules.root)?)?;
+    Ok(modules)
+}
+
+fn insert_rendered(root: &mut Tree, resolved: &Resolved) -> anyhow::Result<()> {
+    let definition = &resolved.definition;
+    let files = [
+        ("/etc/group", render::group()),
+        ("/etc/os-release", render::os_release(definition)),
+        ("/etc/passwd", render::passwd()),
+        (render::CONTAINERD_CONFIG, render::containerd()),
+        (render::KUBELET_CONFIG, render::kubelet()),
+        (render::CNI_CONFIG, render::cni()),
+    ];
+    for (path, text) in files {
+        root.insert_rendered(path, text)?;
+    }
+    root.insert_rendered(NODE_SETTINGS, json_line(&render::node_settings(definition))?)?;
+    for (pod, manifest) in &definition.static_pods {
+        let file = resolved.file_of_static_pod(pod).unwrap_or_default();
+        root.insert_rendered(&format!("{}/{pod}.yaml", render::STATIC_PODS), read_beside(file, manifest)?)?;
+    }
+    for name in RENDERED_AT_BOOT {
+        root.insert(&format!("/etc/{name}"), tree::IMAGE, Node::Link { target: format!("../run/etc/{name}") })?;
+    }
+    Ok(())
+}
+
+fn records(produced: &BTreeMap<String, Produced>) -> BTreeMap<String, ComponentRecord> {
+    let record = |produced: &Produced| ComponentRecord {
+        name: produced.name.clone(),
+        version: produced.version.clone(),
+        origin: produced.origin.clone(),
+        sha256: produced.sha256.clone(),
+    };
+    produced.iter().map(|(name, produced)| (name.clone(), record(produced))).collect()
+}
+
+/// A document as one line of JSON.
+pub fn json_line(document: &impl Serialize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(document)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Makes the image of a tree and the verity tree over it, or finds them in the cache.
+pub fn write(root: &Tree, erofs: &Erofs, epoch: u64, cache: &Cache, tools: &Tools) -> anyhow::Result<RootImage> {
+    let digest = tree::digest(root, epoch);
+    let settings = format!("{} {}", erofs.compression, erofs.cluster_kib);
+    let key = Key::new("root", RECIPE, &[&digest, &settings, tools.erofs.id()]);
+    let folder = cache.result(&key, |folder| {
+        let made = make(root, erofs, epoch, &digest, &tools.erofs, folder);
+        made.map_err(|error| crate::sources::Error::Unresolved(format!("{error:#}")))
+    })?;
+    let facts = fs::read(folder.join("facts.json"))?;
+    let facts = serde_json::from_slice(&facts).context("the cache's facts of a root image")?;
+    Ok(RootImage { image: folder.join("root.erofs"), verity: folder.join("root.verity"), facts })
+}
+
+fn make(root: &Tree, erofs: &Erofs, epoch: u64, digest: &str, mkfs: &Tool, folder: &Path) -> anyhow::Result<()> {
+    let image = folder.join("root.erofs");
+    let archive = folder.join("root.tar");
+    tree::write_tar(root, epoch, std::io::BufWriter::new(File::create(&archive)?)).context("the tree as a tar")?;
+    run_mkfs(erofs, epoch, digest, mkfs, &archive, &image)?;
+    fs::remove_file(&archive)?;
+    let file = File::options().write(true).open(&image)?;
+    file.set_len(file.metadata()?.len().next_multiple_of(orlop_chain::verity::BLOCK as u64))?;
+    let facts = make_verity(&image, &folder.join("root.verity"))?;
+    fs::write(folder.join("facts.json"), serde_json::to_vec(&facts)?)?;
+    Ok(())
+}
+
+fn run_mkfs(erofs: &Erofs, epoch: u64, digest: &str, mkfs: &Tool, archive: &Path, image: &Path) -> anyhow::Result<()> {
+    let mut command = mkfs.command("usr/bin/mkfs.erofs");
+    command
+        .arg("--quiet")
+        .arg("--tar=f")
+        .arg(format!("-z{}", erofs.compression))
+        .arg(format!("-C{}", u64::from(erofs.cluster_kib) * 1024))
+        .arg("-Efragments,dedupe")
+        .arg(format!("-T{epoch}"))
+        .arg(format!("-U{}", derived_uuid("orlop-erofs-uuid-v1", digest)))
+        .arg(image)
+        .arg(archive);
+    let output = command.output().context("mkfs.erofs cannot be started")?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let tail: Vec<_> = text.lines().rev().take(8).collect();
+        bail!("mkfs.erofs: {}: {}", output.status, tail.into_iter().rev().collect::<Vec<_>>().join("; "));
+    }
+    Ok(())
+}
+
+/// The verity tree, with salt and UUID derived from the image, so that the same root has the same hash.
+fn make_verity(image: &Path, output: &Path) -> anyhow::Result<RootFacts> {
+    let root_sha256 = hash_file(image)?;
+    let salt = Sha256::new().chain_update(b"orlop-verity-salt-v1\0").chain_update(&root_sha256).finalize();
+    let uuid = derived_uuid("orlop-verity-uuid-v1", &root_sha256);
+    let data = File::open(image)?;
+    let verity = verity::build(&data, &File::create(output)?, &salt.into(), &uuid)?;
+    Ok(RootFacts {
+        root_sha256,
+        root_bytes: data.metadata()?.len(),
+        verity_sha256: hash_file(output)?,
+        verity_bytes: fs::metadata(output)?.len(),
+        verity,
+    })
+}
+
+fn derived_uuid(domain: &str, of: &str) -> String {
+    let digest = Sha256::new().chain_update(domain).chain_update(b"\0").chain_update(of).finalize();
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(half).into_uuid().to_string()
+}

@@ -1,0 +1,190 @@
+//! `orlop verify`: the checks that the boot makes, from outside, by the same code (`orlop-chain`), and the
+//! release manifest's on top.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use orlop_chain::device::ReadAt;
+use orlop_chain::disk::{Disk, Found, find_root};
+use orlop_chain::key::{PublicKey, parse_public};
+use orlop_chain::verity::Superblock;
+use orlop_chain::verity::tree::verify_whole;
+use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
+use orlop_config::manifest::{BOOT_DOMAIN, BootManifest, RELEASE_DOMAIN, ReleaseManifest};
+use serde::Serialize;
+
+use super::open::{Image, Uki};
+use crate::formats::pe;
+use crate::sources::cache::hash;
+
+/// Where the release manifest is.
+#[derive(Debug, Clone)]
+pub enum Release {
+    /// This file; its signature is beside it, with `.sig`.
+    File(PathBuf),
+    /// None: only the image is verified, and the verdict says so.
+    ImageOnly,
+}
+
+/// What was found, check by check; complete when nothing was refused.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// Image name.
+    pub image: String,
+    /// Image version.
+    pub image_version: String,
+    /// Root hash.
+    pub root_hash: String,
+    /// Whether development keys signed it.
+    pub development: bool,
+    /// Whether no release manifest was asked for.
+    pub image_only: bool,
+    /// The checks that passed, in order.
+    pub passed: Vec<Passed>,
+}
+
+/// A check that passed.
+#[derive(Debug, Serialize)]
+pub struct Passed {
+    /// The stage's name.
+    pub stage: &'static str,
+    /// What holds.
+    pub what: String,
+}
+
+/// Verifies an image; the error is the first refusal.
+pub fn verify(path: &Path, key: &Path, release: &Release, threads: usize) -> anyhow::Result<Verdict> {
+    let key_bytes = fs::read(key).map_err(|error| anyhow::anyhow!("{}: {error}", key.display()))?;
+    let key = parse_public(&key_bytes).map_err(|error| anyhow::anyhow!("{}: {error}", key.display()))?;
+    let image = Image::open(path)?;
+    let mut checks = Checks { image: &image, key: &key, threads, passed: Vec::new() };
+    checks.table()?;
+    let uki = image.uki()?;
+    let bytes = uki.boot_manifest()?;
+    let boot = manifest::parse_boot(&bytes).map_err(|error| Refusal::new(Stage::Manifest, error))?;
+    let release = match release {
+        Release::File(file) => Some(checks.release(file, &bytes)?),
+        Release::ImageOnly => None,
+    };
+    let root: RootHash = boot.verity.root_hash.parse().map_err(|error| Refusal::new(Stage::Manifest, error))?;
+    let found = checks.partitions(&root)?;
+    checks.boot_signature(&found, &root, &bytes, &boot)?;
+    checks.superblock(&found, &boot)?;
+    checks.tree(&found, &boot)?;
+    checks.uki(&uki, &boot, release.as_ref())?;
+    Ok(Verdict {
+        image: boot.image,
+        image_version: boot.image_version,
+        root_hash: boot.verity.root_hash,
+        development: boot.development,
+        image_only: release.is_none(),
+        passed: checks.passed,
+    })
+}
+
+struct Checks<'a> {
+    image: &'a Image,
+    key: &'a PublicKey,
+    threads: usize,
+    passed: Vec<Passed>,
+}
+
+impl Checks<'_> {
+    fn pass(&mut self, stage: Stage, what: impl Into<String>) {
+        self.passed.push(Passed { stage: stage.name(), what: what.into() });
+    }
+
+    fn table(&mut self) -> Result<(), Refusal> {
+        if let Some(damage) = self.image.table.damage() {
+            return Err(Refusal::new(Stage::Gpt, damage));
+        }
+        let count = self.image.table.gpt.entries.len();
+        self.pass(Stage::Gpt, format!("both copies of the partition table agree on {count} partitions"));
+        Ok(())
+    }
+
+    fn release(&mut self, file: &Path, boot: &[u8]) -> Result<ReleaseManifest, Refusal> {
+        let read = |path: &Path| {
+            fs::read(path).map_err(|error| {
+                let next = "name it with --manifest, or verify the image alone with --image-only";
+                Refusal::new(Stage::ReleaseManifest, format!("{}: {error}; {next}", path.display()))
+            })
+        };
+        let bytes = read(file)?;
+        let mut name = file.as_os_str().to_owned();
+        name.push(".sig");
+        let text = read(Path::new(&name))?;
+        let refused = |reason: String| Refusal::new(Stage::ReleaseSignature, reason);
+        let signature = STANDARD.decode(text.trim_ascii()).map_err(|e| refused(format!("{}: {e}", name.display())))?;
+        manifest::verify(&bytes, RELEASE_DOMAIN, &signature, self.key).map_err(|error| refused(error.to_string()))?;
+        let release = manifest::parse_release(&bytes).map_err(|e| Refusal::new(Stage::ReleaseManifest, e))?;
+        manifest::check_development(release.development, self.key).map_err(|e| refused(e.to_string()))?;
+        self.pass(Stage::ReleaseSignature, "the release manifest is signed by this key");
+        if release.boot_manifest_sha256 != hash(boot) {
+            return Err(Refusal::new(Stage::ReleaseManifest, "it speaks of another boot manifest than the image carries"));
+        }
+        self.pass(Stage::ReleaseManifest, format!("it speaks of this {} {}", release.image, release.image_version));
+        Ok(release)
+    }
+
+    fn partitions(&mut self, root: &RootHash) -> Result<Found, Refusal> {
+        let name = self.image.path.display().to_string();
+        let found = find_root(&[Disk { name: &name, gpt: &self.image.table.gpt }], root, None)?;
+        self.pass(Stage::Disk, format!("the UUIDs of partitions {} and {} are the root hash", found.root.number, found.verity.number));
+        Ok(found)
+    }
+
+    fn boot_signature(&mut self, found: &Found, root: &RootHash, bytes: &[u8], boot: &BootManifest) -> Result<(), Refusal> {
+        let partition = self.image.region(&found.signature);
+        let length = usize::try_from(partition.size().unwrap_or(0)).unwrap_or(usize::MAX);
+        let refused = |reason: String| Refusal::new(Stage::SignaturePartition, reason);
+        let content = partition
+            .bytes_at(0, length.min(signature_partition::PARTITION_BYTES))
+            .map_err(|error| refused(error.to_string()))?;
+        let document = signature_partition::parse(&content).map_err(|error| refused(error.to_string()))?;
+        let signature = signature_partition::boot_signature(&document, root).map_err(|error| refused(error.to_string()))?;
+        self.pass(Stage::SignaturePartition, "it speaks of this root hash");
+        let refused = |error: manifest::ManifestError| Refusal::new(Stage::ManifestSignature, error);
+        manifest::verify(bytes, BOOT_DOMAIN, &signature, self.key).map_err(refused)?;
+        manifest::check_development(boot.development, self.key).map_err(refused)?;
+        self.pass(Stage::ManifestSignature, "the boot manifest is signed by this key");
+        Ok(())
+    }
+
+    fn superblock(&mut self, found: &Found, boot: &BootManifest) -> Result<(), Refusal> {
+        let refused = |reason: String| Refusal::new(Stage::Superblock, reason);
+        let bytes = self.image.region(&found.verity).bytes_at(0, 512).map_err(|error| refused(error.to_string()))?;
+        let superblock = Superblock::parse(&bytes).map_err(|error| refused(error.to_string()))?;
+        superblock.check_against(&boot.verity).map_err(|error| refused(error.to_string()))?;
+        self.pass(Stage::Superblock, "the verity superblock says what the manifest says");
+        Ok(())
+    }
+
+    fn tree(&mut self, found: &Found, boot: &BootManifest) -> Result<(), Refusal> {
+        let (data, hashes) = (self.image.region(&found.root), self.image.region(&found.verity));
+        verify_whole(&data, &hashes, &boot.verity, self.threads).map_err(|error| Refusal::new(Stage::Tree, error))?;
+        self.pass(Stage::Tree, format!("all {} blocks of the root have the hashes that lead to the root hash", boot.verity.data_blocks));
+        Ok(())
+    }
+
+    fn uki(&mut self, uki: &Uki, boot: &BootManifest, release: Option<&ReleaseManifest>) -> Result<(), Refusal> {
+        let refused = |reason: String| Refusal::new(Stage::Uki, reason);
+        if uki.command_line != boot.command_line {
+            return Err(refused("its command line is not the boot manifest's".into()));
+        }
+        let key = parse_public(&uki.public_key()?).map_err(|error| refused(format!("its release key: {error}")))?;
+        if key != *self.key {
+            return Err(refused("its initramfs carries another release key than the one given".into()));
+        }
+        self.pass(Stage::Uki, "it carries this manifest, its command line and this key");
+        let Some(release) = release else { return Ok(()) };
+        let digest = pe::authenticode_digest(&uki.bytes).map_err(|error| refused(error.to_string()))?;
+        if hex::encode(digest) != release.uki_authenticode_sha256 {
+            return Err(refused("its digest is not the release manifest's".into()));
+        }
+        self.pass(Stage::Uki, "its digest is the release manifest's");
+        Ok(())
+    }
+}
