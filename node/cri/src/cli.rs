@@ -1,0 +1,103 @@
+//! The command line: three verbs, parsed by hand because there is no more to it.
+
+use crate::channel::{Channel, SOCKET};
+use crate::{Error, Result, import, stop, wait};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What is said to a wrong command line.
+const USAGE: &str = "usage: cri [--socket PATH] import FILE REFERENCE | wait-pod NAME... | stop-all";
+
+/// One verb with its arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Imports an archive as an image.
+    Import {
+        /// The OCI archive.
+        file: PathBuf,
+        /// The name that the image gets.
+        reference: String,
+    },
+    /// Waits until the pods run.
+    WaitPod {
+        /// The pods' names.
+        names: Vec<String>,
+    },
+    /// Stops everything that runs.
+    StopAll,
+}
+
+/// A whole command line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request {
+    /// containerd's socket.
+    pub socket: PathBuf,
+    /// What to do.
+    pub verb: Verb,
+}
+
+/// Reads the arguments, without the program's name.
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> std::result::Result<Request, String> {
+    let mut arguments: Vec<String> = arguments
+        .map(|argument| argument.into_string())
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|argument| format!("argument is not UTF-8: {argument:?}"))?;
+    let mut socket = PathBuf::from(SOCKET);
+    if arguments.len() >= 2 && arguments[0] == "--socket" {
+        socket = PathBuf::from(&arguments[1]);
+        arguments.drain(..2);
+    }
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let verb = match words.as_slice() {
+        ["import", file, reference] => Verb::Import { file: PathBuf::from(file), reference: (*reference).to_owned() },
+        ["wait-pod", names @ ..] if !names.is_empty() => {
+            Verb::WaitPod { names: names.iter().map(|name| (*name).to_owned()).collect() }
+        }
+        ["stop-all"] => Verb::StopAll,
+        _ => return Err(USAGE.to_owned()),
+    };
+    Ok(Request { socket, verb })
+}
+
+/// Does what was asked, on this thread.
+pub fn run(request: Request) -> Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(Error::Runtime)?;
+    runtime.block_on(async {
+        let channel = Channel::connect(&request.socket).await?;
+        match request.verb {
+            Verb::Import { file, reference } => {
+                let outcome = import::import(&channel, &file, &reference).await?;
+                println!("image={reference} {outcome}");
+                Ok(())
+            }
+            Verb::WaitPod { names } => {
+                wait::wait_pods(&channel, names, |name| {
+                    println!("pod={name} state=running");
+                })
+                .await
+            }
+            Verb::StopAll => stop::stop_all(&channel, |line| println!("{line}")).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> std::result::Result<Request, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn verbs_are_read_and_anything_else_is_wrong_usage() {
+        assert_eq!(words("stop-all").map(|request| request.verb), Ok(Verb::StopAll));
+        let request = words("--socket /s import a.tar localhost/pause:1").expect("right usage");
+        assert_eq!(request.socket, PathBuf::from("/s"));
+        assert_eq!(request.verb, Verb::Import { file: "a.tar".into(), reference: "localhost/pause:1".into() });
+        for wrong in ["", "import a.tar", "wait-pod", "stop-all now", "--socket", "--socket /s"] {
+            assert_eq!(words(wrong), Err(USAGE.to_owned()), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What can go wrong, each in one line.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The verbs' result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong; every message is one line and names what it is about.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody listens on the socket, or what answers is not HTTP/2.
+    #[error("containerd cannot be reached at {}: {reason}", .socket.display())]
+    Connect {
+        /// The socket.
+        socket: PathBuf,
+        /// What the attempt gave.
+        reason: String,
+    },
+    /// containerd said no.
+    #[error("containerd: {what}: {}", one_line(.status))]
+    Call {
+        /// What was asked.
+        what: String,
+        /// Its answer.
+        status: Box<tonic::Status>,
+    },
+    /// The archive cannot be read.
+    #[error("archive {}: {source}", .path.display())]
+    Read {
+        /// The archive.
+        path: PathBuf,
+        /// What reading gave.
+        source: io::Error,
+    },
+    /// The archive is not what it should be.
+    #[error("archive {}: {reason}", .path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Some containers or pods were not stopped; each has a line of its own before this one.
+    #[error("{failed} of {all} could not be stopped; the lines above name them")]
+    NotStopped {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        all: usize,
+    },
+    /// The program's own runtime did not start.
+    #[error("the runtime does not start: {0}")]
+    Runtime(io::Error),
+}
+
+impl Error {
+    /// The error of one call, for `map_err`.
+    pub(crate) fn call(what: impl Into<String>) -> impl FnOnce(tonic::Status) -> Self {
+        let what = what.into();
+        move |status| Self::Call { what, status: Box::new(status) }
+    }
+}
+
+/// A status in one line: the caller reads lines.
+fn one_line(status: &tonic::Status) -> String {
+    format!("{:?}: {}", status.code(), status.message()).replace('\n', " ")
+}
