@@ -1,0 +1,194 @@
+//! Finding the root's disk: drivers by the devices' aliases, then every disk's partition table, again
+//! whenever the kernel announces a device, until the root is there or the time is up.
+
+use crate::modules::Loader;
+use crate::modules::uevent::Uevents;
+use crate::report::{Refusal, or_refuse};
+use crate::sys::block;
+use orlop_chain::disk::{Disk, Found, find_root};
+use orlop_chain::gpt::{self, Entry, Table};
+use orlop_chain::{At, Guid, RootHash, Stage};
+use orlop_config::manifest::BootManifest;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a disk may take to appear.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Once the root is found, another disk with the same root may still be on its way (SCSI, NVMe scan
+/// in the background): the choice is made over what is there when nothing new came for this long.
+const SETTLED: Duration = Duration::from_millis(30);
+const LOADER_PARTITION: &str =
+    "/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+
+/// The root's partitions, as device nodes.
+#[derive(Debug)]
+pub struct RootDisk {
+    /// Kernel name of the disk.
+    pub disk: String,
+    /// Root hash.
+    pub root_hash: RootHash,
+    /// Device nodes.
+    pub root: PathBuf,
+    /// Of the verity tree.
+    pub verity: PathBuf,
+    /// Of the signature partition.
+    pub signature: PathBuf,
+    /// What the report should say.
+    pub notes: Vec<String>,
+}
+
+/// A disk that has a partition table.
+struct Seen {
+    name: String,
+    sector_size: u64,
+    table: Table,
+}
+
+/// Looks until the root's disk is there.
+pub fn find(manifest: &BootManifest, loader: &mut Loader<'_>, uevents: &Uevents) -> Result<RootDisk, Refusal> {
+    let root_hash: RootHash = manifest.verity.root_hash.parse().at(Stage::Manifest)?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut failures = Vec::new();
+    loop {
+        while loader.by_alias(&mut failures) > 0 {}
+        let mut seen = look();
+        let mut found = choose(&seen, &root_hash);
+        if found.is_ok() && uevents.wait(Instant::now() + SETTLED).unwrap_or(false) {
+            while loader.by_alias(&mut failures) > 0 {}
+            seen = look();
+            found = choose(&seen, &root_hash);
+        }
+        match found {
+            Ok(found) => return describe(&seen, found, root_hash),
+            Err(refusal) if Instant::now() >= deadline || refusal.stage != Stage::Disk => {
+                return Err(explain(refusal.into(), &failures));
+            }
+            Err(_) => {}
+        }
+        or_refuse(uevents.wait(deadline), "disk", "waiting for disks")?;
+    }
+}
+
+fn explain(mut refusal: Refusal, failures: &[String]) -> Refusal {
+    for failure in failures {
+        refusal.reason = format!("{}; {failure}", refusal.reason);
+    }
+    refusal
+}
+
+fn choose(seen: &[Seen], root_hash: &RootHash) -> Result<Found, orlop_chain::Refusal> {
+    let disks: Vec<Disk<'_>> = seen.iter().map(|disk| Disk { name: &disk.name, gpt: &disk.table.gpt }).collect();
+    find_root(&disks, root_hash, loader_partition())
+}
+
+/// Every disk with a partition table that can be read. A disk that cannot is no candidate.
+fn look() -> Vec<Seen> {
+    let devices = fs::read_dir("/sys/class/block").into_iter().flatten().flatten();
+    let mut names: Vec<String> = devices
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| is_disk(name))
+        .collect();
+    names.sort();
+    names.into_iter().filter_map(read).collect()
+}
+
+/// Disks only: no partitions, and none of the kernel's own inventions.
+fn is_disk(name: &str) -> bool {
+    let invented = ["loop", "ram", "dm-", "zram", "sr", "md", "fd", "nbd"].iter().any(|kind| name.starts_with(kind));
+    !invented && !Path::new("/sys/class/block").join(name).join("partition").exists()
+}
+
+fn read(name: String) -> Option<Seen> {
+    let device = File::open(Path::new("/dev").join(&name)).ok()?;
+    let sector_size = block::sector_size(&device).ok()?;
+    let table = gpt::read(&device, sector_size).ok()?;
+    Some(Seen { name, sector_size, table })
+}
+
+fn describe(seen: &[Seen], found: Found, root_hash: RootHash) -> Result<RootDisk, Refusal> {
+    let disk = &seen[found.disk];
+    let mut notes: Vec<String> = disk.table.damage().into_iter().collect();
+    if !found.others.is_empty() {
+        notes.push(format!("{} chosen by the firmware's boot partition; also on {}", disk.name, found.others.join(" ")));
+    }
+    Ok(RootDisk {
+        root: node(disk, &found.root)?,
+        verity: node(disk, &found.verity)?,
+        signature: node(disk, &found.signature)?,
+        disk: disk.name.clone(),
+        root_hash,
+        notes,
+    })
+}
+
+/// A partition's device node, once the kernel's own reading of the table is the same as ours.
+fn node(disk: &Seen, entry: &Entry) -> Result<PathBuf, Refusal> {
+    let name = partition_name(&disk.name, entry.number);
+    let number = |file: &str| -> Option<u64> {
+        fs::read_to_string(format!("/sys/class/block/{name}/{file}")).ok()?.trim().parse().ok()
+    };
+    let unit = disk.sector_size / 512;
+    let want = (entry.first * unit, entry.sectors() * unit);
+    match number("start").zip(number("size")) {
+        Some(kernel) if kernel == want => Ok(Path::new("/dev").join(name)),
+        kernel => {
+            let reason = format!("{name}: the kernel says (start, size) {kernel:?}, the partition table {want:?}");
+            Err(Refusal::new(Stage::Disk.name(), reason))
+        }
+    }
+}
+
+/// The kernel's name of a partition: `vda1`, `nvme0n1p1`.
+pub fn partition_name(disk: &str, number: u32) -> String {
+    let p = if disk.ends_with(|last: char| last.is_ascii_digit()) { "p" } else { "" };
+    format!("{disk}{p}{number}")
+}
+
+/// The partition from which the firmware started, where it says so.
+fn loader_partition() -> Option<Guid> {
+    use nix::mount::{MsFlags, mount, umount};
+    let folder = "/sys/firmware/efi/efivars";
+    if !Path::new(folder).is_dir() {
+        return None;
+    }
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("efivarfs"), folder, Some("efivarfs"), flags, None::<&str>).ok()?;
+    let bytes = fs::read(LOADER_PARTITION);
+    let _ = umount(folder);
+    parse_loader_partition(&bytes.ok()?)
+}
+
+/// Four bytes of attributes, then UTF-16LE text with a NUL.
+fn parse_loader_partition(bytes: &[u8]) -> Option<Guid> {
+    let units: Vec<u16> = bytes.get(4..)?.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let text = String::from_utf16(&units).ok()?;
+    text.trim_end_matches('\0').to_ascii_lowercase().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_of_partitions() {
+        assert_eq!(partition_name("vda", 8), "vda8");
+        assert_eq!(partition_name("nvme0n1", 8), "nvme0n1p8");
+    }
+
+    #[test]
+    fn the_firmwares_partition() {
+        let text = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B\0";
+        let bytes: Vec<u8> = [6, 0, 0, 0].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        assert_eq!(parse_loader_partition(&bytes), text[..36].to_ascii_lowercase().parse().ok());
+        assert_eq!(parse_loader_partition(&bytes[..20]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_variable_is_a_guid_or_none(bytes: Vec<u8>) {
+            let _ = parse_loader_partition(&bytes);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! In the initramfs: from the kernel's start to the verified root. Each step is verified by the one
+//! before it; what cannot be verified ends the boot, by name.
+
+mod cmdline;
+mod disks;
+mod switch;
+mod verity;
+
+pub use disks::partition_name;
+
+use crate::handover::{self, Handover};
+use crate::modules::uevent::Uevents;
+use crate::modules::{Loader, read_lists};
+use crate::report::{Refusal, Report, Stop, now_ms, or_refuse, refuse};
+use nix::mount::{MsFlags, mount};
+use orlop_chain::At;
+use orlop_chain::key::PublicKey;
+use orlop_chain::{Stage, key, manifest};
+use orlop_config::manifest::{BootManifest, Refusal as Policy};
+use std::path::Path;
+
+/// What systemd's stub adds to the initramfs from files that nobody signed.
+const EXTRA: &str = "/.extra";
+const MANIFEST: &str = "/orlop/boot.json";
+const KEY: &str = "/orlop/release.pub";
+const MODULES: &str = "/orlop/modules.json";
+
+/// Boots as far as the verified root's own init; never returns.
+pub fn run() -> ! {
+    let mut early = Early::default();
+    let refusal = match early.boot() {
+        Ok(never) => match never {},
+        Err(refusal) => refusal,
+    };
+    refuse(&mut early.report, &refusal, early.stop.unwrap_or(Stop::Reboot))
+}
+
+/// What the boot knows so far.
+#[derive(Debug, Default)]
+struct Early {
+    report: Report,
+    phases: Vec<(String, u64)>,
+    notes: Vec<(String, String)>,
+    /// What the manifest says that a refusal does; only after its signature was verified.
+    stop: Option<Stop>,
+}
+
+/// The manifest with the exact bytes that its signature covers, and the key.
+struct Trust {
+    bytes: Vec<u8>,
+    manifest: BootManifest,
+    key: PublicKey,
+}
+
+impl Early {
+    fn boot(&mut self) -> Result<std::convert::Infallible, Refusal> {
+        mount_kernel()?;
+        self.report = Report::open();
+        self.phase("initramfs");
+        if Path::new(EXTRA).exists() {
+            let reason = format!("{EXTRA} is there: the boot loader added unsigned files; remove them from the ESP");
+            return Err(Refusal::new(Stage::Extra.name(), reason));
+        }
+        let uevents = or_refuse(Uevents::open(), "modules", "device events")?;
+        let lists = read_lists(MODULES).map_err(|error| Refusal::new("modules", error))?;
+        let mut loader = Loader::new(&lists);
+        loader.first().map_err(|error| Refusal::new("modules", error))?;
+        self.phase("modules");
+        let trust = read_trust()?;
+        let appended = cmdline::check(&trust.manifest.command_line)?;
+        if let Some(text) = &appended {
+            self.note("cmdline", format!("appended={text}"));
+        }
+        self.phase("manifest");
+        let root = disks::find(&trust.manifest, &mut loader, &uevents)?;
+        for note in &root.notes {
+            self.note("disk", note.clone());
+        }
+        self.phase("disk");
+        verity::verify_signature(&root, &trust)?;
+        self.stop = Some(stop_of(trust.manifest.refusal));
+        let device = verity::open(&root, &trust.manifest.verity)?;
+        self.phase("verity");
+        verity::mount_root(&device)?;
+        self.phase("root");
+        self.hand_over(trust.manifest, root.disk, appended)?;
+        switch::root()
+    }
+
+    fn hand_over(&mut self, manifest: BootManifest, disk: String, appended: Option<String>) -> Result<(), Refusal> {
+        let handover = Handover {
+            image: manifest.image,
+            image_version: manifest.image_version,
+            class: manifest.class,
+            development: manifest.development,
+            refusal: manifest.refusal,
+            root_hash: manifest.verity.root_hash,
+            disk,
+            appended,
+            phases: std::mem::take(&mut self.phases),
+            notes: std::mem::take(&mut self.notes),
+        };
+        let bytes = or_refuse(serde_json::to_vec(&handover), "root", handover::PATH)?;
+        or_refuse(std::fs::write(handover::PATH, bytes), "root", handover::PATH)
+    }
+
+    fn phase(&mut self, name: &str) {
+        self.report.phase(name);
+        self.phases.push((name.to_owned(), now_ms()));
+    }
+
+    fn note(&mut self, about: &str, text: String) {
+        self.report.note(about, text.clone());
+        self.notes.push((about.to_owned(), text));
+    }
+}
+
+/// What a refusal does, by the manifest or the handover.
+pub fn stop_of(policy: Policy) -> Stop {
+    match policy {
+        Policy::Reboot => Stop::Reboot,
+        Policy::Poweroff => Stop::PowerOff,
+    }
+}
+
+/// The kernel's own filesystems, and the `/run` that the root inherits.
+fn mount_kernel() -> Result<(), Refusal> {
+    let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let devices = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    let mounts = [
+        ("proc", "/proc", quiet, ""),
+        ("sysfs", "/sys", quiet, ""),
+        ("devtmpfs", "/dev", devices, "mode=755"),
+        ("tmpfs", "/run", quiet, "mode=755"),
+    ];
+    for (kind, target, flags, options) in mounts {
+        let options = (!options.is_empty()).then_some(options);
+        or_refuse(mount(Some(kind), target, Some(kind), flags, options), "initramfs", target)?;
+    }
+    or_refuse(std::fs::create_dir("/run/orlop"), "initramfs", "/run/orlop")
+}
+
+fn read_trust() -> Result<Trust, Refusal> {
+    let bytes = or_refuse(std::fs::read(MANIFEST), "manifest", MANIFEST)?;
+    let manifest = manifest::parse_boot(&bytes).at(Stage::Manifest)?;
+    let pem = or_refuse(std::fs::read(KEY), "manifest", KEY)?;
+    let key = key::parse_public(&pem).at(Stage::Manifest)?;
+    manifest::check_development(manifest.development, &key).at(Stage::Manifest)?;
+    Ok(Trust { bytes, manifest, key })
+}

@@ -1,0 +1,337 @@
+//! In the verified root: the node's phases, its services, and its end. One thread, one loop over
+//! `poll(2)`.
+
+mod cgroups;
+mod close;
+mod identity;
+mod ipc;
+mod mounts;
+mod phases;
+mod pods;
+mod power;
+mod programs;
+pub mod safe_path;
+mod shutdown;
+mod state;
+mod sysctls;
+
+use crate::early::stop_of;
+use crate::handover::{self, Handover};
+use crate::modules::uevent::Uevents;
+use crate::report::{Event, Refusal, Report, Stop, one_line, or_refuse, refuse};
+use crate::services::notify::Notify;
+use crate::services::{Job, News, Purpose, Service, Trouble};
+use crate::sys::watchdog::Watchdog;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use orlop_config::node::{NODE_SETTINGS, NodeSettings};
+use phases::Progress;
+use power::Buttons;
+use programs::Programs;
+use shutdown::Shutdown;
+use std::time::{Duration, Instant};
+
+pub use close::{MODULE_LOADER, load_modules};
+
+/// The loop turns at least this often, to pet the watchdog and to send what the report's reader left.
+const TURN: Duration = Duration::from_secs(5);
+const WATCHDOG: Duration = Duration::from_secs(60);
+/// Index of each service.
+const CONTAINERD: usize = 0;
+const KUBELET: usize = 1;
+
+/// All that PID 1 knows.
+#[derive(Debug)]
+pub struct Node {
+    report: Report,
+    handover: Handover,
+    settings: NodeSettings,
+    programs: Programs,
+    progress: Progress,
+    services: Vec<Service>,
+    jobs: Vec<Job>,
+    /// Ends of jobs that were not asked for yet.
+    ended: Vec<(Purpose, Result<(), String>)>,
+    watchdog: Option<Watchdog>,
+    shutdown: Option<Shutdown>,
+    modules_closed: bool,
+}
+
+/// What the loop polls, beside services and jobs.
+struct Ears {
+    signals: ipc::Signals,
+    notify: Notify,
+    control: ipc::Control,
+    uevents: Uevents,
+    buttons: Buttons,
+}
+
+/// Runs the node; never returns.
+pub fn run() -> ! {
+    let mut report = Report::open();
+    let (handover, settings) = match read_documents() {
+        Ok(documents) => documents,
+        Err(refusal) => refuse(&mut report, &refusal, Stop::Reboot),
+    };
+    let stop = stop_of(handover.refusal);
+    tell_early(&mut report, &handover);
+    let programs = match Programs::open(&settings) {
+        Ok(programs) => programs,
+        Err(refusal) => refuse(&mut report, &refusal, stop),
+    };
+    let mut node = Node {
+        report,
+        handover,
+        settings,
+        programs,
+        progress: Progress::default(),
+        services: Vec::new(),
+        jobs: Vec::new(),
+        ended: Vec::new(),
+        watchdog: None,
+        shutdown: None,
+        modules_closed: false,
+    };
+    let refusal = match node.live() {
+        Ok(never) => match never {},
+        Err(refusal) => refusal,
+    };
+    refuse(&mut node.report, &refusal, stop)
+}
+
+fn read_documents() -> Result<(Handover, NodeSettings), Refusal> {
+    let handover = or_refuse(std::fs::read(handover::PATH), "root", handover::PATH)?;
+    let handover: Handover = or_refuse(serde_json::from_slice(&handover), "root", handover::PATH)?;
+    let settings = or_refuse(std::fs::read(NODE_SETTINGS), "root", NODE_SETTINGS)?;
+    let settings: NodeSettings = or_refuse(serde_json::from_slice(&settings), "root", NODE_SETTINGS)?;
+    Ok((handover, settings))
+}
+
+/// What was said in the initramfs goes into the document, and is not said again.
+fn tell_early(report: &mut Report, handover: &Handover) {
+    report.set("image", handover.image.as_str().into());
+    report.set("image_version", handover.image_version.as_str().into());
+    report.set("class", handover.class.as_str().into());
+    report.set("development", handover.development.into());
+    report.set("root_hash", handover.root_hash.as_str().into());
+    report.set("disk", handover.disk.as_str().into());
+    report.set("appended", handover.appended.as_deref().into());
+    for (name, ms) in &handover.phases {
+        report.keep(&Event::Phase { name: name.clone(), ms: *ms });
+    }
+    for (about, text) in &handover.notes {
+        report.keep(&Event::Note { about: about.clone(), text: text.clone() });
+    }
+    let keys = if handover.development { " (development keys)" } else { "" };
+    report.note("image", format!("{} {} class={}{keys}", handover.image, handover.image_version, handover.class));
+}
+
+impl Node {
+    /// The loop.
+    fn live(&mut self) -> Result<std::convert::Infallible, Refusal> {
+        let mut ears = or_refuse(Ears::open(), "mounts", "signals and sockets")?;
+        loop {
+            self.reap();
+            self.tick();
+            if self.shutdown.is_some() {
+                shutdown::step(self)?;
+            } else {
+                phases::step(self)?;
+            }
+            self.listen(&mut ears)?;
+        }
+    }
+
+    /// Waits for anything to happen, and hears it.
+    fn listen(&mut self, ears: &mut Ears) -> Result<(), Refusal> {
+        let deadline = Instant::now() + self.patience();
+        let heard = or_refuse(ipc::wait(self, ears, deadline), "ready", "poll")?;
+        self.hear(ears, &heard);
+        Ok(())
+    }
+
+    /// How long nothing needs to be done.
+    fn patience(&self) -> Duration {
+        let now = Instant::now();
+        let timers = self.services.iter().filter_map(Service::wake);
+        let timers = timers.chain(self.progress.wake()).chain(self.shutdown.as_ref().map(Shutdown::wake));
+        timers.map(|at| at.saturating_duration_since(now)).min().unwrap_or(TURN).min(TURN)
+    }
+
+    fn hear(&mut self, ears: &mut Ears, heard: &ipc::Heard) {
+        let mut news = Vec::new();
+        for (index, service) in self.services.iter_mut().enumerate() {
+            let before = news.len();
+            if heard.pipes.contains(&index) {
+                service.read_log(&mut news);
+            }
+            if heard.checks.contains(&index) {
+                service.advance_check(&mut news);
+            }
+            tell(&mut self.report, service.name(), &news[before..]);
+        }
+        for pid in ears.notify.ready() {
+            self.services.iter_mut().filter(|service| service.pid() == Some(pid)).for_each(Service::hint);
+        }
+        self.read_jobs();
+        for wish in ears.signals.read(&mut self.report).into_iter().chain(ears.control.read()).chain(ears.buttons.read()) {
+            shutdown::begin(self, wish);
+        }
+        if heard.devices {
+            ears.uevents.drain();
+            ears.buttons.look();
+            self.open_watchdog();
+        }
+    }
+
+    fn open_watchdog(&mut self) {
+        if self.watchdog.is_none() {
+            match Watchdog::open(WATCHDOG) {
+                Ok(watchdog) => self.watchdog = watchdog,
+                Err(error) => self.report.error("watchdog", error.to_string()),
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.pet();
+        }
+        self.report.flush();
+        for service in &mut self.services {
+            let mut news = Vec::new();
+            service.tick(&mut news);
+            tell(&mut self.report, service.name(), &news);
+        }
+    }
+
+    /// Starts a service, and says so.
+    fn start_service(&mut self, index: usize) {
+        let service = &mut self.services[index];
+        let news = service.start();
+        tell(&mut self.report, service.name(), &[news]);
+    }
+
+    /// Starts a job.
+    fn start_job(&mut self, purpose: Purpose, arguments: &[&str]) -> Result<(), String> {
+        let (file, nice) = match purpose {
+            Purpose::Modules => (&self.programs.init, close::NICE),
+            _ => (&self.programs.cri, 0),
+        };
+        let job = Job::start(purpose, file, arguments, nice).map_err(|error| format!("{}: {error}", arguments[0]))?;
+        self.jobs.push(job);
+        Ok(())
+    }
+
+    /// Takes the ends of jobs of one purpose.
+    fn take_ended(&mut self, purpose: Purpose) -> Vec<Result<(), String>> {
+        let (taken, kept) = std::mem::take(&mut self.ended).into_iter().partition(|(one, _)| *one == purpose);
+        self.ended = kept;
+        taken.into_iter().map(|(_, end): (Purpose, _)| end).collect()
+    }
+
+    fn read_jobs(&mut self) {
+        let mut lines = Vec::new();
+        for job in &mut self.jobs {
+            let mut own = Vec::new();
+            job.lines(&mut own);
+            lines.extend(own.into_iter().map(|line| (job.purpose, line)));
+        }
+        for (purpose, line) in lines {
+            self.job_line(purpose, &line);
+        }
+    }
+
+    fn job_line(&mut self, purpose: Purpose, line: &str) {
+        match purpose {
+            Purpose::Pods => pods::line(&mut self.report, line),
+            Purpose::StopAll => self.report.note("stop", line),
+            Purpose::Import | Purpose::Modules => self.report.quote(line),
+        }
+    }
+
+    /// Reaps every child: services, jobs, and whatever was orphaned.
+    fn reap(&mut self) {
+        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            let (pid, how) = match status {
+                WaitStatus::Exited(pid, code) => (pid, End::Code(code)),
+                WaitStatus::Signaled(pid, signal, _) => (pid, End::Signal(signal.to_string())),
+                WaitStatus::StillAlive => return,
+                _ => continue,
+            };
+            if !self.service_ended(pid, &how) {
+                self.job_ended(pid, &how);
+            }
+        }
+    }
+
+    fn service_ended(&mut self, pid: Pid, how: &End) -> bool {
+        let Some(service) = self.services.iter_mut().find(|service| service.pid() == Some(pid)) else {
+            return false;
+        };
+        let mut facts = vec![("pid", pid.to_string()), how.fact()];
+        if let Some(wait) = service.ended() {
+            facts.push(("restart_ms", wait.as_millis().to_string()));
+        }
+        self.report.service(service.name(), "exited", &facts);
+        true
+    }
+
+    fn job_ended(&mut self, pid: Pid, how: &End) {
+        let Some(index) = self.jobs.iter().position(|job| job.pid == pid) else { return };
+        let mut job = self.jobs.remove(index);
+        let mut lines = Vec::new();
+        job.lines(&mut lines);
+        for line in &lines {
+            self.job_line(job.purpose, line);
+        }
+        let end = match how {
+            End::Code(0) => Ok(()),
+            other => Err(format!("{}={} {}", other.fact().0, other.fact().1, one_line(job.last_line()))),
+        };
+        self.ended.push((job.purpose, end));
+    }
+}
+
+/// How a process ended.
+#[derive(Debug)]
+enum End {
+    Code(i32),
+    Signal(String),
+}
+
+impl End {
+    fn fact(&self) -> (&'static str, String) {
+        match self {
+            End::Code(code) => ("code", code.to_string()),
+            End::Signal(signal) => ("signal", signal.clone()),
+        }
+    }
+}
+
+/// Puts what a service has to tell into the report.
+fn tell(report: &mut Report, name: &str, news: &[News]) {
+    for one in news {
+        match one {
+            News::Started(pid) => report.service(name, "started", &[("pid", pid.to_string())]),
+            News::NotStarted(error) => report.error(name, format!("not started: {error}")),
+            News::Healthy => report.service(name, "healthy", &[]),
+            News::Log(Trouble::Stuck(error)) => report.error(name, format!("log cannot be written: {error}")),
+            News::Log(Trouble::Recovered(lost)) => {
+                report.service(name, "log-recovered", &[("lost_lines", lost.to_string())]);
+            }
+        }
+    }
+}
+
+impl Ears {
+    fn open() -> std::io::Result<Self> {
+        Ok(Ears {
+            signals: ipc::Signals::open()?,
+            notify: Notify::open()?,
+            control: ipc::Control::open()?,
+            uevents: Uevents::open()?,
+            buttons: Buttons::default(),
+        })
+    }
+}

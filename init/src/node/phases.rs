@@ -1,0 +1,202 @@
+//! The phases of a node, as a table.
+
+use super::{CONTAINERD, KUBELET, Node, cgroups, close, identity, mounts, pods, state, sysctls};
+use crate::report::{Event, Refusal, now_ms, or_refuse};
+use crate::services::{Endpoint, Purpose, Recipe, Service};
+use std::time::{Duration, Instant};
+
+/// What a phase that is not done at its deadline means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Late {
+    /// The boot is refused.
+    Refuse,
+    /// It is said, with the end of this service's log, and the wait goes on.
+    Wait(usize),
+    /// It is said, and the boot goes on without.
+    GoOn,
+}
+
+/// One phase.
+struct Phase {
+    /// Its name in the report.
+    name: &'static str,
+    /// Begins it; an error is a refusal.
+    start: fn(&mut Node) -> Result<(), Refusal>,
+    /// Whether it is done.
+    done: fn(&mut Node) -> Result<bool, Refusal>,
+    /// When it should be.
+    deadline: Duration,
+    /// What it means when it is not.
+    late: Late,
+}
+
+const fn now(name: &'static str, start: fn(&mut Node) -> Result<(), Refusal>) -> Phase {
+    Phase { name, start, done: |_| Ok(true), deadline: Duration::from_secs(60), late: Late::Refuse }
+}
+
+/// In order. What each of the first ones does is done when it returns; the others wait for programs.
+const PHASES: &[Phase] = &[
+    now("mounts", mounts::start),
+    now("identity", identity::start),
+    now("loopback", |_| or_refuse(crate::sys::loopback::up(), "loopback", "lo")),
+    now("sysctls", sysctls::start),
+    now("cgroups", cgroups::start),
+    now("state", state::start),
+    now("modules", close::load_first),
+    Phase {
+        name: "containerd",
+        start: start_containerd,
+        done: |node| Ok(node.services[CONTAINERD].healthy()),
+        deadline: Duration::from_secs(120),
+        late: Late::Wait(CONTAINERD),
+    },
+    Phase {
+        name: "preload",
+        start: start_preload,
+        done: preload_done,
+        deadline: Duration::from_secs(180),
+        late: Late::Wait(CONTAINERD),
+    },
+    Phase {
+        name: "kubelet",
+        start: start_kubelet,
+        done: kubelet_done,
+        deadline: Duration::from_secs(180),
+        late: Late::Wait(KUBELET),
+    },
+    Phase { name: "pods", start: pods::start, done: pods::done, deadline: Duration::from_secs(300), late: Late::GoOn },
+    Phase {
+        name: "modules-closed",
+        start: |_| Ok(()),
+        done: close::done,
+        deadline: Duration::from_secs(120),
+        late: Late::Refuse,
+    },
+];
+
+/// How far the boot is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    index: usize,
+    deadline: Option<Instant>,
+    ready: bool,
+}
+
+impl Progress {
+    /// The current phase's deadline.
+    pub fn wake(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+/// Goes on with the boot as far as it goes without waiting.
+pub fn step(node: &mut Node) -> Result<(), Refusal> {
+    close::step(node)?;
+    while let Some(phase) = PHASES.get(node.progress.index) {
+        if node.progress.deadline.is_none() {
+            node.progress.deadline = Some(Instant::now() + phase.deadline);
+            (phase.start)(node)?;
+        }
+        if (phase.done)(node)? {
+            node.report.phase(phase.name);
+        } else if !late(node, phase)? {
+            return Ok(());
+        }
+        node.progress.index += 1;
+        node.progress.deadline = None;
+    }
+    if !node.progress.ready {
+        node.progress.ready = true;
+        node.report.tell(&Event::Ready { ms: now_ms() });
+    }
+    Ok(())
+}
+
+/// Whether the boot goes on without an unfinished phase.
+fn late(node: &mut Node, phase: &Phase) -> Result<bool, Refusal> {
+    if node.progress.deadline.is_some_and(|deadline| Instant::now() < deadline) {
+        return Ok(false);
+    }
+    let text = format!("phase {} is not done after {} s", phase.name, phase.deadline.as_secs());
+    match phase.late {
+        Late::Refuse => return Err(Refusal::new(phase.name, text)),
+        Late::GoOn => node.report.error(phase.name, text),
+        Late::Wait(service) => {
+            node.report.error(phase.name, text);
+            let tail: Vec<String> = node.services[service].tail().map(str::to_owned).collect();
+            tail.iter().for_each(|line| node.report.quote(line));
+            node.progress.deadline = Some(Instant::now() + phase.deadline);
+        }
+    }
+    Ok(phase.late == Late::GoOn)
+}
+
+fn start_containerd(node: &mut Node) -> Result<(), Refusal> {
+    let recipes = [
+        Recipe {
+            name: "containerd",
+            arguments: node.settings.containerd.clone(),
+            program: or_refuse(node.programs.containerd.try_clone(), "containerd", "program")?,
+            cgroup: "/podruntime/runtime",
+            endpoint: Endpoint::Grpc("/run/containerd/containerd.sock"),
+        },
+        Recipe {
+            name: "kubelet",
+            arguments: node.settings.kubelet.clone(),
+            program: or_refuse(node.programs.kubelet.try_clone(), "kubelet", "program")?,
+            cgroup: "/podruntime/kubelet",
+            endpoint: Endpoint::Healthz(10248),
+        },
+    ];
+    for recipe in recipes {
+        let name = recipe.name;
+        node.services.push(or_refuse(Service::new(recipe), name, format!("/var/log/{name}.log"))?);
+    }
+    node.start_service(CONTAINERD);
+    close::start_later(node)
+}
+
+fn start_preload(node: &mut Node) -> Result<(), Refusal> {
+    for image in node.settings.preload.clone() {
+        let file = format!("{}/{}", orlop_config::node::PRELOAD, image.file);
+        let started = node.start_job(Purpose::Import, &["cri", "import", &file, &image.reference]);
+        started.map_err(|error| Refusal::new("preload", error))?;
+    }
+    Ok(())
+}
+
+/// A preload image that does not import is named, and the boot goes on: kubelet says which pod
+/// misses it, and the rest of the node works.
+fn preload_done(node: &mut Node) -> Result<bool, Refusal> {
+    for end in node.take_ended(Purpose::Import) {
+        if let Err(error) = end {
+            node.report.error("preload", error);
+        }
+    }
+    Ok(!node.jobs.iter().any(|job| job.purpose == Purpose::Import))
+}
+
+fn start_kubelet(node: &mut Node) -> Result<(), Refusal> {
+    node.start_service(KUBELET);
+    Ok(())
+}
+
+fn kubelet_done(node: &mut Node) -> Result<bool, Refusal> {
+    let healthy = node.services[KUBELET].healthy();
+    if healthy {
+        node.report.tell(&Event::Healthy { ms: now_ms() });
+    }
+    Ok(healthy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_order_are_an_interface() {
+        let names: Vec<&str> = PHASES.iter().map(|phase| phase.name).collect();
+        let want = "mounts identity loopback sysctls cgroups state modules containerd preload kubelet pods modules-closed";
+        assert_eq!(names.join(" "), want);
+    }
+}

@@ -1,0 +1,38 @@
+//! The programs that PID 1 starts, opened while nothing but the verified root can be behind their
+//! paths.
+
+use crate::report::{Refusal, or_refuse};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use orlop_config::node::NodeSettings;
+use std::os::fd::OwnedFd;
+
+/// One descriptor each, for the file itself. A service's recipe takes its own.
+#[derive(Debug)]
+pub struct Programs {
+    /// containerd.
+    pub containerd: OwnedFd,
+    /// kubelet.
+    pub kubelet: OwnedFd,
+    /// Speaks gRPC to containerd.
+    pub cri: OwnedFd,
+    /// This program.
+    pub init: OwnedFd,
+}
+
+impl Programs {
+    /// Opens all of them.
+    pub fn open(settings: &NodeSettings) -> Result<Self, Refusal> {
+        let first = |arguments: &[String]| arguments.first().cloned().unwrap_or_default();
+        Ok(Programs {
+            containerd: path(&first(&settings.containerd))?,
+            kubelet: path(&first(&settings.kubelet))?,
+            cri: path("/usr/libexec/orlop/cri")?,
+            init: path("/usr/libexec/orlop/init")?,
+        })
+    }
+}
+
+fn path(path: &str) -> Result<OwnedFd, Refusal> {
+    or_refuse(open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()), "root", format!("program `{path}`"))
+}

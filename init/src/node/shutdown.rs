@@ -1,0 +1,258 @@
+//! The orderly end: kubelet, the containers with their grace period, containerd, what is left, the
+//! state partition, power. Each step has a deadline; one that is late is said, and the next begins.
+
+use super::{CONTAINERD, KUBELET, Node};
+use crate::report::{Event, Refusal, now_ms};
+use crate::services::Purpose;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::time::{Duration, Instant};
+
+/// What was asked for, and by what.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    mode: RebootMode,
+    by: &'static str,
+}
+
+impl Wish {
+    /// Power off.
+    pub fn power_off(by: &'static str) -> Self {
+        Wish { mode: RebootMode::RB_POWER_OFF, by }
+    }
+
+    /// Reset.
+    pub fn reboot(by: &'static str) -> Self {
+        Wish { mode: RebootMode::RB_AUTOBOOT, by }
+    }
+}
+
+/// A step of the way.
+struct Step {
+    name: &'static str,
+    start: fn(&mut Node),
+    done: fn(&mut Node) -> bool,
+    deadline: Duration,
+    /// What happens when it is not done by then.
+    force: fn(&mut Node),
+}
+
+/// In order.
+const STEPS: &[Step] = &[
+    Step {
+        name: "kubelet",
+        start: |node| stop(node, KUBELET, Signal::SIGTERM),
+        done: |node| stopped(node, KUBELET),
+        deadline: Duration::from_secs(20),
+        force: |node| stop(node, KUBELET, Signal::SIGKILL),
+    },
+    Step {
+        name: "containers",
+        start: stop_containers,
+        done: containers_stopped,
+        deadline: Duration::from_secs(90),
+        force: |_| (),
+    },
+    Step {
+        name: "containerd",
+        start: |node| stop(node, CONTAINERD, Signal::SIGTERM),
+        done: |node| stopped(node, CONTAINERD),
+        deadline: Duration::from_secs(20),
+        force: |node| stop(node, CONTAINERD, Signal::SIGKILL),
+    },
+    Step {
+        name: "processes",
+        start: |_| kill_all(Signal::SIGTERM),
+        done: |_| processes() == 0,
+        deadline: Duration::from_secs(10),
+        force: |_| kill_all(Signal::SIGKILL),
+    },
+    Step {
+        name: "killed",
+        start: |_| (),
+        done: |_| processes() == 0,
+        deadline: Duration::from_secs(5),
+        force: |_| (),
+    },
+];
+
+/// How far the shutdown is.
+#[derive(Debug)]
+pub struct Shutdown {
+    wish: Wish,
+    index: usize,
+    deadline: Option<Instant>,
+}
+
+impl Shutdown {
+    /// Processes that are not children are looked at now and then.
+    pub fn wake(&self) -> Instant {
+        Instant::now() + Duration::from_millis(100)
+    }
+}
+
+/// Begins, unless it has begun.
+pub fn begin(node: &mut Node, wish: Wish) {
+    if node.shutdown.is_none() {
+        node.report.note("shutdown", format!("asked by {}", wish.by));
+        node.shutdown = Some(Shutdown { wish, index: 0, deadline: None });
+    }
+}
+
+/// Goes on as far as it goes without waiting; at the end it does not return.
+pub fn step(node: &mut Node) -> Result<(), Refusal> {
+    loop {
+        let Some(shutdown) = &mut node.shutdown else { return Ok(()) };
+        let Some(step) = STEPS.get(shutdown.index) else { finish(node) };
+        let begins = shutdown.deadline.is_none();
+        let deadline = *shutdown.deadline.get_or_insert_with(|| Instant::now() + step.deadline);
+        if begins {
+            (step.start)(node);
+        }
+        let done = (step.done)(node);
+        if !done && Instant::now() < deadline {
+            return Ok(());
+        }
+        if !done {
+            (step.force)(node);
+            node.report.error("shutdown", format!("{} not done after {} s", step.name, step.deadline.as_secs()));
+        }
+        node.report.tell(&Event::Poweroff { phase: Some(step.name.to_owned()), ms: now_ms() });
+        if let Some(shutdown) = &mut node.shutdown {
+            shutdown.index += 1;
+            shutdown.deadline = None;
+        }
+    }
+}
+
+fn stop(node: &mut Node, index: usize, signal: Signal) {
+    if let Some(service) = node.services.get_mut(index) {
+        service.stop(signal);
+    }
+}
+
+fn stopped(node: &mut Node, index: usize) -> bool {
+    node.services.get(index).is_none_or(|service| service.pid().is_none())
+}
+
+fn stop_containers(node: &mut Node) {
+    let runs = node.services.get(CONTAINERD).is_some_and(|service| service.pid().is_some());
+    if runs && let Err(error) = node.start_job(Purpose::StopAll, &["cri", "stop-all"]) {
+        node.report.error("shutdown", error);
+    }
+}
+
+fn containers_stopped(node: &mut Node) -> bool {
+    for end in node.take_ended(Purpose::StopAll) {
+        if let Err(error) = end {
+            node.report.error("shutdown", format!("cri stop-all: {error}"));
+        }
+    }
+    !node.jobs.iter().any(|job| job.purpose == Purpose::StopAll)
+}
+
+fn kill_all(signal: Signal) {
+    let _ = kill(Pid::from_raw(-1), signal);
+}
+
+/// Processes of user space other than PID 1: those that have a command line.
+fn processes() -> usize {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
+    let programs = numbers.filter(|pid| {
+        *pid != 1 && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+    });
+    programs.count()
+}
+
+/// Unmounts the state and turns the machine off.
+fn finish(node: &mut Node) -> ! {
+    // The logs are open files on the state partition.
+    node.services.clear();
+    nix::unistd::sync();
+    let clean = unmount_state(node);
+    node.report.note("state", format!("unmounted clean={clean}"));
+    node.report.tell(&Event::Poweroff { phase: None, ms: now_ms() });
+    node.report.flush();
+    let mode = node.shutdown.as_ref().map_or(RebootMode::RB_POWER_OFF, |shutdown| shutdown.wish.mode);
+    let _ = reboot(mode);
+    std::process::exit(1)
+}
+
+/// Unmounts what pods and containerd left, then the state. Never lazily: that would hide what is
+/// still open. What cannot be unmounted is made read-only, so that at least nothing is torn.
+fn unmount_state(node: &mut Node) -> bool {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    for target in to_unmount(&table) {
+        if let Err(error) = umount2(target.as_str(), MntFlags::UMOUNT_NOFOLLOW) {
+            node.report.error("shutdown", format!("umount {target}: {error}"));
+            if target == super::state::MOUNT_POINT {
+                let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+                let _ = mount(None::<&str>, target.as_str(), None::<&str>, flags, None::<&str>);
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Mount points at and below `/var` and `/run`, the last mounted first, without `/run` itself.
+fn to_unmount(mountinfo: &str) -> Vec<String> {
+    let targets = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
+    let below = |target: &String| target == "/var" || target.starts_with("/var/") || target.starts_with("/run/");
+    let mut targets: Vec<String> = targets.filter(below).collect();
+    targets.reverse();
+    targets
+}
+
+/// `/proc/self/mountinfo` writes white space and backslashes as octal.
+fn unescape(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match (first, code.and_then(|digits| u8::from_str_radix(digits, 8).ok())) {
+            (b'\\', Some(byte)) => {
+                out.push(byte);
+                rest = &tail[3..];
+            }
+            _ => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_state_comes_after_what_lies_on_it() {
+        let table = "30 1 253:0 / / ro shared:1 - erofs /dev/dm-0 ro\n\
+            31 30 254:8 / /var rw shared:2 - ext4 /dev/vda8 rw\n\
+            32 30 0:5 / /run rw - tmpfs tmpfs rw\n\
+            33 32 0:9 / /run/containerd/a\\040b rw - overlay overlay rw\n\
+            34 31 0:8 / /var/lib/kubelet/pods/x rw - tmpfs tmpfs rw\n";
+        assert_eq!(to_unmount(table), ["/var/lib/kubelet/pods/x", "/run/containerd/a b", "/var"]);
+    }
+
+    #[test]
+    fn the_steps_are_in_order() {
+        let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        assert_eq!(names, ["kubelet", "containers", "containerd", "processes", "killed"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_table_is_read(table in ".{0,100}") {
+            let _ = to_unmount(&table);
+            let _ = unescape(&table);
+        }
+    }
+}

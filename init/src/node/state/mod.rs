@@ -1,0 +1,116 @@
+//! The state partition: made at first boot, repaired and grown at every one, never taken from
+//! another image, and never written over when what it holds is unknown.
+
+mod growth;
+mod owner;
+mod partition;
+
+use super::Node;
+use super::identity;
+use super::safe_path;
+use crate::early::partition_name;
+use crate::report::{Refusal, or_refuse};
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use orlop_chain::gpt::{Entry, Table, types};
+use orlop_chain::state_template::{Content, Template};
+use orlop_config::node::{OnDamage, STATE_TEMPLATE};
+use partition::BlockDevice;
+use std::path::{Path, PathBuf};
+
+const STAGE: &str = "state";
+/// Where it is mounted.
+pub const MOUNT_POINT: &str = "/var";
+/// Folders that services and the record need.
+const FOLDERS: [&str; 4] = ["log", "lib/orlop", "lib/kubelet", "lib/containerd"];
+
+/// The disk with its table, and the partition on it.
+struct Place {
+    disk: BlockDevice,
+    table: Table,
+    entry: Entry,
+    node: PathBuf,
+}
+
+/// Everything from a blank partition, or last boot's, to a mounted `/var` that is this machine's.
+pub fn start(node: &mut Node) -> Result<(), Refusal> {
+    let template = or_refuse(std::fs::read(STATE_TEMPLATE), STAGE, STATE_TEMPLATE)?;
+    let template = or_refuse(Template::parse(&template), STAGE, STATE_TEMPLATE)?;
+    let mut place = find(&node.handover.disk)?;
+    let content = judge(&place, &template)?;
+    let first_boot = matches!(content, Content::Blank | Content::Interrupted);
+    for note in growth::table(&mut place, first_boot)? {
+        node.report.note(STAGE, note);
+    }
+    let mut fresh = first_boot;
+    match content {
+        Content::Blank | Content::Interrupted => partition::make(&place.node, &template)?,
+        Content::Ext4 => {}
+        Content::Unknown => return Err(unknown(&place)),
+    }
+    if let Err(error) = attach(&place.node) {
+        damaged(node, &place, &template, error)?;
+        fresh = true;
+    }
+    or_refuse(growth::filesystem(&place), STAGE, "growing the state filesystem")?;
+    own(node, fresh)
+}
+
+fn unknown(place: &Place) -> Refusal {
+    let node = place.node.display();
+    let reason = format!(
+        "{node} holds something that is neither blank nor a state of Orlop; it is left as it is: \
+         zero its first 64 KiB to give it up"
+    );
+    Refusal::new(STAGE, reason)
+}
+
+/// Finds the state partition on the very disk that carries the root.
+fn find(disk: &str) -> Result<Place, Refusal> {
+    let path = Path::new("/dev").join(disk);
+    let device = or_refuse(BlockDevice::open(&path), STAGE, path.display())?;
+    let table = or_refuse(orlop_chain::gpt::read(&device.file, device.sector_size), STAGE, path.display())?;
+    let candidates: Vec<Entry> = table.gpt.of_type(types::VAR).cloned().collect();
+    let [entry] = candidates.as_slice() else {
+        let reason = format!("{} has {} state partitions, want one", path.display(), candidates.len());
+        return Err(Refusal::new(STAGE, reason));
+    };
+    let entry = entry.clone();
+    let node = Path::new("/dev").join(partition_name(disk, entry.number));
+    Ok(Place { disk: device, table, entry, node })
+}
+
+fn judge(place: &Place, template: &Template<'_>) -> Result<Content, Refusal> {
+    let device = or_refuse(BlockDevice::open(&place.node), STAGE, place.node.display())?;
+    or_refuse(device.judge(template), STAGE, place.node.display())
+}
+
+fn attach(node: &Path) -> Result<(), Errno> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some(node), MOUNT_POINT, Some("ext4"), flags, None::<&str>)
+}
+
+/// What looks like ext4 and does not mount: the image says what that means.
+fn damaged(node: &mut Node, place: &Place, template: &Template<'_>, error: Errno) -> Result<(), Refusal> {
+    let name = place.node.display();
+    if node.settings.on_damage == OnDamage::Refuse {
+        let reason = format!("{name} does not mount ({error}) and state.on_damage is `refuse`; nothing was written");
+        return Err(Refusal::new(STAGE, reason));
+    }
+    node.report.error(STAGE, format!("{name} does not mount ({error}): wiped, as state.on_damage says"));
+    partition::make(&place.node, template)?;
+    or_refuse(attach(&place.node), STAGE, format!("{name} right after it was made"))
+}
+
+/// Makes the mounted filesystem this machine's, or refuses it as another's.
+fn own(node: &mut Node, fresh: bool) -> Result<(), Refusal> {
+    let root = Path::new(MOUNT_POINT);
+    for folder in FOLDERS {
+        or_refuse(safe_path::make_dirs(root, folder), STAGE, format!("/var/{folder}"))?;
+    }
+    let folder = or_refuse(safe_path::open_dir(root), STAGE, MOUNT_POINT)?;
+    or_refuse(safe_path::link(&folder, "run", "/run"), STAGE, "/var/run")?;
+    let id = owner::take(&node.handover, fresh)?;
+    node.report.set("first_boot", fresh.into());
+    identity::apply(node, &id)
+}

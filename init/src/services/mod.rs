@@ -1,0 +1,15 @@
+//! containerd and kubelet: start, readiness, back-off, logs, stop; and programs that run once.
+
+mod backoff;
+mod health;
+mod job;
+mod lines;
+mod log;
+pub mod notify;
+mod service;
+mod store;
+
+pub use health::Endpoint;
+pub use job::{Job, Purpose};
+pub use log::Trouble;
+pub use service::{News, Recipe, Service};

@@ -1,0 +1,254 @@
+//! A program that is to run always: start, readiness, restart, log, stop.
+
+use super::backoff::Backoff;
+use super::health::{Check, Endpoint, Verdict};
+use super::lines::LinePipe;
+use super::log::{Log, Trouble};
+use super::store::LogFiles;
+use crate::sys::process::{Program, spawn};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::ffi::CString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Between two health checks of a service that is not healthy yet.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+/// As systemd's units of both services have it: the soft limit stays low for `select(2)`'s sake.
+const OPEN_FILES: (u64, u64) = (1024, 1_048_576);
+/// Both are the last to be killed when memory runs out: pods go first.
+const OOM_SCORE: i32 = -999;
+
+/// What makes a service.
+#[derive(Debug)]
+pub struct Recipe {
+    /// Its name, in the report and as the log's name.
+    pub name: &'static str,
+    /// Arguments, the program first.
+    pub arguments: Vec<String>,
+    /// The program itself.
+    pub program: OwnedFd,
+    /// Its control group.
+    pub cgroup: &'static str,
+    /// How it says that it is well.
+    pub endpoint: Endpoint,
+}
+
+#[derive(Debug)]
+enum State {
+    Stopped,
+    Running { pid: Pid, since: Instant, healthy: bool },
+    Waiting { until: Instant },
+}
+
+/// What a service has to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// It runs.
+    Started(Pid),
+    /// It could not be started.
+    NotStarted(String),
+    /// Its health check passed for the first time since it was started.
+    Healthy,
+    /// Its log.
+    Log(Trouble),
+}
+
+/// A service.
+#[derive(Debug)]
+pub struct Service {
+    recipe: Recipe,
+    arguments: Vec<CString>,
+    state: State,
+    wanted: bool,
+    backoff: Backoff,
+    // One pipe for all its lives, both ends held: shims inherit the writing end, and must never
+    // get a SIGPIPE because containerd was started again.
+    pipe: LinePipe,
+    write: OwnedFd,
+    log: Log<LogFiles>,
+    check: Option<(Check, Instant)>,
+    next_check: Instant,
+}
+
+impl Service {
+    /// A service that does not run yet.
+    pub fn new(recipe: Recipe) -> io::Result<Self> {
+        let (pipe, write) = LinePipe::new()?;
+        let log = Log::new(LogFiles::open(Path::new("/var/log"), recipe.name)?);
+        let arguments = recipe.arguments.iter().map(|a| CString::new(a.as_str())).collect::<Result<_, _>>()?;
+        Ok(Service {
+            recipe,
+            arguments,
+            state: State::Stopped,
+            wanted: false,
+            backoff: Backoff::default(),
+            pipe,
+            write,
+            log,
+            check: None,
+            next_check: Instant::now(),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.recipe.name
+    }
+
+    /// Its main process.
+    pub fn pid(&self) -> Option<Pid> {
+        match self.state {
+            State::Running { pid, .. } => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// Whether its health check passed since it was started.
+    pub fn healthy(&self) -> bool {
+        matches!(self.state, State::Running { healthy: true, .. })
+    }
+
+    /// From now on it is to run.
+    pub fn start(&mut self) -> News {
+        self.wanted = true;
+        match self.spawn() {
+            Ok(pid) => {
+                self.state = State::Running { pid, since: Instant::now(), healthy: false };
+                self.next_check = Instant::now();
+                News::Started(pid)
+            }
+            Err(error) => {
+                let wait = self.backoff.after(Duration::ZERO);
+                self.state = State::Waiting { until: Instant::now() + wait };
+                News::NotStarted(error.to_string())
+            }
+        }
+    }
+
+    fn spawn(&self) -> io::Result<Pid> {
+        let environment = [
+            c"PATH=/usr/bin".to_owned(),
+            c"HOME=/root".to_owned(),
+            CString::new(format!("NOTIFY_SOCKET={}", super::notify::PATH))?,
+        ];
+        let procs = format!("/sys/fs/cgroup{}/cgroup.procs", self.recipe.cgroup);
+        let cgroup: File = OpenOptions::new().write(true).open(procs)?;
+        spawn(&Program {
+            file: self.recipe.program.as_fd(),
+            arguments: &self.arguments,
+            environment: &environment,
+            output: [self.write.as_fd(), self.write.as_fd()],
+            cgroup: Some(&cgroup),
+            oom_score: Some(OOM_SCORE),
+            open_files: Some(OPEN_FILES),
+            nice: 0,
+        })
+    }
+
+    /// Its main process ended; how long until it is started again, unless it was to stop.
+    pub fn ended(&mut self) -> Option<Duration> {
+        let run = match self.state {
+            State::Running { since, .. } => since.elapsed(),
+            _ => Duration::ZERO,
+        };
+        self.check = None;
+        self.state = State::Stopped;
+        self.wanted.then(|| {
+            let wait = self.backoff.after(run);
+            self.state = State::Waiting { until: Instant::now() + wait };
+            wait
+        })
+    }
+
+    /// From now on it is not to run; its main process gets a signal.
+    pub fn stop(&mut self, signal: Signal) {
+        self.wanted = false;
+        match self.state {
+            State::Running { pid, .. } => drop(kill(pid, signal)),
+            _ => self.state = State::Stopped,
+        }
+    }
+
+    /// What to poll for: the log's pipe.
+    pub fn pipe_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.fd()
+    }
+
+    /// What to poll for: the health check, and whether it waits to send.
+    pub fn check_fd(&self) -> Option<(BorrowedFd<'_>, bool)> {
+        self.check.as_ref().map(|(check, _)| (check.fd(), check.sends()))
+    }
+
+    /// Moves what it printed into its log.
+    pub fn read_log(&mut self, news: &mut Vec<News>) {
+        let log = &mut self.log;
+        self.pipe.read(&mut |line| news.extend(log.line(line).map(News::Log)));
+    }
+
+    /// The service says itself that it is ready: ask now.
+    pub fn hint(&mut self) {
+        self.next_check = Instant::now();
+    }
+
+    /// Goes on with the health check.
+    pub fn advance_check(&mut self, news: &mut Vec<News>) {
+        let Some((check, deadline)) = &mut self.check else { return };
+        let verdict = check.advance();
+        let late = Instant::now() >= *deadline;
+        match verdict {
+            Verdict::Pending if !late => {}
+            Verdict::Healthy => {
+                self.check = None;
+                if let State::Running { healthy, .. } = &mut self.state {
+                    *healthy = true;
+                    news.push(News::Healthy);
+                }
+            }
+            Verdict::Pending | Verdict::Sick(_) => {
+                self.check = None;
+                self.next_check = Instant::now() + ASK_AGAIN;
+            }
+        }
+    }
+
+    /// Does what its time has come for.
+    pub fn tick(&mut self, news: &mut Vec<News>) {
+        let now = Instant::now();
+        match self.state {
+            State::Waiting { until } if until <= now => news.push(self.start()),
+            State::Running { healthy: false, .. } if self.check.is_none() && self.next_check <= now => {
+                self.next_check = now + ASK_AGAIN;
+                self.check = Check::start(self.recipe.endpoint).ok().map(|check| (check, now + ANSWER));
+                self.advance_check(news);
+            }
+            _ => {}
+        }
+        if self.log.waits() {
+            news.extend(self.log.flush().map(News::Log));
+        }
+    }
+
+    /// When it wants to be ticked next.
+    pub fn wake(&self) -> Option<Instant> {
+        let timer = match self.state {
+            State::Waiting { until } => Some(until),
+            State::Running { healthy: false, .. } => {
+                Some(self.check.as_ref().map_or(self.next_check, |(_, deadline)| *deadline))
+            }
+            _ => None,
+        };
+        let retry = self.log.waits().then(|| Instant::now() + Duration::from_secs(1));
+        timer.into_iter().chain(retry).min()
+    }
+
+    /// The last lines of its log.
+    pub fn tail(&self) -> impl Iterator<Item = &str> {
+        self.log.tail()
+    }
+}

@@ -1,0 +1,50 @@
+//! Capabilities that PID 1 gives up for good (`capabilities(7)`).
+
+use super::check;
+use nix::libc;
+use std::io;
+
+/// Load and unload modules.
+pub const SYS_MODULE: u32 = 16;
+/// Change mandatory access control: IPE could be switched off with it.
+pub const MAC_ADMIN: u32 = 33;
+
+const VERSION_3: u32 = 0x2008_0522;
+
+/// `struct __user_cap_header_struct`
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: i32,
+}
+
+/// `struct __user_cap_data_struct`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Set {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Removes capabilities from the bounding set (no program started from now on can have them) and
+/// from PID 1's own sets (who traces PID 1 does not get them either).
+pub fn give_up(capabilities: &[u32]) -> io::Result<()> {
+    for capability in capabilities {
+        // SAFETY: PR_CAPBSET_DROP takes the capability's number and touches no memory.
+        check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(*capability), 0, 0, 0) }.into())?;
+    }
+    let mut header = Header { version: VERSION_3, pid: 0 };
+    let mut sets = [Set::default(); 2];
+    // SAFETY: capget of version 3 writes two sets; header and sets have the kernel's layout.
+    check(unsafe { libc::syscall(libc::SYS_capget, &mut header, sets.as_mut_ptr()) })?;
+    for capability in capabilities {
+        let set = &mut sets[(capability / 32) as usize];
+        let keep = !(1 << (capability % 32));
+        set.effective &= keep;
+        set.permitted &= keep;
+        set.inheritable &= keep;
+    }
+    // SAFETY: capset of version 3 reads two sets.
+    check(unsafe { libc::syscall(libc::SYS_capset, &mut header, sets.as_ptr()) }).map(drop)
+}
