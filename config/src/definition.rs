@@ -10,11 +10,13 @@ use crate::node::OnDamage;
 mod check;
 mod load;
 mod pattern;
+mod static_pod;
 mod values;
 
 pub use check::Problem;
 pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, resolve};
 pub use pattern::matches;
+pub use static_pod::check_static_pod;
 pub(crate) use values::is_sha256;
 
 /// One image definition, after `extends` was resolved (tables merged, lists replaced).
@@ -55,7 +57,7 @@ pub struct Definition {
     /// Container images carried in the root and imported at boot: image name → what is in it.
     #[serde(default)]
     pub preload: BTreeMap<String, PreloadImage>,
-    /// Static pods: name → manifest file, beside the definition.
+    /// Static pods: name (`metadata.name`) → manifest file, beside the definition.
     #[serde(default)]
     pub static_pods: BTreeMap<String, String>,
     /// The state partition.

@@ -252,5 +252,5 @@ fn is_version(version: &str) -> bool {
 fn is_base64(text: &str) -> bool {
     let bare = text.trim_end_matches('=');
     let alphabet = bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
-    alphabet && !bare.is_empty() && text.len() % 4 == 0 && text.len() - bare.len() <= 2
+    alphabet && !bare.is_empty() && text.len().is_multiple_of(4) && text.len() - bare.len() <= 2
 }

@@ -2,7 +2,8 @@
 
 use super::SANDBOX_IMAGE;
 
-/// `/etc/containerd/config.toml`, version 3 of its format.
+/// `/etc/containerd/config.toml`, version 4 of its format, containerd 2.3's: an older one would be migrated at each
+/// start.
 ///
 /// No image verifier is configured, because none exists yet, and its plugin is off: it would let everything
 /// pass that a missing folder does not object to. NRI is off: its socket and plugin folder run code.
@@ -10,7 +11,7 @@ pub fn containerd() -> String {
     CONFIG.replace("@SANDBOX@", SANDBOX_IMAGE)
 }
 
-const CONFIG: &str = r#"version = 3
+const CONFIG: &str = r#"version = 4
 root = "/var/lib/containerd"
 state = "/run/containerd"
 oom_score = -999
