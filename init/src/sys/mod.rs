@@ -5,6 +5,7 @@ pub mod block;
 pub mod capability;
 pub mod devmapper;
 pub mod loopback;
+pub mod loopdev;
 pub mod module;
 pub mod process;
 pub mod watchdog;
