@@ -49,7 +49,9 @@ fn usage() -> Failure {
 /// Asks the kernel.
 pub fn execute(plan: &Plan) -> Result<(), Failure> {
     match plan {
-        Plan::Free => loopdev::free().map(|device| println!("{}", device.display())).map_err(kernel("/dev/loop-control")),
+        Plan::Free => {
+            loopdev::free().map(|device| println!("{}", device.display())).map_err(kernel("/dev/loop-control"))
+        }
         Plan::Attach { file, show } => {
             let device = attach(file)?;
             if *show {

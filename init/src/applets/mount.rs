@@ -200,7 +200,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for wrong in ["", "/t", "a b c", "-t", "-o", "-o bind /t", "-x /s /t", "/s /t", "-o bind,size=1 /s /t", "-t tmpfs /t"] {
+        for wrong in
+            ["", "/t", "a b c", "-t", "-o", "-o bind /t", "-x /s /t", "/s /t", "-o bind,size=1 /s /t", "-t tmpfs /t"]
+        {
             assert!(matches!(planned(wrong), Err(Failure::Usage(_))), "{wrong:?}");
         }
         assert_eq!(one("-t tmpfs -- -odd /t").source, Some("-odd".into()));
