@@ -41,7 +41,8 @@ pub struct Input {
     pub name: String,
     /// Upstream's version.
     pub version: String,
-    /// Archive label, suite and pool path; or module@version; or URL; or a path beside the definition. Never a registry's host.
+    /// Archive label, suite and pool path; or module@version; or URL; or a path beside the definition. Never a
+    /// registry's host.
     pub origin: String,
     /// SHA-256 of the file as fetched; for `go`, of `go.mod` and `go.sum` together; for `workspace`, empty
     /// (the program carries those sources); for `file`, of the files' names, modes and contents.

@@ -61,7 +61,8 @@ impl<'t> Sources<'t> {
         Sources { texts }
     }
 
-    /// The text that an offset lies in (its index), and the offset within it. Each text has one offset more than bytes: its end.
+    /// The text that an offset lies in (its index), and the offset within it. Each text has one offset more than
+    /// bytes: its end.
     fn place(&self, offset: usize) -> (usize, usize) {
         let mut start = 0;
         for (index, text) in self.texts.iter().enumerate() {

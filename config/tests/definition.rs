@@ -41,7 +41,8 @@ fn standalone_is_the_node_and_a_pod() {
 
 #[test]
 fn tables_merge_and_lists_replace() {
-    let text = "extends = \"orlop:node\"\nname = \"mine\"\n[kernel]\ncommand_line = [\"gpt\", \"panic=5\"]\n[budgets]\nfiles = 300";
+    let text = "extends = \"orlop:node\"\nname = \"mine\"\n[kernel]\ncommand_line = [\"gpt\", \"panic=5\"]\n\
+                [budgets]\nfiles = 300";
     let mine = resolve(text).expect("sound").definition;
     let node = resolve(NODE).expect("shipped").definition;
     assert_eq!(mine.name, "mine");
@@ -91,6 +92,18 @@ fn a_circle_names_its_members() {
     let mut itself = |value: &str, _: &str| Ok(Text::new(value, "extends = \"a.toml\""));
     let error = load(Text::new("a.toml", "extends = \"a.toml\""), &mut itself).expect_err("a circle");
     assert_eq!(error.to_string(), "a.toml:1:11: `extends` goes in a circle: a.toml → a.toml");
+}
+
+#[test]
+fn a_circle_by_way_of_another_folder_is_seen() {
+    let x = "extends = \"../b/y.toml\"";
+    let mut read = |value: &str, from: &str| {
+        let text = if value.ends_with("x.toml") { x } else { "extends = \"../a/x.toml\"" };
+        let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Ok(Text::new(format!("{folder}/{value}"), text))
+    };
+    let error = load(Text::new("a/x.toml", x), &mut read).expect_err("a circle");
+    assert!(error.to_string().ends_with("circle: a/x.toml → a/../b/y.toml → a/../b/../a/x.toml"), "{error}");
 }
 
 #[test]

@@ -50,20 +50,14 @@ fn text_is_sorted_one_table_an_input_and_reads_back() {
 fn altered_text_is_refused_with_its_place() {
     let text = render(&sample());
     for (from, to, expected) in [
-        (
-            "version = 1",
-            "version = 2",
-            "node.lock:1: version 2 of the lockfile's format, and this `orlop` knows version 1 only",
-        ),
+        ("version = 1", "version = 2", "node.lock: its format is version 2, and this `orlop` knows version 1"),
         ("epoch =", "epch =", "node.lock:5:1: unknown key `epch`; did you mean `epoch`?"),
         ("kind = \"go\"", "kind = \"snap\"", "node.lock:8:8: `snap` is no kind of input"),
-        (
-            "e3b0",
-            "E3b0",
-            "`E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855` is not a SHA-256; a lockfile is not edited",
-        ),
+        ("e3b0", "E3b0", "934ca495991b7852b855` is not a SHA-256; a lockfile is not edited"),
         ("version = \"1.2.3\"", "version = \"\"", "`version` is empty"),
         ("size = 123", "size = -1", "invalid value: integer `-1`"),
+        ("size = 123", "size = 9999999999999999999", "`9999999999999999999` bytes are more than any file has"),
+        ("epoch = 1", "epoch = 99999", "node.lock:5:9: `99999700000000` is no time of this century"),
         ("[inputs.cni]", "[inputs.containerd]", "`[inputs.containerd]` is defined twice in one file"),
     ] {
         assert!(text.contains(from), "no {from} in\n{text}");
@@ -136,7 +130,11 @@ proptest! {
     }
 
     #[test]
-    fn every_lockfile_reads_back(names in prop::collection::btree_set("[a-z0-9.-]{1,12}", 0..5), origin in "\\PC*", epoch in 0u64..1 << 40) {
+    fn every_lockfile_reads_back(
+        names in prop::collection::btree_set("[a-z0-9.-]{1,12}", 0..5),
+        origin in "\\PC*",
+        epoch in 0u64..1 << 32,
+    ) {
         let inputs = names.into_iter().map(|name| (name.clone(), Input { origin: origin.clone(), ..input(&name) }));
         let lockfile = Lockfile { epoch, inputs: inputs.collect(), ..sample() };
         prop_assert_eq!(parse("f", &render(&lockfile)), Ok(lockfile));

@@ -104,7 +104,7 @@ fn what_a_boot_manifest_may_not_say() {
     let text = String::from_utf8(render_boot(&boot())).expect("JSON is UTF-8");
     let short = &HASH[1..];
     for (from, to, expected) in [
-        ("\"version\": 1", "\"version\": 2", "version 2 of its format, and this program knows version 1 only"),
+        ("\"version\": 1", "\"version\": 2", "its format is version 2, and version 1 is the one known here"),
         ("\"version\": 1", "\"version\": -1", "line 2, column 15: invalid value: integer `-1`"),
         ("\"version\": 1,", "", "missing field `version`"),
         ("\"class\"", "\"klass\"", "line 6, column 9: unknown field `klass`"),

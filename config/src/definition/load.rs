@@ -120,10 +120,10 @@ pub fn load(first: Text, read: &mut dyn FnMut(&str, &str) -> Result<Text, ReadEr
             value: value.clone(),
             source,
         })?;
-        let mut files: Vec<String> = chain.iter().map(|raw| raw.text.file.clone()).collect();
-        if let Some(start) = files.iter().position(|file| *file == base.file) {
+        if let Some(start) = chain.iter().position(|raw| is_same(&raw.text, &base)) {
+            let mut files: Vec<String> = chain[start..].iter().map(|raw| raw.text.file.clone()).collect();
             files.push(base.file);
-            return Err(ConfigError::Circle { place, chain: files.split_off(start) });
+            return Err(ConfigError::Circle { place, chain: files });
         }
         if chain.len() == LONGEST_CHAIN {
             let source = format!("more than {LONGEST_CHAIN} definitions in a row").into();
@@ -132,6 +132,25 @@ pub fn load(first: Text, read: &mut dyn FnMut(&str, &str) -> Result<Text, ReadEr
         chain.push(parse(&base.file, &base.text)?);
     }
     resolve(chain)
+}
+
+/// Whether two texts are one file. A circle by way of other folders makes its names longer at each turn
+/// (`a/../b/../a/x.toml`), so names are compared without their detours, and then the texts must be the same too.
+fn is_same(one: &Text, other: &Text) -> bool {
+    one.file == other.file || (one.text == other.text && without_detours(&one.file) == without_detours(&other.file))
+}
+
+fn without_detours(file: &str) -> Vec<&str> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in file.split('/').filter(|part| *part != ".") {
+        let folder_before = parts.last().is_some_and(|last| !last.is_empty() && *last != "..");
+        if part == ".." && folder_before {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts
 }
 
 /// Lays a chain of definitions over each other (the one that was asked for first, what it extends after

@@ -2,7 +2,7 @@
 
 use super::{Input, Lockfile, VERSION};
 use crate::definition::Definition;
-use crate::text::{Mistake, Sources, Text};
+use crate::text::{Mistake, Sources, Text, span_of};
 
 /// What is wrong with a lockfile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,7 +12,7 @@ pub enum LockError {
     Text(#[from] Mistake),
     /// A format that this program does not know.
     #[error(
-        "{file}:1: version {found} of the lockfile's format, and this `orlop` knows version {VERSION} only; use a newer `orlop`, or make it anew with `orlop lock`"
+        "{file}: its format is version {found}, and this `orlop` knows version {VERSION}; make it anew with `orlop lock`"
     )]
     Version {
         /// File name.
@@ -42,6 +42,8 @@ pub enum LockError {
     },
 }
 
+const ANEW: &str = "a lockfile is not edited by hand: make it anew with `orlop lock`";
+
 /// Reads a lockfile.
 pub fn parse(file: &str, text: &str) -> Result<Lockfile, LockError> {
     let text = Text::new(file, text);
@@ -56,11 +58,14 @@ pub fn parse(file: &str, text: &str) -> Result<Lockfile, LockError> {
     }
     let places = table.get_ref().clone();
     let lockfile: Lockfile = sources.read(table)?;
+    if lockfile.epoch > u64::from(u32::MAX) {
+        let message = format!("`{}` is no time of this century", lockfile.epoch);
+        return Err(sources.mistake(span_of(&places, &["epoch"]), message, Some(ANEW.into())).into());
+    }
     for (name, input) in &lockfile.inputs {
         if let Err((key, message)) = check(input) {
-            let span = crate::text::span_of(&places, &["inputs", name, key]);
-            let next = Some("a lockfile is not edited by hand: make it anew with `orlop lock`".into());
-            return Err(sources.mistake(span, message, next).into());
+            let span = span_of(&places, &["inputs", name, key]);
+            return Err(sources.mistake(span, message, Some(ANEW.into())).into());
         }
     }
     Ok(lockfile)
@@ -77,6 +82,10 @@ fn check(input: &Input) -> Result<(), (&'static str, String)> {
     if !carried && !crate::definition::is_sha256(sha256) {
         return Err(("sha256", format!("`{sha256}` is not a SHA-256")));
     }
+    // TOML's integers are signed: what is larger could be read, but never be written again.
+    if let Some(size) = input.size.filter(|size| i64::try_from(*size).is_err()) {
+        return Err(("size", format!("`{size}` bytes are more than any file has")));
+    }
     for (key, value) in [("name", &input.name), ("version", &input.version)] {
         if value.is_empty() {
             return Err((key, format!("`{key}` is empty")));
@@ -87,7 +96,7 @@ fn check(input: &Input) -> Result<(), (&'static str, String)> {
 
 /// A lockfile's text: inputs sorted by name, each a table of its own, so that a diff shows one change in one place.
 pub fn render(lockfile: &Lockfile) -> String {
-    // Structures of strings and numbers in tables keyed by strings: all of it has TOML.
+    // Structures of strings and small numbers in tables keyed by strings: all of it has TOML.
     let body = toml::to_string(lockfile).expect("lockfiles have TOML");
     format!("# Made by `orlop lock`: every input of the image. Made to be read in a diff, not to be edited.\n{body}")
 }

@@ -25,7 +25,7 @@ pub enum DocumentError {
     },
     /// A format that this program does not know.
     #[error(
-        "{what}: version {found} of its format, and this program knows version {VERSION} only; use the `orlop` that made it"
+        "{what}: its format is version {found}, and version {VERSION} is the one known here; use the `orlop` that made it"
     )]
     Version {
         /// Kind of document.

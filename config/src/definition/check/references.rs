@@ -1,0 +1,79 @@
+//! What names something else: components, container images, pods; and what two components may not share.
+
+use std::collections::BTreeMap;
+
+use super::super::values::{is_inner_path, is_pod_name, is_reference, is_root_path};
+use super::super::{Definition, PreloadImage};
+use super::{ROOT_PATH_RULE, Report};
+use crate::render::{SANDBOX_IMAGE, preload_file};
+use crate::text::nearest;
+
+pub(super) fn check_components(definition: &Definition, report: &mut Report) {
+    let names: Vec<&str> = definition.components.keys().map(String::as_str).collect();
+    let mut refer = |path: &[&str], name: &str| {
+        let next = match nearest(name, &names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the components are {}", names.join(", ")),
+        };
+        report.expect(names.contains(&name), path, format!("there is no component `{name}`"), &next);
+    };
+    refer(&["kernel", "component"], &definition.kernel.component);
+    refer(&["stub"], &definition.stub);
+    for (reference, image) in &definition.preload {
+        refer(&["preload", reference, "component"], &image.component);
+    }
+}
+
+pub(super) fn check_preload(definition: &Definition, report: &mut Report) {
+    let mut files: BTreeMap<String, &str> = BTreeMap::new();
+    for (reference, image) in &definition.preload {
+        let path = ["preload", reference.as_str()];
+        let message = format!("`{reference}` is not an image reference");
+        let next = "write it with registry and tag, such as \"localhost/hello:1\"";
+        report.expect(is_reference(reference), &path, message, next);
+        let other = files.insert(preload_file(reference), reference);
+        let message = format!("its archive would be called as that of `{}`", other.unwrap_or_default());
+        report.expect(other.is_none(), &path, message, "give one of the two another name");
+        check_image(reference, image, report);
+    }
+    let message = format!("`{SANDBOX_IMAGE}` is missing");
+    let next = "every pod needs it: add it, or extend \"orlop:node\", which has it";
+    report.expect(definition.preload.contains_key(SANDBOX_IMAGE), &["preload"], message, next);
+}
+
+fn check_image(reference: &str, image: &PreloadImage, report: &mut Report) {
+    let at = |key| ["preload", reference, key];
+    for (to, from) in &image.files {
+        let good = is_root_path(to) && is_inner_path(from);
+        report.expect(good, &at("files"), format!("`{to}` = `{from}` are not paths"), ROOT_PATH_RULE);
+    }
+    let runs = image.entrypoint.first().is_some_and(|program| image.files.contains_key(program));
+    let message = "the entry point is none of the image's files".to_string();
+    report.expect(runs, &at("entrypoint"), message, "its first word is a path of `files`");
+    let ids: Vec<&str> = image.user.split(':').collect();
+    let good = ids.len() == 2 && ids.iter().all(|id| id.parse::<u32>().is_ok());
+    report.expect(good, &at("user"), format!("`{}` is not `uid:gid`", image.user), "write numbers: \"65535:65535\"");
+}
+
+pub(super) fn check_static_pods(definition: &Definition, report: &mut Report) {
+    for (name, manifest) in &definition.static_pods {
+        let path = ["static_pods", name.as_str()];
+        let next = "it takes lowercase letters, digits and `-`, no `-` at the ends, and at most 63 characters";
+        report.expect(is_pod_name(name), &path, format!("`{name}` is not a pod's name"), next);
+        let next = "name a YAML file, relative to this definition";
+        report.expect(!manifest.is_empty(), &path, "the manifest's path is empty".into(), next);
+    }
+}
+
+pub(super) fn check_paths_once(definition: &Definition, report: &mut Report) {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, component) in &definition.components {
+        let installs = component.install.keys().map(|path| ("install", path));
+        let links = component.links.keys().map(|path| ("links", path));
+        for (table, path) in installs.chain(links).filter(|(_, path)| !path.ends_with('/')) {
+            let owner = owners.insert(path, name);
+            let message = format!("`{path}` belongs to component `{}` already", owner.unwrap_or_default());
+            report.expect(owner.is_none(), &["components", name, table, path], message, "install it once");
+        }
+    }
+}
