@@ -33,7 +33,13 @@ mod tests {
         assert_eq!(compare(LINE, "console=ttyS0 panic=10 --\n"), Ok(None));
         let appended = compare(LINE, "console=ttyS0 panic=10 -- rdinit=/evil\n").expect("accepted");
         assert_eq!(appended.as_deref(), Some("rdinit=/evil"));
-        for other in ["", "console=ttyS0", "x console=ttyS0 panic=10 --", "console=ttyS0 panic=10 --x", "console=ttyS0  panic=10 --"] {
+        for other in [
+            "",
+            "console=ttyS0",
+            "x console=ttyS0 panic=10 --",
+            "console=ttyS0 panic=10 --x",
+            "console=ttyS0  panic=10 --",
+        ] {
             let refusal = compare(LINE, other).expect_err("refused");
             assert_eq!(refusal.stage, "cmdline");
         }

@@ -6,7 +6,7 @@ use crate::modules::uevent::Uevents;
 use crate::report::{Refusal, or_refuse};
 use crate::sys::block;
 use orlop_chain::disk::{Disk, Found, find_root};
-use orlop_chain::gpt::{self, Entry, Table};
+use orlop_chain::gpt::{self, Entry, Table, types};
 use orlop_chain::{At, Guid, RootHash, Stage};
 use orlop_config::manifest::BootManifest;
 use std::fs::{self, File};
@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 
 /// How long a disk may take to appear.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Once the root is found, another disk with the same root may still be on its way (SCSI, NVMe scan
-/// in the background): the choice is made over what is there when nothing new came for this long.
+/// How long the disk that the firmware started from may take when another one has the same root.
+const OTHER_PATIENCE: Duration = Duration::from_secs(5);
+/// Once the root is found, another disk with the same root may still be on its way (SCSI and NVMe
+/// look for theirs in the background): the choice is made when nothing new came for this long.
 const SETTLED: Duration = Duration::from_millis(30);
-const LOADER_PARTITION: &str =
-    "/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+const LOADER_PARTITION: &str = "/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// The root's partitions, as device nodes.
 #[derive(Debug)]
@@ -45,28 +46,62 @@ struct Seen {
     table: Table,
 }
 
-/// Looks until the root's disk is there.
-pub fn find(manifest: &BootManifest, loader: &mut Loader<'_>, uevents: &Uevents) -> Result<RootDisk, Refusal> {
-    let root_hash: RootHash = manifest.verity.root_hash.parse().at(Stage::Manifest)?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut failures = Vec::new();
-    loop {
-        while loader.by_alias(&mut failures) > 0 {}
-        let mut seen = look();
-        let mut found = choose(&seen, &root_hash);
-        if found.is_ok() && uevents.wait(Instant::now() + SETTLED).unwrap_or(false) {
-            while loader.by_alias(&mut failures) > 0 {}
-            seen = look();
-            found = choose(&seen, &root_hash);
-        }
-        match found {
-            Ok(found) => return describe(&seen, found, root_hash),
-            Err(refusal) if Instant::now() >= deadline || refusal.stage != Stage::Disk => {
-                return Err(explain(refusal.into(), &failures));
+/// The search, from one look to the next.
+pub struct Search<'a, 'm> {
+    loader: &'a mut Loader<'m>,
+    uevents: &'a Uevents,
+    failures: Vec<String>,
+    /// The partition from which the firmware started the machine.
+    started_from: Option<Guid>,
+}
+
+impl<'a, 'm> Search<'a, 'm> {
+    /// A search that loads drivers and hears of devices.
+    pub fn new(loader: &'a mut Loader<'m>, uevents: &'a Uevents) -> Self {
+        Search { loader, uevents, failures: Vec::new(), started_from: loader_partition() }
+    }
+
+    /// Looks until the root's disk is there.
+    pub fn find(mut self, manifest: &BootManifest) -> Result<RootDisk, Refusal> {
+        let root_hash: RootHash = manifest.verity.root_hash.parse().at(Stage::Manifest)?;
+        let begin = Instant::now();
+        loop {
+            let seen = self.look();
+            let found = self.choose(&seen, &root_hash);
+            let patience = match &found {
+                Ok(found) if self.is_firmwares(&seen[found.disk]) => SETTLED,
+                Ok(_) => OTHER_PATIENCE.saturating_sub(begin.elapsed()),
+                Err(_) => PATIENCE.saturating_sub(begin.elapsed()),
+            };
+            if or_refuse(self.uevents.wait(Instant::now() + patience), "disk", "waiting for disks")? {
+                continue;
             }
-            Err(_) => {}
+            return match found {
+                Ok(found) => describe(&seen, found, root_hash),
+                Err(refusal) => Err(explain(refusal.into(), &self.failures)),
+            };
         }
-        or_refuse(uevents.wait(deadline), "disk", "waiting for disks")?;
+    }
+
+    /// Loads drivers for what is there, then reads every disk with a partition table. A disk that
+    /// has none is no candidate.
+    fn look(&mut self) -> Vec<Seen> {
+        while self.loader.by_alias(&mut self.failures) > 0 {}
+        let devices = fs::read_dir("/sys/class/block").into_iter().flatten().flatten();
+        let names = devices.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| is_disk(name)).collect();
+        names.sort();
+        names.into_iter().filter_map(read).collect()
+    }
+
+    fn choose(&self, seen: &[Seen], root_hash: &RootHash) -> Result<Found, orlop_chain::Refusal> {
+        let disks: Vec<Disk<'_>> = seen.iter().map(|disk| Disk { name: &disk.name, gpt: &disk.table.gpt }).collect();
+        find_root(&disks, root_hash, self.started_from)
+    }
+
+    /// Whether the firmware started from this disk, or does not say from which.
+    fn is_firmwares(&self, disk: &Seen) -> bool {
+        self.started_from.is_none_or(|guid| disk.table.gpt.of_type(types::ESP).any(|esp| esp.guid == guid))
     }
 }
 
@@ -75,22 +110,6 @@ fn explain(mut refusal: Refusal, failures: &[String]) -> Refusal {
         refusal.reason = format!("{}; {failure}", refusal.reason);
     }
     refusal
-}
-
-fn choose(seen: &[Seen], root_hash: &RootHash) -> Result<Found, orlop_chain::Refusal> {
-    let disks: Vec<Disk<'_>> = seen.iter().map(|disk| Disk { name: &disk.name, gpt: &disk.table.gpt }).collect();
-    find_root(&disks, root_hash, loader_partition())
-}
-
-/// Every disk with a partition table that can be read. A disk that cannot is no candidate.
-fn look() -> Vec<Seen> {
-    let devices = fs::read_dir("/sys/class/block").into_iter().flatten().flatten();
-    let mut names: Vec<String> = devices
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| is_disk(name))
-        .collect();
-    names.sort();
-    names.into_iter().filter_map(read).collect()
 }
 
 /// Disks only: no partitions, and none of the kernel's own inventions.
@@ -110,7 +129,11 @@ fn describe(seen: &[Seen], found: Found, root_hash: RootHash) -> Result<RootDisk
     let disk = &seen[found.disk];
     let mut notes: Vec<String> = disk.table.damage().into_iter().collect();
     if !found.others.is_empty() {
-        notes.push(format!("{} chosen by the firmware's boot partition; also on {}", disk.name, found.others.join(" ")));
+        notes.push(format!(
+            "{} chosen by the firmware's boot partition; also on {}",
+            disk.name,
+            found.others.join(" ")
+        ));
     }
     Ok(RootDisk {
         root: node(disk, &found.root)?,

@@ -27,7 +27,8 @@ const MODULES: &str = "/orlop/modules.json";
 
 /// Boots as far as the verified root's own init; never returns.
 pub fn run() -> ! {
-    let mut early = Early::default();
+    // Until the filesystems are mounted there is only the initramfs' own /dev/console.
+    let mut early = Early { report: Report::open(), ..Early::default() };
     let refusal = match early.boot() {
         Ok(never) => match never {},
         Err(refusal) => refusal,
@@ -72,7 +73,7 @@ impl Early {
             self.note("cmdline", format!("appended={text}"));
         }
         self.phase("manifest");
-        let root = disks::find(&trust.manifest, &mut loader, &uevents)?;
+        let root = disks::Search::new(&mut loader, &uevents).find(&trust.manifest)?;
         for note in &root.notes {
             self.note("disk", note.clone());
         }

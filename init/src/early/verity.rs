@@ -43,7 +43,8 @@ pub fn open(root: &RootDisk, verity: &Verity) -> Result<PathBuf, Refusal> {
         kind: "verity",
         parameters: &parameters,
     };
-    let minor = devmapper::create_read_only(NAME, &format!("CRYPT-VERITY-{}-{NAME}", verity.uuid.replace('-', "")), &target);
+    let minor =
+        devmapper::create_read_only(NAME, &format!("CRYPT-VERITY-{}-{NAME}", verity.uuid.replace('-', "")), &target);
     let minor = or_refuse(minor, Stage::Verity.name(), format!("dm-verity over {}", root.root.display()))?;
     Ok(Path::new("/dev").join(format!("dm-{minor}")))
 }

@@ -57,11 +57,11 @@ impl<'a> Loader<'a> {
         let devices = modaliases();
         for wanted in &self.lists.by_alias {
             let asked = || wanted.aliases.iter().any(|p| devices.iter().any(|device| alias::matches(p, device)));
-            if !self.loaded.contains(wanted.name.as_str()) && asked() {
-                if let Err(error) = self.load(&wanted.name) {
-                    failures.push(error.to_string());
-                    self.loaded.insert(wanted.name.as_str());
-                }
+            if !self.loaded.contains(wanted.name.as_str())
+                && asked()
+                && let Err(error) = self.load(&wanted.name)
+            {
+                failures.push(error.to_string());
             }
         }
         self.loaded.len() - before

@@ -1,7 +1,7 @@
 //! The module waves, and the end of module loading: after it nobody, PID 1 included, can bring code
 //! into the kernel.
 
-use super::{Node, sysctls};
+use super::{Node, cgroups, sysctls};
 use crate::modules::{Loader, read_lists};
 use crate::report::{Refusal, or_refuse};
 use crate::services::Purpose;
@@ -10,9 +10,6 @@ use orlop_config::node::ROOT_MODULES;
 
 /// argv[0] of the program that loads the second wave beside the services.
 pub const MODULE_LOADER: &str = "orlop-modules";
-/// The second wave takes what containerd and kubelet leave of the processors.
-pub const NICE: i32 = 10;
-
 /// What a container's start needs: before containerd.
 pub fn load_first(_: &mut Node) -> Result<(), Refusal> {
     let lists = read_lists(ROOT_MODULES).map_err(|error| Refusal::new("modules", error))?;
@@ -54,6 +51,7 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
         or_refuse(sysctls::close_modules(), "modules-closed", "kernel.modules_disabled")?;
         let given_up = capability::give_up(&[capability::SYS_MODULE, capability::MAC_ADMIN]);
         or_refuse(given_up, "modules-closed", "giving up CAP_SYS_MODULE and CAP_MAC_ADMIN")?;
+        cgroups::remove_modules();
         node.modules_closed = true;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! In the verified root: the node's phases, its services, and its end. One thread, one loop over
 //! `poll(2)`.
 
-mod cgroups;
+pub mod cgroups;
 mod close;
 mod identity;
 mod ipc;
@@ -174,7 +174,9 @@ impl Node {
             self.services.iter_mut().filter(|service| service.pid() == Some(pid)).for_each(Service::hint);
         }
         self.read_jobs();
-        for wish in ears.signals.read(&mut self.report).into_iter().chain(ears.control.read()).chain(ears.buttons.read()) {
+        for wish in
+            ears.signals.read(&mut self.report).into_iter().chain(ears.control.read()).chain(ears.buttons.read())
+        {
             shutdown::begin(self, wish);
         }
         if heard.devices {
@@ -214,12 +216,15 @@ impl Node {
 
     /// Starts a job.
     fn start_job(&mut self, purpose: Purpose, arguments: &[&str]) -> Result<(), String> {
-        let (file, nice) = match purpose {
-            Purpose::Modules => (&self.programs.init, close::NICE),
-            _ => (&self.programs.cri, 0),
+        let named = |error: std::io::Error| format!("{}: {error}", arguments[0]);
+        let job = match purpose {
+            Purpose::Modules => {
+                let group = cgroups::open(cgroups::MODULES).map_err(named)?;
+                Job::start(purpose, &self.programs.init, arguments, Some(&group))
+            }
+            _ => Job::start(purpose, &self.programs.cri, arguments, None),
         };
-        let job = Job::start(purpose, file, arguments, nice).map_err(|error| format!("{}: {error}", arguments[0]))?;
-        self.jobs.push(job);
+        self.jobs.push(job.map_err(named)?);
         Ok(())
     }
 

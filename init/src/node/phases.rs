@@ -59,7 +59,7 @@ const PHASES: &[Phase] = &[
     },
     Phase {
         name: "kubelet",
-        start: start_kubelet,
+        start: |_| Ok(()),
         done: kubelet_done,
         deadline: Duration::from_secs(180),
         late: Late::Wait(KUBELET),
@@ -162,6 +162,8 @@ fn start_preload(node: &mut Node) -> Result<(), Refusal> {
         let started = node.start_job(Purpose::Import, &["cri", "import", &file, &image.reference]);
         started.map_err(|error| Refusal::new("preload", error))?;
     }
+    // Beside the import: kubelet needs seconds until it asks for the first image.
+    node.start_service(KUBELET);
     Ok(())
 }
 
@@ -174,11 +176,6 @@ fn preload_done(node: &mut Node) -> Result<bool, Refusal> {
         }
     }
     Ok(!node.jobs.iter().any(|job| job.purpose == Purpose::Import))
-}
-
-fn start_kubelet(node: &mut Node) -> Result<(), Refusal> {
-    node.start_service(KUBELET);
-    Ok(())
 }
 
 fn kubelet_done(node: &mut Node) -> Result<bool, Refusal> {
@@ -196,7 +193,8 @@ mod tests {
     #[test]
     fn names_and_order_are_an_interface() {
         let names: Vec<&str> = PHASES.iter().map(|phase| phase.name).collect();
-        let want = "mounts identity loopback sysctls cgroups state modules containerd preload kubelet pods modules-closed";
+        let want =
+            "mounts identity loopback sysctls cgroups state modules containerd preload kubelet pods modules-closed";
         assert_eq!(names.join(" "), want);
     }
 }

@@ -69,13 +69,7 @@ const STEPS: &[Step] = &[
         deadline: Duration::from_secs(10),
         force: |_| kill_all(Signal::SIGKILL),
     },
-    Step {
-        name: "killed",
-        start: |_| (),
-        done: |_| processes() == 0,
-        deadline: Duration::from_secs(5),
-        force: |_| (),
-    },
+    Step { name: "killed", start: |_| (), done: |_| processes() == 0, deadline: Duration::from_secs(5), force: |_| () },
 ];
 
 /// How far the shutdown is.
@@ -161,9 +155,8 @@ fn kill_all(signal: Signal) {
 fn processes() -> usize {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = all.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
-    let programs = numbers.filter(|pid| {
-        *pid != 1 && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
-    });
+    let programs = numbers
+        .filter(|pid| *pid != 1 && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()));
     programs.count()
 }
 

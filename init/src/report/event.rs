@@ -119,7 +119,8 @@ mod tests {
     fn lines_are_what_tests_await() {
         let phase = Event::Phase { name: "root".into(), ms: 12 };
         assert_eq!(phase.line(), "orlop: phase=root ms=12");
-        let service = Event::Service { name: "kubelet".into(), what: "exited".into(), facts: vec![("pid", "7".into())] };
+        let service =
+            Event::Service { name: "kubelet".into(), what: "exited".into(), facts: vec![("pid", "7".into())] };
         assert_eq!(service.line(), "orlop: service=kubelet event=exited pid=7");
         assert_eq!(service.json()["pid"], 7);
     }

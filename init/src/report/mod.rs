@@ -84,7 +84,6 @@ impl Report {
         self.record.set(key, value);
     }
 
-
     /// Sends what waits on the port; whether something still does.
     pub fn flush(&mut self) -> bool {
         self.port.flush();

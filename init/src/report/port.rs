@@ -55,9 +55,9 @@ impl Port {
 /// Finds the port by its name.
 fn find() -> Option<File> {
     let ports = std::fs::read_dir("/sys/class/virtio-ports").ok()?;
-    let device = ports.flatten().find(|port| {
-        std::fs::read_to_string(port.path().join("name")).is_ok_and(|name| name.trim_end() == NAME)
-    })?;
+    let device = ports
+        .flatten()
+        .find(|port| std::fs::read_to_string(port.path().join("name")).is_ok_and(|name| name.trim_end() == NAME))?;
     let path = std::path::Path::new("/dev").join(device.file_name());
     OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(path).ok()
 }

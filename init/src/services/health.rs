@@ -113,7 +113,7 @@ fn settings_frame(answer: &[u8]) -> Verdict {
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let (kind, flags) = (head[3], head[4]);
     let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-    if kind == 4 && flags == 0 && stream == 0 && length % 6 == 0 {
+    if kind == 4 && flags == 0 && stream == 0 && length.is_multiple_of(6) {
         Verdict::Healthy
     } else {
         Verdict::Sick(format!("answered by frame type {kind}, not by SETTINGS"))

@@ -4,6 +4,7 @@ use super::lines::LinePipe;
 use crate::sys::process::{Program, spawn};
 use nix::unistd::Pid;
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -34,7 +35,7 @@ pub struct Job {
 
 impl Job {
     /// Starts a program of the verified root.
-    pub fn start(purpose: Purpose, file: &OwnedFd, arguments: &[&str], nice: i32) -> io::Result<Self> {
+    pub fn start(purpose: Purpose, file: &OwnedFd, arguments: &[&str], cgroup: Option<&File>) -> io::Result<Self> {
         let (pipe, write) = LinePipe::new()?;
         let arguments = arguments.iter().map(|argument| CString::new(*argument)).collect::<Result<Vec<_>, _>>()?;
         let environment = [c"PATH=/usr/bin".to_owned()];
@@ -44,10 +45,9 @@ impl Job {
             arguments: &arguments,
             environment: &environment,
             output: [output, output],
-            cgroup: None,
+            cgroup,
             oom_score: None,
             open_files: None,
-            nice,
         };
         Ok(Job { purpose, pid: spawn(&program)?, pipe, open: true, last: String::new() })
     }

@@ -100,23 +100,23 @@ impl<S: Store> Log<S> {
             if self.store.size() >= FILE_LIMIT {
                 self.store.rotate()?;
             }
-            let end = self.waiting.iter().position(|byte| *byte == b'\n').map_or(self.waiting.len(), |at| at + 1);
-            while self.waiting.front().is_some() {
-                let (head, _) = self.waiting.as_slices();
-                let line_left = head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
-                let wrote = self.store.append(&head[..line_left])?;
-                if wrote == 0 {
-                    return Err(io::ErrorKind::WriteZero.into());
-                }
-                let ended = head[wrote - 1] == b'\n';
-                self.waiting.drain(..wrote);
-                if ended {
-                    break;
-                }
-            }
-            debug_assert!(end > 0);
+            while !self.write_some()? {}
         }
         Ok(())
+    }
+
+    /// Writes up to the end of the first line that waits; whether it got there. A disk that fills up
+    /// takes a part of a line: the rest follows when there is room again.
+    fn write_some(&mut self) -> io::Result<bool> {
+        let (head, _) = self.waiting.as_slices();
+        let end = head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
+        let wrote = self.store.append(&head[..end])?;
+        if wrote == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        let ended = head[wrote - 1] == b'\n';
+        self.waiting.drain(..wrote);
+        Ok(ended || self.waiting.is_empty())
     }
 }
 

@@ -38,7 +38,8 @@ impl Notify {
         let mut space = nix::cmsg_space!(nix::libc::ucred);
         loop {
             let mut parts = [IoSliceMut::new(&mut text)];
-            let Ok(message) = recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)
+            let Ok(message) =
+                recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)
             else {
                 return found;
             };

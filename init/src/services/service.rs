@@ -9,7 +9,6 @@ use crate::sys::process::{Program, spawn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -137,8 +136,7 @@ impl Service {
             c"HOME=/root".to_owned(),
             CString::new(format!("NOTIFY_SOCKET={}", super::notify::PATH))?,
         ];
-        let procs = format!("/sys/fs/cgroup{}/cgroup.procs", self.recipe.cgroup);
-        let cgroup: File = OpenOptions::new().write(true).open(procs)?;
+        let cgroup = crate::node::cgroups::open(self.recipe.cgroup)?;
         spawn(&Program {
             file: self.recipe.program.as_fd(),
             arguments: &self.arguments,
@@ -147,7 +145,6 @@ impl Service {
             cgroup: Some(&cgroup),
             oom_score: Some(OOM_SCORE),
             open_files: Some(OPEN_FILES),
-            nice: 0,
         })
     }
 

@@ -3,6 +3,7 @@
 
 use super::log::Store;
 use crate::node::safe_path::open_dir;
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, renameat};
 use nix::sys::stat::Mode;
 use std::fs::File;
@@ -31,7 +32,9 @@ impl LogFiles {
 
 fn open(folder: &OwnedFd, name: &str) -> io::Result<(File, u64)> {
     let how = OpenHow::new()
-        .flags(OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK)
+        .flags(
+            OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK,
+        )
         .mode(Mode::from_bits_truncate(0o640))
         .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
     let file = File::from(openat2(folder, name, how)?);
@@ -40,6 +43,16 @@ fn open(folder: &OwnedFd, name: &str) -> io::Result<(File, u64)> {
         return Err(io::Error::other(format!("{name} is not a regular file")));
     }
     Ok((file, data.len()))
+}
+
+impl LogFiles {
+    /// Renames, if it is there: after a rotation that a full disk cut short it is not.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        match renameat(&self.folder, from, &self.folder, to) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Store for LogFiles {
@@ -55,11 +68,8 @@ impl Store for LogFiles {
 
     fn rotate(&mut self) -> io::Result<()> {
         let name = |number: u32| format!("{}.{number}", self.name);
-        match renameat(&self.folder, name(1).as_str(), &self.folder, name(2).as_str()) {
-            Ok(()) | Err(nix::errno::Errno::ENOENT) => {}
-            Err(error) => return Err(error.into()),
-        }
-        renameat(&self.folder, self.name.as_str(), &self.folder, name(1).as_str())?;
+        self.rename(&name(1), &name(2))?;
+        self.rename(&self.name, &name(1))?;
         (self.file, self.size) = open(&self.folder, &self.name)?;
         Ok(())
     }

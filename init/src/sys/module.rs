@@ -13,9 +13,8 @@ const MODULE_INIT_COMPRESSED_FILE: i32 = 4;
 /// Loads one compressed module; one that is already there counts as loaded.
 pub fn load(file: &File) -> io::Result<()> {
     // SAFETY: the descriptor is open for the whole call, the parameter string is a static C string.
-    let value = unsafe {
-        libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), MODULE_INIT_COMPRESSED_FILE)
-    };
+    let value =
+        unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), MODULE_INIT_COMPRESSED_FILE) };
     match check(value) {
         Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
         other => other.map(drop),

@@ -1,6 +1,5 @@
 //! Starting a program through a descriptor that was opened before anything untrusted ran.
 
-use super::check;
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -27,8 +26,6 @@ pub struct Program<'a> {
     pub oom_score: Option<i32>,
     /// Soft and hard limit of open files.
     pub open_files: Option<(u64, u64)>,
-    /// Niceness.
-    pub nice: i32,
 }
 
 /// Starts a program in a session of its own, all signals unblocked; returns once it runs, or with
@@ -86,10 +83,6 @@ fn prepare(program: &Program<'_>, null: &File) -> io::Result<()> {
     }
     if let Some((soft, hard)) = program.open_files {
         setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
-    }
-    if program.nice != 0 {
-        // SAFETY: setpriority touches no memory.
-        check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, program.nice) }.into())?;
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     Ok(())

@@ -46,6 +46,7 @@ pub fn start(node: &mut Node) -> Result<(), Refusal> {
     match content {
         Content::Blank | Content::Interrupted => partition::make(&place.node, &template)?,
         Content::Ext4 => {}
+        Content::Unknown if or_refuse(partition::was_ext4(&place.node), STAGE, place.node.display())? => {}
         Content::Unknown => return Err(unknown(&place)),
     }
     if let Err(error) = attach(&place.node) {

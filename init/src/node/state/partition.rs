@@ -50,6 +50,19 @@ impl Device for BlockDevice {
     }
 }
 
+/// Whether an ext4 was here whose primary superblock is gone: its first backup is (with 4 KiB blocks)
+/// in block 32768. Such a partition is damaged, not foreign: `on_damage` says what is to be done.
+pub fn was_ext4(node: &Path) -> io::Result<bool> {
+    const BACKUP: u64 = 32768 * 4096;
+    const MAGIC: (usize, [u8; 2]) = (0x38, [0x53, 0xef]);
+    let device = File::open(node)?;
+    if device.size()? < BACKUP + 1024 {
+        return Ok(false);
+    }
+    let backup = device.bytes_at(BACKUP, 1024)?;
+    Ok(backup[MAGIC.0..MAGIC.0 + 2] == MAGIC.1)
+}
+
 /// Makes the template's filesystem with an identity of this machine.
 pub fn make(node: &Path, template: &Template<'_>) -> Result<(), Refusal> {
     let device = or_refuse(BlockDevice::open(node), STAGE, node.display())?;
