@@ -5,23 +5,24 @@
 
 use crate::channel::Channel;
 use crate::pods::{self, Pod, Runtime};
-use crate::proto::runtime::{
-    Container, ContainerEventResponse, ContainerState, ContainerStatusRequest, GetEventsRequest,
-};
+use crate::proto::runtime::{Container, ContainerState, ContainerStatusRequest, GetEventsRequest};
 use crate::{Error, Result};
+use std::sync::Arc;
 use std::time::Duration;
-use tonic::{Code, Streaming};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tonic::Code;
 
 /// How often is asked where events are not offered.
 const POLL: Duration = Duration::from_millis(200);
 /// Events can be lost (containerd's queue is bounded), so silence is not believed for longer than this.
-const LONGEST_SILENCE: Duration = Duration::from_secs(2);
+const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 
 /// Waits, and calls `running` with each name as its pod runs. It has no deadline: the caller has.
 pub async fn wait_pods(channel: &Channel, mut names: Vec<String>, mut running: impl FnMut(&str)) -> Result<()> {
     let runtime = pods::runtime(channel);
     // Events first, then the list: what happens in between is in one of them.
-    let mut events = Events::subscribe(&runtime).await;
+    let events = Events::subscribe(&runtime);
     loop {
         let pods = pods::list(&runtime).await?;
         let mut waiting = Vec::new();
@@ -74,27 +75,38 @@ async fn ended_well(runtime: &Runtime, container: &Container) -> Result<bool> {
 }
 
 /// When to look again: containerd's events, or the clock where they are not offered.
-struct Events(Option<Streaming<ContainerEventResponse>>);
+struct Events {
+    happened: Arc<Notify>,
+    listening: JoinHandle<()>,
+}
 
 impl Events {
-    /// A refusal is not an error: the clock does too. The answer's headers come with the first event, so the call is
-    /// not waited for longer than silence is believed.
-    async fn subscribe(runtime: &Runtime) -> Self {
-        let mut runtime = runtime.clone();
-        let subscription = runtime.get_container_events(GetEventsRequest {});
-        match tokio::time::timeout(POLL, subscription).await {
-            Ok(Ok(answer)) => Self(Some(answer.into_inner())),
-            _ => Self(None),
-        }
+    /// Listens beside the caller: the answer's headers come only with the first event. A refusal is not an error.
+    fn subscribe(runtime: &Runtime) -> Self {
+        let happened = Arc::new(Notify::new());
+        let listening = tokio::spawn(listen(runtime.clone(), Arc::clone(&happened)));
+        Self { happened, listening }
     }
 
-    async fn next(&mut self) {
-        let Some(stream) = &mut self.0 else {
-            return tokio::time::sleep(POLL).await;
-        };
-        match tokio::time::timeout(LONGEST_SILENCE, stream.message()).await {
-            Ok(Ok(Some(_))) | Err(_) => {}
-            Ok(Ok(None) | Err(_)) => self.0 = None,
+    async fn next(&self) {
+        let patience = if self.listening.is_finished() { POLL } else { LONGEST_SILENCE };
+        // Either way it is time to look.
+        let _ = tokio::time::timeout(patience, self.happened.notified()).await;
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// Ends when there are no more events.
+async fn listen(mut runtime: Runtime, happened: Arc<Notify>) {
+    if let Ok(answer) = runtime.get_container_events(GetEventsRequest {}).await {
+        let mut events = answer.into_inner();
+        while let Ok(Some(_)) = events.message().await {
+            happened.notify_one();
         }
     }
 }
