@@ -50,10 +50,22 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pid: Option<u32>,
     },
-    /// The node is about to power off; everything is unmounted.
-    Poweroff {
+    /// A step of the orderly shutdown is done.
+    #[serde(rename = "poweroff-phase")]
+    Stopped {
+        /// Its name.
+        phase: String,
         /// Milliseconds since the kernel started.
         ms: u64,
+    },
+    /// The node is about to power off; everything is unmounted.
+    Poweroff,
+    /// Anything else that the report says.
+    Note {
+        /// What it is about.
+        about: String,
+        /// What it says.
+        text: String,
     },
     /// Something that this version does not know.
     #[serde(other)]
@@ -82,8 +94,9 @@ impl Event {
                 what: value("event")?,
                 pid: value("pid").and_then(|pid| pid.parse().ok()),
             }),
-            "poweroff" => Some(Event::Poweroff { ms: ms()? }),
-            _ => None,
+            "poweroff" if text == "poweroff" => Some(Event::Poweroff),
+            "poweroff" => Some(Event::Stopped { phase: value("phase")?, ms: ms()? }),
+            _ => note(text),
         }
     }
 
@@ -92,6 +105,11 @@ impl Event {
     pub fn of_report_line(line: &str) -> Option<Event> {
         serde_json::from_str(line).ok()
     }
+}
+
+fn note(text: &str) -> Option<Event> {
+    let (about, text) = text.split_once(": ").filter(|(about, _)| !about.contains(' '))?;
+    Some(Event::Note { about: about.to_owned(), text: text.to_owned() })
 }
 
 fn value_of(text: &str, key: &str) -> Option<String> {
@@ -123,6 +141,10 @@ mod tests {
         assert_eq!(read(&format!("orlop: refused stage=verity reason={reason}")), Some(refused));
         let service = Event::Service { name: "kubelet".into(), what: "exited".into(), pid: Some(77) };
         assert_eq!(read("orlop: service=kubelet event=exited status=9 pid=77"), Some(service));
+        assert_eq!(read("orlop: poweroff"), Some(Event::Poweroff));
+        assert_eq!(read("orlop: poweroff phase=kubelet ms=7"), Some(Event::Stopped { phase: "kubelet".into(), ms: 7 }));
+        let note = Event::Note { about: "state".into(), text: "unmounted clean=true".into() };
+        assert_eq!(read("orlop: state: unmounted clean=true"), Some(note));
         assert_eq!(read("orlop: something else"), None);
         assert_eq!(read("kubelet healthy ms=1"), None);
     }
@@ -134,6 +156,7 @@ mod tests {
         let service = Event::Service { name: "kubelet".into(), what: "started".into(), pid: Some(3) };
         let line = r#"{"event":"service","name":"kubelet","what":"started","pid":3,"cgroup":"/x"}"#;
         assert_eq!(Event::of_report_line(line), Some(service));
+        assert_eq!(Event::of_report_line(r#"{"event":"poweroff","ms":9}"#), Some(Event::Poweroff));
         assert_eq!(Event::of_report_line("no json"), None);
     }
 

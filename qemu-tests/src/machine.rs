@@ -23,6 +23,8 @@ pub struct Machine {
     pub serial_log: Option<PathBuf>,
     /// What runs it; absent: KVM if it works, else emulation.
     pub accelerator: Option<Accelerator>,
+    /// Whether the console's lines are shown on standard error as they come.
+    pub echo: bool,
     /// Whether a reset of the guest ends the machine (QEMU's `-no-reboot`).
     pub end_on_reset: bool,
 }
@@ -92,6 +94,7 @@ impl Machine {
             watchdog: false,
             serial_log: None,
             accelerator: None,
+            echo: false,
             end_on_reset: true,
         }
     }

@@ -39,7 +39,8 @@ pub(crate) fn start(machine: &Machine) -> Result<Running> {
     let control = process.wait_for_control(control, &arguments::socket(folder.path(), CONTROL))?;
 
     let console = accept(&console)?;
-    read_lines(console, Some(log_file), &feed, console_line);
+    let echo = machine.echo;
+    read_lines(console, Some(log_file), &feed, move |line| console_line(line, echo));
     let mut writers = Vec::new();
     for (listener, (_, name)) in ports.iter().zip(names) {
         let stream = accept(listener)?;
@@ -222,7 +223,10 @@ fn read_lines(
     });
 }
 
-fn console_line(line: String) -> Happening {
+fn console_line(line: String, echo: bool) -> Happening {
+    if echo {
+        eprintln!("{line}");
+    }
     Happening::Console { event: Event::of_console_line(&line), line }
 }
 

@@ -1,3 +1,18 @@
-//! Boot tests: machines that boot the built image, and what they must show. See `docs/testing.md`.
+//! Boot tests: machines that boot the built images, and what they must show. See `docs/testing.md`.
+//!
+//! Every wait is for an event and has a deadline; most boots are direct (no firmware), and end at the line
+//! that was awaited.
 
+mod bench;
+mod disks;
 mod empty;
+mod healthy;
+mod lifecycle;
+mod partition_table;
+mod power_cuts;
+mod probe;
+mod promises;
+mod services;
+mod state;
+mod tampered;
+mod two_disks;

@@ -1,0 +1,96 @@
+//! The state partition: damaged, another's, unknown.
+
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use orlop_machine::image::Image;
+use orlop_machine::{Disk, Format, within};
+use serde_json::json;
+
+use crate::bench::{Bench, Built, STATE, boot, debugfs, debugfs_write, open};
+
+/// Where ext4's superblock lies, and its magic number in it.
+const SUPERBLOCK: u64 = 1024;
+const INODES_COUNT: u64 = SUPERBLOCK;
+
+#[test]
+fn a_damaged_state_is_refused_and_left_as_it_is() -> Result<()> {
+    let bench = Bench::new(Built::Standalone)?;
+    let disk = damaged(&bench)?;
+    let before = head(&disk)?;
+    let machine = boot(&bench.machine(Disk::kept(&disk, Format::Raw)))?;
+    let reason = machine.refused("state")?;
+    assert!(reason.contains("on_damage"), "{reason}");
+    machine.qmp("quit", json!({}))?;
+    machine.wait_exit(within(30))?;
+    assert!(head(&disk)? == before, "a refused state was written to");
+    Ok(())
+}
+
+#[test]
+fn a_damaged_state_is_made_anew_where_the_image_says_so() -> Result<()> {
+    let bench = Bench::new(Built::Wipe)?;
+    let disk = damaged(&bench)?;
+    let machine = boot(&bench.machine(Disk::kept(&disk, Format::Raw)))?;
+    machine.wait_line("wiped, as state.on_damage says", within(STATE))?;
+    machine.phase("state", STATE)
+}
+
+#[test]
+fn a_state_of_another_image_is_refused_by_name() -> Result<()> {
+    let bench = Bench::new(Built::Standalone)?;
+    let disk = with_state(&bench)?;
+    let record = debugfs(&disk, "cat /lib/orlop/state.json")?.replace("standalone", "other-image");
+    let file = bench.file("state.json");
+    std::fs::write(&file, record)?;
+    debugfs_write(&disk, "rm /lib/orlop/state.json")?;
+    debugfs_write(&disk, &format!("write {} /lib/orlop/state.json", file.display()))?;
+    let machine = boot(&bench.machine(Disk::image(&disk)))?;
+    let reason = machine.refused("state")?;
+    assert!(reason.contains("other-image"), "{reason}");
+    Ok(())
+}
+
+#[test]
+fn unknown_content_is_never_overwritten() -> Result<()> {
+    let bench = Bench::new(Built::Standalone)?;
+    let disk = bench.copy("disk.raw")?;
+    let state = Image::open(&disk)?.partition("state")?.offset;
+    open(&disk)?.write_all_at(b"somebody's precious data", state + 4096)?;
+    let machine = boot(&bench.machine(Disk::kept(&disk, Format::Raw)))?;
+    machine.refused("state")?;
+    machine.qmp("quit", json!({}))?;
+    machine.wait_exit(within(30))?;
+    let mut found = [0; 24];
+    open(&disk)?.read_exact_at(&mut found, state + 4096)?;
+    assert_eq!(&found, b"somebody's precious data");
+    Ok(())
+}
+
+/// A raw disk with the state of a first boot.
+fn with_state(bench: &Bench) -> Result<PathBuf> {
+    let disk = bench.kept("first.qcow2", None)?;
+    let machine = boot(&bench.machine(disk.clone()))?;
+    machine.phase("state", STATE)?;
+    // Past the journal's commit interval nothing is asked for: the record is synced before the phase ends.
+    machine.qmp("quit", json!({}))?;
+    machine.wait_exit(within(30))?;
+    drop(machine);
+    bench.flatten(&disk, "first.raw")
+}
+
+/// The same with an impossible superblock.
+fn damaged(bench: &Bench) -> Result<PathBuf> {
+    let disk = with_state(bench)?;
+    let state = Image::open(&disk)?.partition("state")?.offset;
+    open(&disk)?.write_all_at(&[0xff; 4], state + INODES_COUNT)?;
+    Ok(disk)
+}
+
+fn head(disk: &Path) -> Result<Vec<u8>> {
+    let state = Image::open(disk)?.partition("state")?.offset;
+    let mut bytes = vec![0; 1 << 20];
+    open(disk)?.read_exact_at(&mut bytes, state)?;
+    Ok(bytes)
+}

@@ -1,0 +1,38 @@
+//! A second disk in the machine that carries the same image, or another node's.
+
+use anyhow::Result;
+use orlop_machine::{Disk, within};
+use serde_json::json;
+
+use crate::bench::{Bench, Built, HEALTHY, STATE, boot};
+
+#[test]
+fn two_disks_that_nothing_tells_apart_are_refused() -> Result<()> {
+    let bench = Bench::new(Built::Standalone)?;
+    let machine = boot(&bench.machine(bench.throw_away()).disk(bench.throw_away()))?;
+    let reason = machine.refused("disk")?;
+    assert!(reason.contains("vda") && reason.contains("vdb"), "{reason}");
+    Ok(())
+}
+
+/// After its first boot a disk has GUIDs of its machine: the firmware's word for its ESP decides.
+#[test]
+fn the_disk_that_the_firmware_started_from_wins_over_another_nodes() -> Result<()> {
+    let bench = Bench::new(Built::Standalone)?;
+    let ours = first_boot(&bench, "ours.qcow2")?;
+    let theirs = first_boot(&bench, "theirs.qcow2")?;
+    let machine = boot(&bench.firmware(ours).disk(Disk { throw_away: false, ..theirs.clone() }))?;
+    machine.wait_line("orlop: disk: ", within(HEALTHY))?;
+    machine.phase("state", HEALTHY)?;
+    assert!(machine.said("vdb"), "the other disk is named");
+    Ok(())
+}
+
+fn first_boot(bench: &Bench, name: &str) -> Result<Disk> {
+    let disk = bench.kept(name, None)?;
+    let machine = boot(&bench.machine(disk.clone()))?;
+    machine.phase("state", STATE)?;
+    machine.qmp("quit", json!({}))?;
+    machine.wait_exit(within(30))?;
+    Ok(disk)
+}
