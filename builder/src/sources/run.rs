@@ -46,6 +46,12 @@ impl Run {
         self
     }
 
+    /// Adds an option and its value.
+    pub fn arg_pair(mut self, option: &str, value: impl AsRef<OsStr>) -> Run {
+        self.command.arg(option).arg(value);
+        self
+    }
+
     /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Run {
         self.command.env(name, value);

@@ -1,0 +1,262 @@
+//! The packages of a suite with its updates and security fixes: where a locked version comes from.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use debversion::Version;
+
+use super::super::cache::Cache;
+use super::super::download::{Downloader, Wanted};
+use super::super::error::{At, Error};
+use super::super::progress::Report;
+use super::super::unpack;
+use super::archive::Archive;
+use super::control::{Paragraph, paragraphs, relations};
+use super::release::{self, Release, is_sha256};
+
+/// A package (or a file of a source package) of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// `LABEL SUITE POOL-PATH`.
+    pub origin: String,
+    /// Digest of the file.
+    pub sha256: String,
+    /// Bytes of the file.
+    pub size: u64,
+    /// `Pre-Depends` and `Depends`: for each the alternatives.
+    pub depends: Vec<Vec<String>>,
+}
+
+/// The verified indexes of one suite, `SUITE-updates` and `SUITE-security`.
+#[derive(Debug)]
+pub struct Index {
+    suite: String,
+    /// Label and suite of each part, its `Packages`, and its `Sources` when they were asked for.
+    parts: Vec<Part>,
+    /// The newest `Date:` of the parts.
+    pub date: u64,
+}
+
+#[derive(Debug)]
+struct Part {
+    label: String,
+    suite: String,
+    packages: String,
+    sources: String,
+}
+
+/// What an index is fetched with.
+pub struct Fetcher<'a> {
+    /// Where the archive is.
+    pub archive: &'a Archive,
+    /// Who downloads.
+    pub downloader: &'a Downloader,
+    /// Where to.
+    pub cache: &'a Cache,
+    /// Who is told.
+    pub report: &'a dyn Report,
+    /// Seconds since 1970, now.
+    pub now: u64,
+}
+
+impl Index {
+    /// Fetches and verifies a suite's indexes, with the `Sources` where `sources` asks for them.
+    pub fn fetch(fetcher: &Fetcher<'_>, suite: &str, sources: bool) -> Result<Index, Error> {
+        let suites = [
+            ("Debian", suite.to_string()),
+            ("Debian", format!("{suite}-updates")),
+            ("Debian-Security", format!("{suite}-security")),
+        ];
+        let (mut parts, mut newest) = (Vec::new(), 0);
+        for (label, name) in suites {
+            let release = fetcher.release(label, &name)?;
+            newest = newest.max(release.date);
+            let packages = fetcher.text(&release, label, &name, "main/binary-amd64/Packages.xz")?;
+            let sources =
+                if sources { fetcher.text(&release, label, &name, "main/source/Sources.xz")? } else { String::new() };
+            parts.push(Part { label: label.into(), suite: name, packages, sources });
+        }
+        Ok(Index { suite: suite.into(), parts, date: newest })
+    }
+
+    /// The newest version of a binary package.
+    pub fn package(&self, name: &str) -> Result<Package, Error> {
+        let mut found: Option<(Version, Package)> = None;
+        for part in &self.parts {
+            for paragraph in named(&part.packages, name) {
+                let package = part.package(paragraph)?;
+                let version = version(&package)?;
+                if found.as_ref().is_none_or(|(best, _)| version > *best) {
+                    found = Some((version, package));
+                }
+            }
+        }
+        found.map(|(_, package)| package).ok_or_else(|| self.unknown("package", name))
+    }
+
+    /// The package among the dependencies of `meta` whose name starts with `prefix`.
+    pub fn follow(&self, meta: &str, prefix: &str) -> Result<Package, Error> {
+        let package = self.package(meta)?;
+        let names = package.depends.iter().flatten();
+        let found = names.into_iter().find(|name| name.starts_with(prefix)).ok_or_else(|| {
+            Error::Unresolved(format!("`{meta}` {} depends on no package named `{prefix}…`", package.version))
+        })?;
+        self.package(found)
+    }
+
+    /// The newest version of a source package's upstream archive (`*.orig.tar.*`).
+    pub fn source(&self, name: &str) -> Result<Package, Error> {
+        let mut found: Option<(Version, Package)> = None;
+        for part in &self.parts {
+            for paragraph in named(&part.sources, name) {
+                let package = part.source(paragraph)?;
+                let version = version(&package)?;
+                if found.as_ref().is_none_or(|(best, _)| version > *best) {
+                    found = Some((version, package));
+                }
+            }
+        }
+        found.map(|(_, package)| package).ok_or_else(|| self.unknown("source package", name))
+    }
+
+    /// A package and the libraries that its programs load. A tool runs by its own loader inside the cache and
+    /// needs nothing else of what its packages depend on.
+    pub fn with_libraries(&self, name: &str) -> Result<BTreeMap<String, Package>, Error> {
+        let mut all = BTreeMap::new();
+        let mut open = vec![name.to_string()];
+        while let Some(name) = open.pop() {
+            if all.contains_key(&name) {
+                continue;
+            }
+            let package = self.package(&name)?;
+            for alternatives in &package.depends {
+                let libraries: Vec<_> = alternatives.iter().filter(|name| name.starts_with("lib")).collect();
+                open.extend(libraries.iter().find(|name| self.package(name).is_ok()).map(|name| (**name).clone()));
+            }
+            all.insert(name, package);
+        }
+        Ok(all)
+    }
+
+    fn unknown(&self, kind: &str, name: &str) -> Error {
+        let suite = &self.suite;
+        Error::Unresolved(format!("no {kind} `{name}` in {suite}, {suite}-updates and {suite}-security"))
+    }
+}
+
+impl Part {
+    fn package(&self, paragraph: Paragraph<'_>) -> Result<Package, Error> {
+        let name = paragraph.get("Package").unwrap_or_default();
+        let field = |field: &str| {
+            paragraph
+                .get(field)
+                .ok_or_else(|| Error::format(format!("{} Packages", self.suite), format!("`{name}` has no `{field}`")))
+        };
+        let depends = ["Pre-Depends", "Depends"].iter().filter_map(|name| paragraph.get(name)).flat_map(relations);
+        Package {
+            name: name.into(),
+            version: field("Version")?.into(),
+            origin: format!("{} {} {}", self.label, self.suite, field("Filename")?),
+            sha256: field("SHA256")?.into(),
+            size: field("Size")?.parse().unwrap_or(0),
+            depends: depends.map(|names| names.into_iter().map(str::to_owned).collect()).collect(),
+        }
+        .checked(&self.suite)
+    }
+
+    fn source(&self, paragraph: Paragraph<'_>) -> Result<Package, Error> {
+        let name = paragraph.get("Package").unwrap_or_default();
+        let bad = |reason: &str| Error::format(format!("{} Sources", self.suite), format!("`{name}` {reason}"));
+        let line = paragraph
+            .lines("Checksums-Sha256")
+            .into_iter()
+            .find(|line| line.contains(".orig.tar.") && !line.ends_with(".asc"))
+            .ok_or_else(|| bad("has no upstream archive"))?;
+        let parts: Vec<_> = line.split_whitespace().collect();
+        let [sha256, size, file] = parts[..] else { return Err(bad("has a bad line of checksums")) };
+        let folder = paragraph.get("Directory").ok_or_else(|| bad("has no `Directory`"))?;
+        Package {
+            name: name.into(),
+            version: paragraph.get("Version").ok_or_else(|| bad("has no `Version`"))?.into(),
+            origin: format!("{} {} {folder}/{file}", self.label, self.suite),
+            sha256: sha256.into(),
+            size: size.parse().unwrap_or(0),
+            depends: Vec::new(),
+        }
+        .checked(&self.suite)
+    }
+}
+
+impl Package {
+    fn checked(self, suite: &str) -> Result<Package, Error> {
+        if is_sha256(&self.sha256) && self.size > 0 {
+            return Ok(self);
+        }
+        Err(Error::format(format!("{suite}: `{}`", self.name), "has no proper SHA-256 and size"))
+    }
+}
+
+/// The paragraphs of one package: found by its line, so that the other 60,000 are not looked at.
+fn named<'a>(index: &'a str, name: &str) -> Vec<Paragraph<'a>> {
+    let line = format!("Package: {name}\n");
+    let starts = index.match_indices(&line).map(|(at, _)| at).filter(|at| *at == 0 || index[..*at].ends_with('\n'));
+    starts
+        .filter_map(|at| {
+            let start = index[..at].rfind("\n\n").map_or(0, |gap| gap + 2);
+            paragraphs(&index[start..]).next()
+        })
+        .collect()
+}
+
+fn version(package: &Package) -> Result<Version, Error> {
+    package
+        .version
+        .parse()
+        .map_err(|_| Error::format(&package.name, format!("`{}` is no Debian version", package.version)))
+}
+
+impl Fetcher<'_> {
+    fn release(&self, label: &str, suite: &str) -> Result<Release, Error> {
+        let what = format!("{label} {suite} InRelease");
+        let base = self.archive.base(label).unwrap_or_default();
+        let wanted = Wanted {
+            input: what.clone(),
+            url: format!("{base}/dists/{suite}/InRelease"),
+            sha256: None,
+            size: None,
+        };
+        let sha256 = self.downloader.fetch(self.cache, &wanted, self.report)?;
+        let bytes = std::fs::read(self.cache.blob_path(&sha256)).at(&what)?;
+        let release = release::parse(&release::verify(&bytes, &what)?, self.now, &what)?;
+        if release.label != label {
+            let reason = format!("is signed as the index of `{}`", release.label);
+            return Err(Error::Signature { what, reason });
+        }
+        Ok(release)
+    }
+
+    /// A file that a release names, by its digest: an index that is replaced meanwhile is still there.
+    fn text(&self, release: &Release, label: &str, suite: &str, path: &str) -> Result<String, Error> {
+        let what = format!("{suite} {path}");
+        let (sha256, size) = release.files.get(path).ok_or_else(|| Error::format(&what, "the index names no such file"))?;
+        let base = self.archive.base(label).unwrap_or_default();
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let url = format!("{base}/dists/{suite}/{folder}/by-hash/SHA256/{sha256}");
+        let wanted = Wanted { input: what.clone(), url, sha256: Some(sha256.clone()), size: Some(*size) };
+        let fetched = match self.downloader.fetch(self.cache, &wanted, self.report) {
+            Err(Error::NotFound { .. }) => {
+                let url = format!("{base}/dists/{suite}/{path}");
+                self.downloader.fetch(self.cache, &Wanted { url, ..wanted }, self.report)
+            }
+            other => other,
+        }?;
+        let file = std::fs::File::open(self.cache.blob_path(&fetched)).at(&what)?;
+        let mut text = String::new();
+        unpack::decompress(file, &what)?.read_to_string(&mut text).at(&what)?;
+        Ok(text)
+    }
+}

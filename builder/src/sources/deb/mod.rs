@@ -1,0 +1,124 @@
+//! Debian packages: the archive's signed index when a lockfile is made, pool files by SHA-256 when it is used.
+
+mod archive;
+mod control;
+mod index;
+mod release;
+
+use std::collections::BTreeMap;
+
+use orlop_config::definition::{DebSource, Definition, Source};
+use orlop_config::lockfile::{Input, Lockfile};
+
+pub use archive::Archive;
+pub use index::{Index, Package};
+
+use super::Bench;
+use super::cache::Key;
+use super::download::Downloader;
+use super::error::Error;
+use super::produce::{self, Produced};
+use super::unpack;
+use index::Fetcher;
+
+/// The suite of tools and libraries that no definition names a suite for.
+const SUITE: &str = "trixie";
+
+/// A package as an input of a lockfile.
+fn input(kind: &str, package: Package) -> Input {
+    Input {
+        kind: kind.into(),
+        name: package.name,
+        version: package.version,
+        origin: package.origin,
+        sha256: package.sha256,
+        size: Some(package.size),
+    }
+}
+
+/// Finds packages; fetches a suite's indexes when it is first asked for one.
+pub struct Finder<'a> {
+    bench: &'a Bench<'a>,
+    archive: Archive,
+    downloader: Downloader,
+    suites: BTreeMap<String, Index>,
+}
+
+impl<'a> Finder<'a> {
+    /// A finder for this machine's archive.
+    pub fn new(bench: &'a Bench<'a>) -> Result<Finder<'a>, Error> {
+        let archive = Archive::of_this_machine()?;
+        Ok(Finder { bench, archive, downloader: Downloader::new(), suites: BTreeMap::new() })
+    }
+
+    fn index(&mut self, suite: &str) -> Result<&Index, Error> {
+        if !self.suites.contains_key(suite) {
+            self.bench.online(&format!("the index of {suite}"))?;
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let fetcher = Fetcher {
+                archive: &self.archive,
+                downloader: &self.downloader,
+                cache: self.bench.cache,
+                report: self.bench.report,
+                now: now.map_or(0, |now| now.as_secs()),
+            };
+            let index = self.bench.step(&format!("verify the index of {suite}"), || {
+                Index::fetch(&fetcher, suite, suite == SUITE).map(|index| (index, String::new()))
+            })?;
+            self.suites.insert(suite.into(), index);
+        }
+        Ok(&self.suites[suite])
+    }
+
+    /// The input of a component that is a package.
+    pub fn component(&mut self, source: &DebSource) -> Result<Input, Error> {
+        let index = self.index(&source.suite)?;
+        let package = match &source.follow {
+            Some(prefix) => index.follow(&source.package, prefix)?,
+            None => index.package(&source.package)?,
+        };
+        Ok(input("deb", package))
+    }
+
+    /// The inputs of a tool: its package and the libraries of that, under their names in the lockfile.
+    pub fn tool(&mut self, package: &str) -> Result<BTreeMap<String, Input>, Error> {
+        let all = self.index(SUITE)?.with_libraries(package)?;
+        let named = all.into_iter().map(|(name, found)| {
+            let library = (name != package).then_some(name.as_str());
+            (super::tool::input_name(package, library), input("deb", found))
+        });
+        Ok(named.collect())
+    }
+
+    /// The input of a library that is compiled from a source package.
+    pub fn source(&mut self, package: &str) -> Result<Input, Error> {
+        Ok(input("deb-source", self.index(SUITE)?.source(package)?))
+    }
+
+    /// What the archive has now in place of a locked input.
+    pub fn successor(&mut self, definition: &Definition, name: &str, locked: &Input) -> Result<Input, Error> {
+        match definition.components.get(name).map(|component| &component.source) {
+            Some(Source::Deb(source)) => self.component(source),
+            _ if locked.kind == "deb-source" => self.source(&locked.name),
+            _ => Ok(input("deb", self.index(SUITE)?.package(&locked.name)?)),
+        }
+    }
+
+    /// The newest date of the indexes that were read.
+    pub fn date(&self) -> Option<u64> {
+        self.suites.values().map(|index| index.date).max()
+    }
+}
+
+/// The files of a component that is a package.
+pub fn build(bench: &Bench<'_>, lockfile: &Lockfile, component: &str) -> Result<Produced, Error> {
+    let input = bench.input(lockfile, component)?;
+    let files = produce::files(bench.cache, &Key::new("deb", 1, &[&input.sha256]), |folder| {
+        let package = bench.archive_blob(lockfile, component)?;
+        bench.step(&format!("unpack {component}"), || {
+            unpack::deb(&package, folder)?;
+            Ok(((), format!("{} {}", input.name, input.version)))
+        })
+    })?;
+    Ok(Produced { files, version: input.version.clone(), origin: input.origin.clone(), sha256: input.sha256.clone() })
+}

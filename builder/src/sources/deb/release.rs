@@ -1,0 +1,106 @@
+//! The signed index of a suite (`InRelease`). `gpgv` verifies it, and only what `gpgv` gives back, the signed
+//! text, is read: text around the signature is nobody's.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::super::error::{At, Error};
+use super::super::run::Run;
+use super::control::{date, paragraphs};
+
+/// The archive's keys; `keys/README.md` names whose they are.
+const KEYS: [&[u8]; 6] = [
+    include_bytes!("keys/trixie-automatic.gpg"),
+    include_bytes!("keys/trixie-security-automatic.gpg"),
+    include_bytes!("keys/trixie-stable.gpg"),
+    include_bytes!("keys/bookworm-automatic.gpg"),
+    include_bytes!("keys/bookworm-security-automatic.gpg"),
+    include_bytes!("keys/bookworm-stable.gpg"),
+];
+
+/// A suite's index after it was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The archive's label: `Debian`, `Debian-Security`.
+    pub label: String,
+    /// Seconds since 1970 when it was made.
+    pub date: u64,
+    /// Path below the suite's folder → SHA-256 and size.
+    pub files: BTreeMap<String, (String, u64)>,
+}
+
+/// Verifies an `InRelease` file against the archive's keys; gives the text that is signed.
+pub fn verify(in_release: &[u8], what: &str) -> Result<String, Error> {
+    verify_with(in_release, &KEYS, what)
+}
+
+fn verify_with(in_release: &[u8], keys: &[&[u8]], what: &str) -> Result<String, Error> {
+    let folder = tempfile::tempdir().at("a temporary folder")?;
+    let (keyring, signed, text) = (folder.path().join("keys"), folder.path().join("signed"), folder.path().join("text"));
+    // Binary keyrings are sequences of packets: one after the other they are a keyring again.
+    std::fs::write(&keyring, keys.concat()).at(keyring.display())?;
+    let mut file = std::fs::File::create(&signed).at(signed.display())?;
+    file.write_all(in_release).at(signed.display())?;
+    let (_, status, errors) = Run::bare("gpgv")
+        .or_install("install it: apt install gpgv")
+        .env("HOME", folder.path())
+        .args(["--status-fd", "1", "--keyring"])
+        .args([&keyring])
+        .arg_pair("--output", &text)
+        .args([&signed])
+        .outcome()?;
+    judge(&String::from_utf8_lossy(&status)).map_err(|reason| {
+        let said = String::from_utf8_lossy(&errors);
+        let said = said.lines().last().unwrap_or_default();
+        Error::Signature { what: what.into(), reason: format!("{reason} ({said})") }
+    })?;
+    std::fs::read_to_string(&text).at(format!("{what}: the signed text"))
+}
+
+/// Judges `gpgv`'s status lines (GnuPG's doc/DETAILS). Debian signs with several keys, and one that we do not
+/// know is no objection: at least one known key must have made a good signature, and none may be bad.
+fn judge(status: &str) -> Result<(), String> {
+    let words = status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] ")?.split(' ').next());
+    let (mut good, mut valid) = (false, 0);
+    for word in words {
+        match word {
+            "BADSIG" => return Err("the signature does not fit the text".into()),
+            "GOODSIG" => good = true,
+            // VALIDSIG follows expired and revoked keys' signatures too; GOODSIG does not.
+            "EXPSIG" | "EXPKEYSIG" | "REVKEYSIG" | "ERRSIG" => good = false,
+            "VALIDSIG" if good => valid += 1,
+            _ => {}
+        }
+    }
+    if valid == 0 { Err("no good signature of a known archive key".into()) } else { Ok(()) }
+}
+
+/// Reads the signed text. `now` is compared with `Valid-Until`, where there is one: point releases have none.
+pub fn parse(text: &str, now: u64, what: &str) -> Result<Release, Error> {
+    let bad = |reason: String| Error::format(what, reason);
+    let paragraph = paragraphs(text).next().ok_or_else(|| bad("is empty".into()))?;
+    let field = |name: &str| paragraph.get(name).ok_or_else(|| bad(format!("has no field `{name}`")));
+    let time = |name: &str, text: &str| date(text).ok_or_else(|| bad(format!("`{name}: {text}` is no date")));
+    if let Some(until) = paragraph.get("Valid-Until")
+        && time("Valid-Until", until)? < now
+    {
+        let reason = format!("it was valid until {until} only; the mirror is stale, or this machine's clock is wrong");
+        return Err(Error::Signature { what: what.into(), reason });
+    }
+    let mut files = BTreeMap::new();
+    for line in paragraph.lines("SHA256") {
+        let mut parts = line.split_whitespace();
+        let (sha256, size, path) = (parts.next(), parts.next(), parts.next());
+        let entry = sha256.zip(size.and_then(|size| size.parse().ok())).zip(path);
+        let Some(((sha256, size), path)) = entry.filter(|((sha256, _), _)| is_sha256(sha256)) else {
+            return Err(bad(format!("the line `{line}` of SHA256 is no digest, size and path")));
+        };
+        files.insert(path.to_string(), (sha256.to_string(), size));
+    }
+    Ok(Release { label: field("Label")?.into(), date: time("Date", field("Date")?)?, files })
+}
+
+/// Whether a text is a SHA-256 in lowercase hex.
+pub fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

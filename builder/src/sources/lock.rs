@@ -1,0 +1,321 @@
+//! Makes lockfiles: resolves what a definition asks for, keeps what is locked already and still fits, and says
+//! what changed.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use orlop_config::definition::{Component, Source};
+use orlop_config::lockfile::{self, Input, Lockfile, toolchains};
+use serde::Serialize;
+
+use super::error::{At, Error};
+use super::{Bench, Project, deb, file, go, url, zig};
+
+/// Which inputs are resolved anew although they are locked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Update {
+    /// None: only what is missing, or does not fit the definition any more.
+    #[default]
+    Nothing,
+    /// All of them.
+    All,
+    /// One input, such as `kubelet`, `toolchain.go` or `tool.erofs-utils`, with its libraries.
+    One(String),
+}
+
+impl Update {
+    fn wants(&self, name: &str) -> bool {
+        match self {
+            Update::Nothing => false,
+            Update::All => true,
+            Update::One(one) => name == one || name.strip_prefix(one).is_some_and(|rest| rest.starts_with('.')),
+        }
+    }
+}
+
+/// One input that differs from the lockfile before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The input.
+    pub input: String,
+    /// Its version before.
+    pub old: Option<String>,
+    /// Its version now.
+    pub new: Option<String>,
+}
+
+/// A lockfile with the Go modules that belong to it; nothing is written yet.
+#[derive(Debug, Clone)]
+pub struct Locked {
+    /// The lockfile.
+    pub lockfile: Lockfile,
+    /// What changed, by input.
+    pub changes: Vec<Change>,
+    modules: BTreeMap<String, go::Sums>,
+}
+
+/// Resolves every input of a project. `before` is its lockfile so far, whoever's it is.
+pub fn lock(
+    bench: &Bench<'_>,
+    project: &Project,
+    before: Option<&Lockfile>,
+    update: &Update,
+) -> Result<Locked, Error> {
+    let request = project.request();
+    let mut locker = Locker {
+        bench,
+        project,
+        // With another request nothing is sure to fit; versions that still do are found again.
+        kept: before.filter(|before| before.request == request),
+        update,
+        finder: None,
+        inputs: BTreeMap::new(),
+    };
+    locker.check_update()?;
+    let modules = locker.go(before)?;
+    locker.components()?;
+    locker.toolchains()?;
+    let date = locker.finder.as_ref().and_then(deb::Finder::date);
+    let kept = locker.kept.map(|kept| kept.epoch);
+    let lockfile = Lockfile {
+        version: lockfile::VERSION,
+        definition: project.definition().name.clone(),
+        request,
+        epoch: date.max(kept).unwrap_or(0),
+        inputs: locker.inputs,
+    };
+    Ok(Locked { changes: changes(before, &lockfile), lockfile, modules })
+}
+
+/// Resolves only the inputs that the archive does not have any more. `None`: all are there.
+pub fn relock_gone(
+    bench: &Bench<'_>,
+    project: &Project,
+    before: &Lockfile,
+    gone: &[super::Gone],
+) -> Result<Locked, Error> {
+    let mut finder = deb::Finder::new(bench)?;
+    let mut lockfile = before.clone();
+    for lost in gone {
+        let input = bench.input(before, &lost.input)?;
+        let now = finder.successor(project.definition(), &lost.input, input)?;
+        lockfile.inputs.insert(lost.input.clone(), now);
+    }
+    lockfile.epoch = finder.date().max(Some(before.epoch)).unwrap_or(before.epoch);
+    Ok(Locked { changes: changes(Some(before), &lockfile), lockfile, modules: BTreeMap::new() })
+}
+
+fn changes(before: Option<&Lockfile>, after: &Lockfile) -> Vec<Change> {
+    let nothing = BTreeMap::new();
+    let old = before.map_or(&nothing, |before| &before.inputs);
+    let mut names: Vec<&String> = old.keys().chain(after.inputs.keys()).collect();
+    names.sort();
+    names.dedup();
+    let version = |input: Option<&Input>| input.map(|input| input.version.clone());
+    names
+        .into_iter()
+        .filter(|name| old.get(*name) != after.inputs.get(*name))
+        .map(|name| Change {
+            input: name.clone(),
+            old: version(old.get(name)),
+            new: version(after.inputs.get(name)),
+        })
+        .collect()
+}
+
+struct Locker<'a> {
+    bench: &'a Bench<'a>,
+    project: &'a Project,
+    kept: Option<&'a Lockfile>,
+    update: &'a Update,
+    finder: Option<deb::Finder<'a>>,
+    inputs: BTreeMap<String, Input>,
+}
+
+impl<'a> Locker<'a> {
+    /// A misspelt name must not pass for "nothing to do".
+    fn check_update(&self) -> Result<(), Error> {
+        let Update::One(name) = self.update else { return Ok(()) };
+        let definition = self.project.definition();
+        let names: Vec<&str> =
+            definition.components.keys().map(String::as_str).chain(toolchains(definition)).collect();
+        if names.contains(&name.as_str()) {
+            return Ok(());
+        }
+        Err(Error::Unresolved(format!("--update: no input `{name}`; there are {}", names.join(", "))))
+    }
+
+    /// What is locked already and stays.
+    fn keep(&self, name: &str) -> Option<&'a Input> {
+        let kept = self.kept?;
+        (!self.update.wants(name)).then(|| kept.inputs.get(name)).flatten()
+    }
+
+    fn finder(&mut self) -> Result<&mut deb::Finder<'a>, Error> {
+        if self.finder.is_none() {
+            self.finder = Some(deb::Finder::new(self.bench)?);
+        }
+        Ok(self.finder.as_mut().expect("it was put there"))
+    }
+
+    fn go(&mut self, before: Option<&Lockfile>) -> Result<BTreeMap<String, go::Sums>, Error> {
+        let project = self.project;
+        let definition = project.definition();
+        let mut resolver = go::Resolver::new(self.bench);
+        let mut open = 0;
+        for (name, Component { source, .. }) in &definition.components {
+            let Source::Go(source) = source else { continue };
+            if let Some(input) = self.keep(name)
+                && module(project, self.kept.expect("it has the input"), name).is_ok()
+            {
+                self.inputs.insert(name.clone(), input.clone());
+                continue;
+            }
+            self.bench.online(name)?;
+            let asked = source.version.as_deref().unwrap_or(&definition.kubernetes);
+            // A version that still fits stays, unless an update was asked for.
+            let old = before.and_then(|before| before.inputs.get(name)).filter(|_| !self.update.wants(name));
+            let old = old.filter(|old| old.name == source.module && go::fits(&old.version, asked));
+            resolver.add(name, source, old.map_or(asked, |old| &old.version))?;
+            open += 1;
+        }
+        let wanted = toolchains(definition).contains("toolchain.go");
+        if !wanted {
+            return Ok(BTreeMap::new());
+        }
+        let locked = before.and_then(|before| before.inputs.get("toolchain.go"));
+        let locked = locked.filter(|_| !self.update.wants("toolchain.go"));
+        let toolchain = match (open, locked) {
+            (0, Some(locked)) => locked.clone(),
+            (_, locked) => resolver.toolchain(locked)?,
+        };
+        let mut modules = BTreeMap::new();
+        for (name, (input, sums)) in resolver.tidy(&toolchain)? {
+            self.inputs.insert(name.clone(), input);
+            modules.insert(name, sums);
+        }
+        self.inputs.insert("toolchain.go".into(), toolchain);
+        Ok(modules)
+    }
+
+    fn components(&mut self) -> Result<(), Error> {
+        let project = self.project;
+        for (name, component) in &project.definition().components {
+            let input = match (&component.source, self.keep(name)) {
+                (Source::Go(_), _) => continue,
+                // Never kept: they are what they are now.
+                (Source::Workspace(source), _) => own(&source.package),
+                (Source::Url(source), _) => url::lock(name, source),
+                (Source::File(source), _) => file::lock(project, name, source)?,
+                (Source::Deb(_), Some(kept)) => kept.clone(),
+                (Source::Deb(source), None) => self.finder()?.component(source)?,
+            };
+            self.inputs.insert(name.clone(), input);
+        }
+        Ok(())
+    }
+
+    fn toolchains(&mut self) -> Result<(), Error> {
+        for name in toolchains(self.project.definition()) {
+            match (name, self.keep(name)) {
+                ("toolchain.go", _) => {}
+                (_, Some(input)) => {
+                    self.inputs.insert(name.into(), input.clone());
+                    self.keep_libraries(name);
+                }
+                ("toolchain.zig", None) => {
+                    self.bench.online(name)?;
+                    let input = self.bench.step("resolve the C compiler", || {
+                        zig::lock(self.bench).map(|input| (input.clone(), input.version))
+                    })?;
+                    self.inputs.insert(name.into(), input);
+                }
+                _ => {
+                    let inputs = match (name.strip_prefix("tool."), name.strip_prefix("library.")) {
+                        (Some(package), _) => self.finder()?.tool(package)?,
+                        (_, Some(library)) => [(name.to_string(), self.finder()?.source(library)?)].into(),
+                        _ => return Err(Error::Unresolved(format!("`{name}` is neither tool nor library"))),
+                    };
+                    self.inputs.extend(inputs);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_libraries(&mut self, name: &str) {
+        let prefix = format!("{name}.");
+        let kept = self.kept.iter().flat_map(|kept| &kept.inputs);
+        let libraries = kept.filter(|(library, _)| library.starts_with(&prefix));
+        self.inputs.extend(libraries.map(|(library, input)| (library.clone(), input.clone())));
+    }
+}
+
+/// A crate of this repository: the program carries its sources.
+fn own(package: &str) -> Input {
+    let version = env!("CARGO_PKG_VERSION");
+    Input {
+        kind: "workspace".into(),
+        name: package.into(),
+        version: version.into(),
+        origin: format!("orlop {version}"),
+        sha256: String::new(),
+        size: None,
+    }
+}
+
+/// The Go module that lies beside a lockfile, as it was locked.
+pub(super) fn module(project: &Project, lockfile: &Lockfile, component: &str) -> Result<go::Sums, Error> {
+    let folder = project.go_folder(component);
+    let missing = |name: &str| Error::Lock(format!("{} is missing or unreadable", folder.join(name).display()));
+    let read = |name: &str| std::fs::read(folder.join(name)).map_err(|_| missing(name));
+    let sums = go::Sums { go_mod: read("go.mod")?, go_sum: read("go.sum")? };
+    let locked = lockfile.inputs.get(component).map(|input| input.sha256.as_str()).unwrap_or_default();
+    if sums.sha256() == locked {
+        return Ok(sums);
+    }
+    let got = sums.sha256();
+    Err(Error::Lock(format!("{}: go.mod and go.sum have SHA-256 {got}, the lockfile says {locked}", folder.display())))
+}
+
+impl Locked {
+    /// Writes the Go modules, then the lockfile that names them: each file whole, or as it was.
+    pub fn write(&self, project: &Project) -> Result<(), Error> {
+        for (component, sums) in &self.modules {
+            let folder = project.go_folder(component);
+            std::fs::create_dir_all(&folder).at(folder.display())?;
+            replace(&folder.join("go.mod"), &sums.go_mod)?;
+            replace(&folder.join("go.sum"), &sums.go_sum)?;
+        }
+        let text = lockfile::render(&self.lockfile);
+        let path = project.lock_path();
+        if !std::fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {
+            replace(&path, text.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::Builder::new().prefix(".orlop-").tempfile_in(folder).at(folder.display())?;
+    temporary.write_all(content).at(path.display())?;
+    temporary.as_file().sync_all().at(path.display())?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    temporary.as_file().set_permissions(mode).at(path.display())?;
+    temporary.persist(path).map_err(|error| error.error).at(path.display())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_names_an_input_or_a_tool_with_its_libraries() {
+        let one = Update::One("tool.erofs-utils".into());
+        assert!(one.wants("tool.erofs-utils") && one.wants("tool.erofs-utils.libc6"));
+        assert!(!one.wants("tool.erofs") && !one.wants("tool.erofs-utilsx"));
+    }
+}

@@ -1,0 +1,71 @@
+//! Inputs: found out and locked ([`lock`]), fetched into the cache ([`fetch`]), and made into files for the tree
+//! ([`produce_all`]). One file (or folder) per kind of source; the cache and the toolchains beside them.
+
+mod bench;
+mod cache;
+mod deb;
+mod download;
+mod error;
+mod fetch;
+mod file;
+mod go;
+mod libseccomp;
+mod local;
+mod lock;
+mod produce;
+mod progress;
+mod project;
+mod run;
+pub mod shipped;
+mod tool;
+mod unpack;
+mod url;
+mod workspace;
+mod zig;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use orlop_config::definition::Source;
+use orlop_config::lockfile::Lockfile;
+
+pub use bench::Bench;
+pub use cache::{Cache, Guard, Key, hash, hash_file};
+pub use deb::Archive;
+pub use error::{Error, Gone};
+pub use fetch::fetch;
+pub use local::local_digest;
+pub use lock::{Change, Locked, Update, lock, relock_gone};
+pub use produce::{Produced, ProducedFile, ProducedKind};
+pub use progress::{Report, Silent, step};
+pub use project::{Project, ProjectError, beside};
+pub use tool::{Tool, Tools, tools};
+
+use error::At;
+
+/// Makes the files of every component: unpacks packages, compiles what is compiled. Results that are in the cache
+/// are only looked up. What is not in the cache is fetched on the way.
+pub fn produce_all(
+    bench: &Bench<'_>,
+    project: &Project,
+    lockfile: &Lockfile,
+) -> Result<BTreeMap<String, Produced>, Error> {
+    let definition = project.definition();
+    let mut produced = workspace::build(bench, definition, lockfile)?;
+    for (name, component) in &definition.components {
+        let files = match &component.source {
+            Source::Deb(_) => deb::build(bench, lockfile, name)?,
+            Source::Go(source) => go::build(bench, lockfile, name, source, &lock::module(project, lockfile, name)?)?,
+            Source::Url(source) => url::build(bench, lockfile, name, source)?,
+            Source::File(source) => file::build(bench, project, lockfile, name, source)?,
+            Source::Workspace(_) => continue,
+        };
+        produced.insert(name.clone(), files);
+    }
+    Ok(produced)
+}
+
+fn make_executable(path: &Path) -> Result<(), Error> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).at(path.display())
+}
