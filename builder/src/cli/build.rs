@@ -7,7 +7,7 @@ use clap::Args;
 use super::Context;
 use crate::image::{self, BuildOptions};
 use crate::keys::FileSigner;
-use crate::sources::cache::Cache;
+use crate::sources::{Bench, Cache};
 
 /// Build the image that a definition describes, from what its lockfile names.
 ///
@@ -50,12 +50,11 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
         definition: &args.definition,
         signer: &signer,
         out: &args.out,
-        offline: args.offline,
         relock_gone: args.relock_gone,
-        jobs: args.jobs.max(1),
         plan_only: args.plan,
     };
-    let built = image::build(&options, &cache, &context.progress)?;
+    let bench = Bench { cache: &cache, report: &context.progress, offline: args.offline, jobs: args.jobs.max(1) };
+    let built = image::build(&options, &bench)?;
     let text = if args.plan { built.table.clone() } else { built.image.display().to_string() };
     context.result(&built, &text)
 }

@@ -78,7 +78,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 
 /// The exit status that an error chain asks for.
 pub fn exit_status(error: &anyhow::Error) -> u8 {
-    use orlop_config::ConfigError;
+    use orlop_config::definition::ConfigError;
     if error.chain().any(|cause| cause.is::<orlop_chain::Refusal>()) {
         REFUSED
     } else if error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>()) {

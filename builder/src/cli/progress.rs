@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::sources::progress::Report;
+use crate::sources::Report;
 
 /// How often a long step without a terminal says how far it is: rarely enough for a log.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);

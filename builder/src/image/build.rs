@@ -25,9 +25,7 @@ use super::state::{self, Template};
 use super::{initramfs, uki};
 use crate::formats::pe;
 use crate::keys::Signer;
-use crate::sources::cache::{Cache, hash, hash_file};
-use crate::sources::progress::{Report, step};
-use crate::sources::{self, FetchOptions, Produced};
+use crate::sources::{self, Bench, Produced, hash, hash_file, local_digest, produce_all, step};
 use crate::tree::{self, Measured};
 
 /// What a build is asked for.
@@ -38,12 +36,8 @@ pub struct BuildOptions<'a> {
     pub signer: &'a dyn Signer,
     /// The folder for the results.
     pub out: &'a Path,
-    /// Open no socket.
-    pub offline: bool,
     /// Lock again what the archive dropped.
     pub relock_gone: bool,
-    /// How many things to do at a time.
-    pub jobs: usize,
     /// Write nothing; only say what the disk would be.
     pub plan_only: bool,
 }
@@ -72,23 +66,23 @@ pub struct Built {
 }
 
 /// Builds one image. With `plan_only` the layout is computed and nothing is written into `out`.
-pub fn build(options: &BuildOptions<'_>, cache: &Cache, report: &dyn Report) -> anyhow::Result<Built> {
-    let inputs = load_inputs(options, cache, report)?;
+pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Built> {
+    let inputs = Inputs::load(options.definition)?;
     let key = build_key(&inputs, options)?;
     if let Some(built) = unchanged(&inputs, options, &key).filter(|_| !options.plan_only) {
-        report.note(&format!("{}: nothing changed", built.image.display()));
+        bench.report.note(&format!("{}: nothing changed", built.image.display()));
         return Ok(built);
     }
-    let fetch = FetchOptions { offline: options.offline, jobs: options.jobs };
-    sources::fetch(&inputs.resolved, &inputs.lockfile, cache, &fetch, report)?;
-    let produced = sources::produce(&inputs.resolved, &inputs.lockfile, cache, options.jobs, report)?;
-    let tools = sources::tools(&inputs.lockfile, cache, report)?;
+    let inputs = inputs.fetch(bench, options.relock_gone)?;
+    let key = build_key(&inputs, options)?;
+    let produced = produce_all(bench, &inputs.project, &inputs.lockfile)?;
+    let tools = sources::tools(bench, &inputs.lockfile)?;
     let epoch = inputs.epoch()?;
-    let template = state::template(epoch, cache, &tools.e2fs)?;
+    let template = state::template(epoch, bench.cache, &tools.ext4)?;
     let planned = root::plan(&inputs, &produced, &template)?;
-    let definition = &inputs.resolved.definition;
-    let root = step(report, "root image", || {
-        let root = root::write(&planned.tree, &definition.erofs, epoch, cache, &tools)?;
+    let definition = inputs.project.definition();
+    let root = step(bench.report, "root image", || {
+        let root = root::write(&planned.tree, &definition.erofs, epoch, bench.cache, &tools)?;
         let text = format!("{} bytes, root hash {}", root.facts.root_bytes, root.facts.verity.root_hash);
         anyhow::Ok((root, text))
     })?;
@@ -102,7 +96,7 @@ pub fn build(options: &BuildOptions<'_>, cache: &Cache, report: &dyn Report) -> 
     let layout = Layout::new(&definition.partitions, &contents)?;
     let parts = Parts { inputs: &inputs, produced: &produced, planned: &planned, root: &root, template: &template };
     let boot = parts.boot(options.signer)?;
-    let mut built = Built {
+    let built = Built {
         image: options.out.join(format!("{}.raw", definition.name)),
         image_bytes: layout.bytes,
         root_hash: root.facts.verity.root_hash.clone(),
@@ -115,27 +109,14 @@ pub fn build(options: &BuildOptions<'_>, cache: &Cache, report: &dyn Report) -> 
     if options.plan_only {
         return Ok(built);
     }
-    step(report, "disk image", || {
+    step(bench.report, "disk image", || {
         let mut output = Output::begin(options.out)?;
         parts.write(&boot, &layout, options.signer, &mut output)?;
         output.write(&stamp_name(definition), &serde_json::to_vec_pretty(&Stamp { key: key.clone(), built: &built })?)?;
         output.publish()?;
         anyhow::Ok(((), built.image.display().to_string()))
     })?;
-    built.unchanged = false;
     Ok(built)
-}
-
-fn load_inputs(options: &BuildOptions<'_>, cache: &Cache, report: &dyn Report) -> anyhow::Result<Inputs> {
-    let inputs = Inputs::load(options.definition)?;
-    if !options.relock_gone || options.offline {
-        return Ok(inputs);
-    }
-    // What is in the cache needs no archive, so this asks the network only for what is missing.
-    if sources::relock_gone(&inputs.resolved, &inputs.lockfile_path, &inputs.lockfile, cache, report)? {
-        return Inputs::load(options.definition);
-    }
-    Ok(inputs)
 }
 
 /// What the result depends on: the inputs, the epoch, the key that signs, and this very program.
@@ -143,14 +124,13 @@ fn build_key(inputs: &Inputs, options: &BuildOptions<'_>) -> anyhow::Result<Stri
     let mut parts = vec![
         hash_file(&std::env::current_exe()?)?,
         inputs.lockfile_sha256.clone(),
-        hash(&serde_json::to_vec(&inputs.resolved.definition)?),
+        hash(&serde_json::to_vec(inputs.project.definition())?),
         hash(encode_public(&options.signer.public()).as_bytes()),
         inputs.epoch()?.to_string(),
-        sources::local_digest(&inputs.resolved)?,
+        local_digest(&inputs.project)?,
     ];
-    for (pod, manifest) in &inputs.resolved.definition.static_pods {
-        let file = inputs.resolved.file_of_static_pod(pod).unwrap_or_default();
-        parts.push(hash(&super::inputs::read_beside(file, manifest)?));
+    for pod in inputs.project.definition().static_pods.keys() {
+        parts.push(hash(&inputs.static_pod(pod)?));
     }
     Ok(hash(parts.join("\n").as_bytes()))
 }
@@ -173,7 +153,7 @@ fn unchanged(inputs: &Inputs, options: &BuildOptions<'_>, key: &str) -> Option<B
         key: String,
         built: Built,
     }
-    let definition = &inputs.resolved.definition;
+    let definition = inputs.project.definition();
     let stamp_path = options.out.join(stamp_name(definition));
     let stamp: Stamp = serde_json::from_slice(&fs::read(&stamp_path).ok()?).ok()?;
     let image = options.out.join(format!("{}.raw", definition.name));
@@ -203,7 +183,7 @@ struct Boot {
 
 impl Parts<'_> {
     fn definition(&self) -> &Definition {
-        &self.inputs.resolved.definition
+        self.inputs.project.definition()
     }
 
     fn component(&self, name: &str) -> anyhow::Result<&Produced> {
@@ -247,10 +227,10 @@ impl Parts<'_> {
             certificate_fingerprint: None,
             orlop_boot_signature: STANDARD.encode(boot_signature.to_bytes()),
         };
-        let mut image = output.create(&format!("{name}.raw"))?;
+        let image = output.create(&format!("{name}.raw"))?;
         let epoch = self.inputs.epoch()?;
         let contents = disk::Contents { uki: &boot.uki, root: self.root, signature: &signature, epoch };
-        let digests = disk::write(&mut image, layout, &contents)?;
+        let digests = disk::write(&image, layout, &contents)?;
         let release = self.release_manifest(boot, signer.public().development)?;
         let release_signature = signer.sign(RELEASE_DOMAIN, &release)?;
         output.write(&format!("{name}.release.json"), &release)?;
@@ -260,7 +240,7 @@ impl Parts<'_> {
         output.write(&format!("{name}.efi"), &boot.uki)?;
         let sums = Sums {
             version: 1,
-            image_sha256: super::open::sparse_sha256(&image, layout.bytes)?,
+            image_sha256: super::open::region_sha256(&image)?,
             esp_sha256: digests.esp,
             signature_sha256: digests.signature,
         };

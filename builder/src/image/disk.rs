@@ -2,19 +2,18 @@
 //! Everything else stays a hole in the file.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom};
 
 use anyhow::{Context, bail};
+use orlop_chain::device::{Device, Region};
 use orlop_chain::signature_partition;
 use orlop_config::manifest::SignaturePartition;
 use sha2::{Digest, Sha256};
 
+use super::open::{UKI_PATH, region_sha256};
 use super::plan::{Layout, Role, SECTOR};
 use super::root::RootImage;
 use crate::formats::{fat, gpt};
-
-/// Where the firmware looks for a boot loader on a disk that it does not know.
-const FALLBACK: &str = "EFI/BOOT/BOOTX64.EFI";
 
 /// What is written onto the disk.
 pub struct Contents<'a> {
@@ -37,7 +36,7 @@ pub struct Digests {
 }
 
 /// Writes a disk into an empty file.
-pub fn write(disk: &mut File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<Digests> {
+pub fn write(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<Digests> {
     disk.set_len(layout.bytes).context("the disk image cannot grow")?;
     let esp = write_esp(disk, layout, contents)?;
     copy(disk, layout, Role::RootA, &contents.root.image)?;
@@ -47,52 +46,24 @@ pub fn write(disk: &mut File, layout: &Layout, contents: &Contents<'_>) -> anyho
     if signature.len() as u64 > partition.bytes {
         bail!("the signature partition's document has {} bytes, the partition {}", signature.len(), partition.bytes);
     }
-    disk.seek(SeekFrom::Start(partition.offset))?;
-    disk.write_all(&signature)?;
+    disk.write_all_at(&signature, partition.offset)?;
     // The table comes last: a file that was cut short has none.
-    gpt::write(disk, &table(layout)).context("the partition table")?;
+    gpt::write(&table(layout), disk).context("the partition table")?;
     Ok(Digests { esp, signature: hex::encode(Sha256::digest(&signature)) })
 }
 
-fn write_esp(disk: &mut File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<String> {
+fn write_esp(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<String> {
     let partition = layout.partition(Role::Esp);
-    let files = [fat::NewFile { path: FALLBACK.into(), bytes: contents.uki }];
-    let mut volume_id = [0; 4];
-    volume_id.copy_from_slice(&partition.guid.0[..4]);
-    let options =
-        fat::Options { bytes: partition.bytes, volume_id: u32::from_le_bytes(volume_id), label: "ESP", epoch: contents.epoch };
-    let plan = fat::plan(&options, &files).context("partitions.esp_mib: the UKI does not fit the ESP")?;
-    let mut region = Region { disk, start: partition.offset };
-    Ok(fat::write(&plan, &mut region)?)
+    let mut id = [0; 4];
+    id.copy_from_slice(&partition.guid.0[..4]);
+    let volume =
+        fat::Volume { bytes: partition.bytes, id: u32::from_le_bytes(id), label: "ESP".into(), epoch: contents.epoch };
+    let plan = fat::Plan::new(&volume, &[(UKI_PATH, contents.uki.len() as u64)])?;
+    fat::write(&plan, disk, partition.offset, &mut |_| Ok(Box::new(contents.uki))).context("the ESP")?;
+    Ok(region_sha256(&Region::new(disk, partition.offset, partition.bytes))?)
 }
 
-/// What writes a partition's file system sees: offsets within the partition.
-struct Region<'a> {
-    disk: &'a mut File,
-    start: u64,
-}
-
-impl Write for Region<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.disk.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.disk.flush()
-    }
-}
-
-impl Seek for Region<'_> {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        let to = match to {
-            SeekFrom::Start(offset) => SeekFrom::Start(self.start + offset),
-            other => other,
-        };
-        Ok(self.disk.seek(to)? - self.start)
-    }
-}
-
-fn copy(disk: &mut File, layout: &Layout, role: Role, from: &std::path::Path) -> anyhow::Result<()> {
+fn copy(mut disk: &File, layout: &Layout, role: Role, from: &std::path::Path) -> anyhow::Result<()> {
     let partition = layout.partition(role);
     let mut source = File::open(from).with_context(|| from.display().to_string())?;
     let bytes = source.metadata()?.len();
@@ -100,7 +71,7 @@ fn copy(disk: &mut File, layout: &Layout, role: Role, from: &std::path::Path) ->
         bail!("partition {}: {bytes} bytes do not fit its {}", partition.name, partition.bytes);
     }
     disk.seek(SeekFrom::Start(partition.offset))?;
-    std::io::copy(&mut source, disk).with_context(|| format!("partition {}", partition.name))?;
+    std::io::copy(&mut source, &mut disk).with_context(|| format!("partition {}", partition.name))?;
     Ok(())
 }
 

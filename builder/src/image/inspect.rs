@@ -22,7 +22,7 @@ pub struct Inspection {
     /// The partitions.
     pub partitions: Vec<PartitionRow>,
     /// Section name → bytes, in the UKI's order.
-    pub uki: Vec<(String, u64)>,
+    pub uki: Vec<(String, u32)>,
     /// The boot manifest, as the initramfs carries it.
     pub boot_manifest: BootManifest,
     /// The signature partition's document, where it can be read.
@@ -61,12 +61,17 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
     Ok(Inspection {
         damage: image.table.damage(),
         partitions: partitions(&image),
-        uki: pe::sections(&uki.bytes)?.into_iter().map(|section| (section.name, section.size)).collect(),
+        uki: sections(&uki.bytes)?,
         signature: signature(&image, &root),
         release_manifest: release.and_then(|bytes| manifest::parse_release(&bytes).ok()),
         files: files(&image, &root)?,
         boot_manifest,
     })
+}
+
+fn sections(uki: &[u8]) -> anyhow::Result<Vec<(String, u32)>> {
+    let sections = pe::Image::parse(uki)?.sections;
+    Ok(sections.into_iter().map(|section| (section.name, section.raw_size.min(section.virtual_size))).collect())
 }
 
 fn partitions(image: &Image) -> Vec<PartitionRow> {

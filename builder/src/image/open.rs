@@ -78,14 +78,13 @@ impl Image {
     pub fn uki(&self) -> Result<Uki, Refusal> {
         let refused = |reason: String| Refusal::new(Stage::Uki, reason);
         let bytes = self.esp_file(UKI_PATH).map_err(refused)?;
+        let parsed = pe::Image::parse(&bytes).map_err(|error| refused(format!("{UKI_PATH}: {error}")))?;
         let section = |name: &str| -> Result<Vec<u8>, Refusal> {
-            pe::section(&bytes, name)
-                .map_err(|error| refused(format!("{UKI_PATH}: {error}")))?
-                .ok_or_else(|| refused(format!("{UKI_PATH}: no section {name}; it is no UKI of ours")))
+            let content = parsed.section(name).map(<[u8]>::to_vec);
+            content.ok_or_else(|| refused(format!("{UKI_PATH}: no section {name}; it is no UKI of ours")))
         };
         let text = section(".cmdline")?;
-        let text = text.strip_suffix(b"\0").unwrap_or(&text);
-        let command_line = String::from_utf8_lossy(text).into_owned();
+        let command_line = String::from_utf8_lossy(text.strip_suffix(b"\0").unwrap_or(&text)).into_owned();
         let (linux, initramfs) = (section(".linux")?, section(".initrd")?);
         Ok(Uki { command_line, linux, initramfs, bytes })
     }
@@ -117,8 +116,9 @@ impl Uki {
 
     fn member(&self, path: &str) -> Result<Vec<u8>, Refusal> {
         let refused = |reason: String| Refusal::new(Stage::Manifest, reason);
-        let found = cpio::find(&self.initramfs, path).map_err(|error| refused(format!("initramfs: {error}")))?;
-        found.ok_or_else(|| refused(format!("the initramfs has no /{path}")))
+        let members = cpio::read(&self.initramfs).map_err(|error| refused(format!("initramfs: {error}")))?;
+        let found = members.iter().find(|member| member.path == path && member.is_file());
+        found.map(|member| member.bytes.to_vec()).ok_or_else(|| refused(format!("the initramfs has no /{path}")))
     }
 }
 
@@ -167,14 +167,15 @@ impl<R> io::Write for Cursor<R> {
     }
 }
 
-/// SHA-256 of a whole image, holes and all.
-pub fn sparse_sha256(file: &File, bytes: u64) -> io::Result<String> {
+/// SHA-256 of a region, or of a whole file, holes and all.
+pub fn region_sha256(region: &(impl ReadAt + ?Sized)) -> io::Result<String> {
+    let bytes = region.size()?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut at = 0;
     while at < bytes {
         let count = buffer.len().min(usize::try_from(bytes - at).unwrap_or(usize::MAX));
-        file.read_exact_at(&mut buffer[..count], at)?;
+        region.read_exact_at(&mut buffer[..count], at)?;
         hash.update(&buffer[..count]);
         at += count as u64;
     }

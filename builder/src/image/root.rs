@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use orlop_chain::RootHash;
-use orlop_config::definition::{Definition, Erofs, Resolved};
+use orlop_config::definition::{Definition, Erofs};
 use orlop_config::node::{COMPONENTS, NODE_SETTINGS, PRELOAD, ROOT_MODULES, STATE_TEMPLATE};
 use orlop_config::render;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::inputs::{Inputs, read_beside};
+use super::inputs::Inputs;
 use super::preload;
 use crate::formats::verity;
-use crate::sources::cache::{Cache, Key, hash_file};
-use crate::sources::{Produced, ProducedKind, Tool, Tools};
+use crate::sources::{Cache, Key, Produced, ProducedKind, Tool, Tools, hash_file};
 use crate::tree::{self, ComponentRecord, Content, ModuleWaves, Node, Tree};
 
 /// Folders that are mount points or filled at boot.
@@ -75,12 +74,12 @@ pub fn plan(
     produced: &BTreeMap<String, Produced>,
     template: &super::state::Template,
 ) -> anyhow::Result<PlannedRoot> {
-    let definition = &inputs.resolved.definition;
+    let definition = inputs.project.definition();
     let epoch = inputs.epoch()?;
     let mut root = Tree::default();
     tree::collect(&mut root, definition, produced)?;
     let modules = insert_modules(&mut root, definition, produced)?;
-    insert_rendered(&mut root, &inputs.resolved)?;
+    insert_rendered(&mut root, inputs)?;
     root.insert(STATE_TEMPLATE, tree::IMAGE, Node::File { mode: 0o644, content: template.content.clone() })?;
     for (reference, image) in &definition.preload {
         let archive = preload::archive(reference, image, produced, epoch)?;
@@ -89,7 +88,7 @@ pub fn plan(
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }
-    let components = tree::render_components(&root, records(produced));
+    let components = tree::render_components(&root, records(inputs, produced));
     root.insert_rendered(COMPONENTS, components)?;
     let findings = tree::audit(&root, definition)?;
     if !findings.is_empty() {
@@ -118,8 +117,8 @@ fn insert_modules(
     Ok(modules)
 }
 
-fn insert_rendered(root: &mut Tree, resolved: &Resolved) -> anyhow::Result<()> {
-    let definition = &resolved.definition;
+fn insert_rendered(root: &mut Tree, inputs: &Inputs) -> anyhow::Result<()> {
+    let definition = inputs.project.definition();
     let files = [
         ("/etc/group", render::group()),
         ("/etc/os-release", render::os_release(definition)),
@@ -132,9 +131,8 @@ fn insert_rendered(root: &mut Tree, resolved: &Resolved) -> anyhow::Result<()> {
         root.insert_rendered(path, text)?;
     }
     root.insert_rendered(NODE_SETTINGS, json_line(&render::node_settings(definition))?)?;
-    for (pod, manifest) in &definition.static_pods {
-        let file = resolved.file_of_static_pod(pod).unwrap_or_default();
-        root.insert_rendered(&format!("{}/{pod}.yaml", render::STATIC_PODS), read_beside(file, manifest)?)?;
+    for pod in definition.static_pods.keys() {
+        root.insert_rendered(&format!("{}/{pod}.yaml", render::STATIC_PODS), inputs.static_pod(pod)?)?;
     }
     for name in RENDERED_AT_BOOT {
         root.insert(&format!("/etc/{name}"), tree::IMAGE, Node::Link { target: format!("../run/etc/{name}") })?;
@@ -142,14 +140,14 @@ fn insert_rendered(root: &mut Tree, resolved: &Resolved) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn records(produced: &BTreeMap<String, Produced>) -> BTreeMap<String, ComponentRecord> {
-    let record = |produced: &Produced| ComponentRecord {
-        name: produced.name.clone(),
+fn records(inputs: &Inputs, produced: &BTreeMap<String, Produced>) -> BTreeMap<String, ComponentRecord> {
+    let record = |component: &String, produced: &Produced| ComponentRecord {
+        name: inputs.lockfile.inputs.get(component).map_or(String::new(), |input| input.name.clone()),
         version: produced.version.clone(),
         origin: produced.origin.clone(),
         sha256: produced.sha256.clone(),
     };
-    produced.iter().map(|(name, produced)| (name.clone(), record(produced))).collect()
+    produced.iter().map(|(name, produced)| (name.clone(), record(name, produced))).collect()
 }
 
 /// A document as one line of JSON.
@@ -163,7 +161,7 @@ pub fn json_line(document: &impl Serialize) -> anyhow::Result<Vec<u8>> {
 pub fn write(root: &Tree, erofs: &Erofs, epoch: u64, cache: &Cache, tools: &Tools) -> anyhow::Result<RootImage> {
     let digest = tree::digest(root, epoch);
     let settings = format!("{} {}", erofs.compression, erofs.cluster_kib);
-    let key = Key::new("root", RECIPE, &[&digest, &settings, tools.erofs.id()]);
+    let key = Key::new("root", RECIPE, &[&digest, &settings, &tools.erofs.key]);
     let folder = cache.result(&key, |folder| {
         let made = make(root, erofs, epoch, &digest, &tools.erofs, folder);
         made.map_err(|error| crate::sources::Error::Unresolved(format!("{error:#}")))
@@ -187,7 +185,7 @@ fn make(root: &Tree, erofs: &Erofs, epoch: u64, digest: &str, mkfs: &Tool, folde
 }
 
 fn run_mkfs(erofs: &Erofs, epoch: u64, digest: &str, mkfs: &Tool, archive: &Path, image: &Path) -> anyhow::Result<()> {
-    let mut command = mkfs.command("usr/bin/mkfs.erofs");
+    let mut command = mkfs.command("mkfs.erofs");
     command
         .arg("--quiet")
         .arg("--tar=f")

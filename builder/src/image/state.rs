@@ -6,8 +6,7 @@ use std::fs::{self, File};
 use anyhow::{Context, bail};
 
 use crate::formats::ext4_template;
-use crate::sources::cache::{Cache, Key, hash_file};
-use crate::sources::{Error, Tool};
+use crate::sources::{Cache, Error, Key, Tool, hash_file};
 use crate::tree::Content;
 
 /// Counted up when the way a template is made changes.
@@ -24,7 +23,7 @@ pub struct Template {
 
 /// Makes the template, or finds it in the cache.
 pub fn template(epoch: u64, cache: &Cache, mke2fs: &Tool) -> anyhow::Result<Template> {
-    let key = Key::new("state-template", RECIPE, &[&epoch.to_string(), mke2fs.id()]);
+    let key = Key::new("state-template", RECIPE, &[&epoch.to_string(), &mke2fs.key]);
     let folder = cache.result(&key, |folder| {
         make(epoch, mke2fs, folder).map_err(|error| Error::Unresolved(format!("{error:#}")))
     })?;
@@ -38,7 +37,7 @@ fn make(epoch: u64, mke2fs: &Tool, folder: &std::path::Path) -> anyhow::Result<(
     let image = folder.join("state.ext4");
     File::create(&image)?.set_len(ext4_template::BYTES)?;
     let output = mke2fs
-        .command("usr/sbin/mke2fs")
+        .command("mke2fs")
         .args(ext4_template::mke2fs_args())
         .arg(&image)
         .envs(ext4_template::mke2fs_environment(epoch))

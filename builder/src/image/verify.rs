@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::open::{Image, Uki};
 use crate::formats::pe;
-use crate::sources::cache::hash;
+use crate::sources::hash;
 
 /// Where the release manifest is.
 #[derive(Debug, Clone)]

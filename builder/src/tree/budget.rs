@@ -9,7 +9,7 @@ use orlop_config::definition::Budgets;
 use super::{Content, Node, Tree};
 
 /// What a tree holds.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Measured {
     /// Bytes of the root image, compressed.
     pub root_bytes: u64,
