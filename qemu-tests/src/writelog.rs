@@ -64,6 +64,9 @@ impl WriteLog {
 fn parse(file: impl Read + Seek) -> io::Result<Vec<Entry>> {
     let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
     let mut reader = BufReader::new(file);
+    if reader.seek(SeekFrom::End(0))? == 0 {
+        return Ok(Vec::new()); // QEMU writes the head at the first flush
+    }
     reader.seek(SeekFrom::Start(0))?;
     let [magic, version, count] = words(&mut reader)?;
     let mut sector = [0; 4];

@@ -1,7 +1,8 @@
 //! A machine without a system: what the library itself promises, seen with a real QEMU.
 
 use anyhow::Result;
-use orlop_machine::{Disk, Error, Machine, within};
+use orlop_machine::writelog::WriteLog;
+use orlop_machine::{Bus, Disk, Error, Machine, within};
 use serde_json::json;
 
 fn empty_disk() -> tempfile::NamedTempFile {
@@ -50,4 +51,21 @@ fn a_machine_that_qemu_refuses_says_why() {
     machine.disks[0].throw_away = false;
     let error = machine.start().unwrap_err().to_string();
     assert!(error.contains("QEMU did not start") && error.contains("/nonexistent/image.raw"), "{error}");
+}
+
+#[test]
+fn every_bus_a_watchdog_a_second_disk_and_a_record_are_accepted_by_qemu() -> Result<()> {
+    let disk = empty_disk();
+    let log = tempfile::NamedTempFile::new()?;
+    let recorded = Disk::image(disk.path()).recorded(log.path());
+    let mut machine = Machine::with_disk(recorded).port("orlop.probe");
+    for bus in [Bus::Nvme, Bus::Scsi] {
+        machine = machine.disk(Disk::image(disk.path()).bus(bus).size(1 << 40));
+    }
+    machine.watchdog = true;
+    let running = machine.start()?;
+    running.qmp("quit", json!({}))?;
+    running.wait_exit(within(30))?;
+    assert_eq!(WriteLog::open(log.path())?.entries, []);
+    Ok(())
 }
