@@ -1,0 +1,149 @@
+//! Content, images, leases.
+
+use super::proto::content::content_server::Content;
+use super::proto::images::images_server::Images;
+use super::proto::leases::leases_server::Leases;
+use super::{Blob, Fake, World, lease};
+use orlop_cri::proto::content::*;
+use orlop_cri::proto::images::*;
+use orlop_cri::proto::leases::{AddResourceRequest, CreateRequest, CreateResponse, DeleteRequest, Lease};
+use sha2::{Digest, Sha256};
+use std::collections::btree_map::Entry;
+use tonic::codegen::tokio_stream::{self, Iter};
+use tonic::{Request, Response, Status, Streaming};
+
+fn info_of(world: &World, digest: &str) -> Result<Info, Status> {
+    let blob = world.blobs.get(digest).ok_or_else(|| Status::not_found(digest))?;
+    Ok(Info { digest: digest.to_owned(), size: blob.size as i64, labels: blob.labels.clone() })
+}
+
+#[tonic::async_trait]
+impl Content for Fake {
+    async fn info(&self, request: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
+        lease(&request)?;
+        let info = info_of(&self.world(), &request.get_ref().digest)?;
+        Ok(Response::new(InfoResponse { info: Some(info) }))
+    }
+
+    async fn update(&self, request: Request<UpdateRequest>) -> Result<Response<UpdateResponse>, Status> {
+        lease(&request)?;
+        let UpdateRequest { info, update_mask } = request.into_inner();
+        let info = info.ok_or_else(|| Status::invalid_argument("no info"))?;
+        let mut world = self.world();
+        let blob = world.blobs.get_mut(&info.digest).ok_or_else(|| Status::not_found(&info.digest))?;
+        for path in update_mask.unwrap_or_default().paths {
+            let key = path.strip_prefix("labels.").ok_or_else(|| Status::invalid_argument(&path))?;
+            let value = info.labels.get(key).ok_or_else(|| Status::invalid_argument(key))?;
+            blob.labels.insert(key.to_owned(), value.clone());
+        }
+        world.log.push(format!("label {}", info.digest));
+        Ok(Response::new(UpdateResponse { info: None }))
+    }
+
+    type WriteStream = Iter<std::vec::IntoIter<Result<WriteContentResponse, Status>>>;
+
+    async fn write(
+        &self,
+        request: Request<Streaming<WriteContentRequest>>,
+    ) -> Result<Response<Self::WriteStream>, Status> {
+        let lease = lease(&request)?;
+        let mut messages = request.into_inner();
+        let mut data = Vec::new();
+        while let Some(message) = messages.message().await? {
+            if message.offset != 0 && message.offset as usize != data.len() {
+                return Err(Status::out_of_range(format!("{} is not {}", message.offset, data.len())));
+            }
+            data.extend_from_slice(&message.data);
+            if message.action() == WriteAction::Commit {
+                let answer = commit(&mut self.world(), lease, message, &data)?;
+                return Ok(Response::new(tokio_stream::iter(vec![Ok(answer)])));
+            }
+        }
+        Err(Status::aborted("no commit"))
+    }
+}
+
+fn commit(
+    world: &mut World,
+    lease: Option<String>,
+    message: WriteContentRequest,
+    data: &[u8],
+) -> Result<WriteContentResponse, Status> {
+    let digest = format!("sha256:{}", hex::encode(Sha256::digest(data)));
+    if digest != message.expected || message.total as usize != data.len() {
+        return Err(Status::failed_precondition("unexpected commit digest or size"));
+    }
+    let protected = lease.and_then(|lease| world.leases.get(&lease)).is_some_and(|blobs| blobs.contains(&digest));
+    if !protected {
+        return Err(Status::failed_precondition(format!("{digest} is not under a lease: it would be collected")));
+    }
+    world.log.push(format!("write {digest}"));
+    world.blobs.insert(digest.clone(), Blob { size: data.len(), labels: message.labels });
+    Ok(WriteContentResponse { digest, ..WriteContentResponse::default() })
+}
+
+#[tonic::async_trait]
+impl Images for Fake {
+    async fn get(&self, request: Request<GetImageRequest>) -> Result<Response<GetImageResponse>, Status> {
+        lease(&request)?;
+        let name = &request.get_ref().name;
+        let image = self.world().images.get(name).cloned().ok_or_else(|| Status::not_found(name))?;
+        Ok(Response::new(GetImageResponse { image: Some(image) }))
+    }
+
+    async fn create(&self, request: Request<CreateImageRequest>) -> Result<Response<CreateImageResponse>, Status> {
+        lease(&request)?;
+        let image = request.into_inner().image.ok_or_else(|| Status::invalid_argument("no image"))?;
+        let mut world = self.world();
+        world.log.push(format!("create {}", image.name));
+        match world.images.entry(image.name.clone()) {
+            Entry::Occupied(_) => Err(Status::already_exists(image.name)),
+            Entry::Vacant(place) => {
+                place.insert(image);
+                Ok(Response::new(CreateImageResponse { image: None }))
+            }
+        }
+    }
+
+    async fn update(&self, request: Request<UpdateImageRequest>) -> Result<Response<UpdateImageResponse>, Status> {
+        lease(&request)?;
+        let image = request.into_inner().image.ok_or_else(|| Status::invalid_argument("no image"))?;
+        let mut world = self.world();
+        world.log.push(format!("update {}", image.name));
+        let old = world.images.get_mut(&image.name).ok_or_else(|| Status::not_found(&image.name))?;
+        *old = image;
+        Ok(Response::new(UpdateImageResponse { image: None }))
+    }
+}
+
+#[tonic::async_trait]
+impl Leases for Fake {
+    async fn create(&self, request: Request<CreateRequest>) -> Result<Response<CreateResponse>, Status> {
+        lease(&request)?;
+        let id = request.into_inner().id;
+        match self.world().leases.entry(id.clone()) {
+            Entry::Occupied(_) => Err(Status::already_exists(id)),
+            Entry::Vacant(place) => {
+                place.insert(Default::default());
+                Ok(Response::new(CreateResponse { lease: Some(Lease { id }) }))
+            }
+        }
+    }
+
+    async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<()>, Status> {
+        lease(&request)?;
+        let id = &request.get_ref().id;
+        self.world().leases.remove(id).ok_or_else(|| Status::not_found(id))?;
+        Ok(Response::new(()))
+    }
+
+    async fn add_resource(&self, request: Request<AddResourceRequest>) -> Result<Response<()>, Status> {
+        lease(&request)?;
+        let AddResourceRequest { id, resource } = request.into_inner();
+        let resource = resource.ok_or_else(|| Status::invalid_argument("no resource"))?;
+        let mut world = self.world();
+        let blobs = world.leases.get_mut(&id).ok_or_else(|| Status::not_found(&id))?;
+        blobs.insert(resource.id);
+        Ok(Response::new(()))
+    }
+}
