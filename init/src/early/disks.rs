@@ -6,7 +6,7 @@ use crate::modules::uevent::Uevents;
 use crate::report::{Refusal, or_refuse};
 use crate::sys::block;
 use orlop_chain::disk::{Disk, Found, find_root};
-use orlop_chain::gpt::{self, Entry, Table, types};
+use orlop_chain::gpt::{self, Entry, Gpt, Table, types};
 use orlop_chain::{At, Guid, RootHash, Stage};
 use orlop_config::manifest::BootManifest;
 use std::fs::{self, File};
@@ -71,6 +71,7 @@ impl<'a, 'm> Search<'a, 'm> {
             let patience = match &found {
                 Ok(found) if self.is_firmwares(&seen[found.disk]) => SETTLED,
                 Ok(_) => OTHER_PATIENCE.saturating_sub(begin.elapsed()),
+                Err(_) if carriers(&seen, &root_hash) > 0 => SETTLED,
                 Err(_) => PATIENCE.saturating_sub(begin.elapsed()),
             };
             if or_refuse(self.uevents.wait(Instant::now() + patience), "disk", "waiting for disks")? {
@@ -103,6 +104,12 @@ impl<'a, 'm> Search<'a, 'm> {
     fn is_firmwares(&self, disk: &Seen) -> bool {
         self.started_from.is_none_or(|guid| disk.table.gpt.of_type(types::ESP).any(|esp| esp.guid == guid))
     }
+}
+
+/// Disks that have a root with this hash: when there is one, waiting for more mends nothing.
+fn carriers(seen: &[Seen], root_hash: &RootHash) -> usize {
+    let carries = |gpt: &Gpt| gpt.of_type(types::ROOT_X86_64).any(|entry| entry.guid == root_hash.root_guid());
+    seen.iter().filter(|disk| carries(&disk.table.gpt)).count()
 }
 
 fn explain(mut refusal: Refusal, failures: &[String]) -> Refusal {

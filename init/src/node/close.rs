@@ -49,7 +49,7 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
     for end in node.take_ended(Purpose::Modules) {
         end.map_err(|error| Refusal::new("modules", error))?;
         or_refuse(sysctls::close_modules(), "modules-closed", "kernel.modules_disabled")?;
-        let given_up = capability::give_up(&[capability::SYS_MODULE, capability::MAC_ADMIN]);
+        let given_up = capability::give_up(capability::CLOSED);
         or_refuse(given_up, "modules-closed", "giving up CAP_SYS_MODULE and CAP_MAC_ADMIN")?;
         cgroups::remove_modules();
         node.modules_closed = true;

@@ -104,6 +104,10 @@ fn read_documents() -> Result<(Handover, NodeSettings), Refusal> {
     let handover: Handover = or_refuse(serde_json::from_slice(&handover), "root", handover::PATH)?;
     let settings = or_refuse(std::fs::read(NODE_SETTINGS), "root", NODE_SETTINGS)?;
     let settings: NodeSettings = or_refuse(serde_json::from_slice(&settings), "root", NODE_SETTINGS)?;
+    if settings.version != orlop_config::node::VERSION {
+        let reason = format!("{NODE_SETTINGS} has version {}, this init knows 1", settings.version);
+        return Err(Refusal::new("root", reason));
+    }
     Ok((handover, settings))
 }
 

@@ -107,6 +107,7 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
     }
     if !node.progress.ready {
         node.progress.ready = true;
+        node.report.set("init_rss_kib", resident_kib().into());
         node.report.tell(&Event::Ready { ms: now_ms() });
     }
     Ok(())
@@ -129,6 +130,13 @@ fn late(node: &mut Node, phase: &Phase) -> Result<bool, Refusal> {
         }
     }
     Ok(phase.late == Late::GoOn)
+}
+
+/// What PID 1 takes of the memory, in KiB.
+fn resident_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 fn start_containerd(node: &mut Node) -> Result<(), Refusal> {

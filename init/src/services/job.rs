@@ -48,6 +48,7 @@ impl Job {
             cgroup,
             oom_score: None,
             open_files: None,
+            without: &[],
         };
         Ok(Job { purpose, pid: spawn(&program)?, pipe, open: true, last: String::new() })
     }

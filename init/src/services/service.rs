@@ -5,6 +5,7 @@ use super::health::{Check, Endpoint, Verdict};
 use super::lines::LinePipe;
 use super::log::{Log, Trouble};
 use super::store::LogFiles;
+use crate::sys::capability;
 use crate::sys::process::{Program, spawn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -145,6 +146,7 @@ impl Service {
             cgroup: Some(&cgroup),
             oom_score: Some(OOM_SCORE),
             open_files: Some(OPEN_FILES),
+            without: capability::CLOSED,
         })
     }
 

@@ -5,9 +5,9 @@ use nix::libc;
 use std::io;
 
 /// Load and unload modules.
-pub const SYS_MODULE: u32 = 16;
+const SYS_MODULE: u32 = 16;
 /// Change mandatory access control: IPE could be switched off with it.
-pub const MAC_ADMIN: u32 = 33;
+const MAC_ADMIN: u32 = 33;
 
 const VERSION_3: u32 = 0x2008_0522;
 
@@ -27,13 +27,22 @@ struct Set {
     inheritable: u32,
 }
 
-/// Removes capabilities from the bounding set (no program started from now on can have them) and
-/// from PID 1's own sets (who traces PID 1 does not get them either).
-pub fn give_up(capabilities: &[u32]) -> io::Result<()> {
+/// What no service and no pod gets, and PID 1 itself only until the modules are closed.
+pub const CLOSED: &[u32] = &[SYS_MODULE, MAC_ADMIN];
+
+/// Removes capabilities from the bounding set: no program executed from now on can have them.
+pub fn bound(capabilities: &[u32]) -> io::Result<()> {
     for capability in capabilities {
         // SAFETY: PR_CAPBSET_DROP takes the capability's number and touches no memory.
         check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(*capability), 0, 0, 0) }.into())?;
     }
+    Ok(())
+}
+
+/// Removes capabilities from the bounding set (no program started from now on can have them) and
+/// from PID 1's own sets (who traces PID 1 does not get them either).
+pub fn give_up(capabilities: &[u32]) -> io::Result<()> {
+    bound(capabilities)?;
     let mut header = Header { version: VERSION_3, pid: 0 };
     let mut sets = [Set::default(); 2];
     // SAFETY: capget of version 3 writes two sets; header and sets have the kernel's layout.

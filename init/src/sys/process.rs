@@ -26,6 +26,9 @@ pub struct Program<'a> {
     pub oom_score: Option<i32>,
     /// Soft and hard limit of open files.
     pub open_files: Option<(u64, u64)>,
+    /// Capabilities that neither it nor what it starts can have: containerd gives privileged pods
+    /// its own set, so this binds them too.
+    pub without: &'a [u32],
 }
 
 /// Starts a program in a session of its own, all signals unblocked; returns once it runs, or with
@@ -84,6 +87,7 @@ fn prepare(program: &Program<'_>, null: &File) -> io::Result<()> {
     if let Some((soft, hard)) = program.open_files {
         setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
     }
+    super::capability::bound(program.without)?;
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     Ok(())
 }

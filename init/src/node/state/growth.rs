@@ -5,8 +5,8 @@ use crate::node::identity::random;
 use crate::report::{Refusal, or_refuse};
 use crate::sys::block;
 use orlop_chain::Guid;
-use orlop_chain::device::{ReadAt, apply};
-use orlop_chain::gpt::{Change, Gpt, repair, rewrite, types};
+use orlop_chain::device::{ReadAt, Step, apply};
+use orlop_chain::gpt::{Change, Gpt, Table, repair, rewrite, types};
 use std::fs::File;
 use std::io;
 
@@ -15,43 +15,60 @@ const BLOCK: u64 = orlop_chain::state_template::BLOCK;
 /// Where the primary superblock begins.
 const SUPERBLOCK: u64 = orlop_chain::state_template::superblock::OFFSET as u64;
 
-/// Gives the table the disk's size, and at first boot GUIDs of this machine; otherwise repairs a bad
-/// copy. Notes for the report.
-pub fn table(place: &mut Place, first_boot: bool) -> Result<Vec<String>, Refusal> {
-    let mut notes: Vec<String> = place.table.damage().into_iter().collect();
-    let sector_size = place.disk.sector_size;
-    let grows = place.table.device_sectors > place.table.gpt.total_sectors;
-    let steps = if first_boot || grows {
-        let change = or_refuse(change(place, first_boot), STAGE, "random GUIDs")?;
-        let rewrite = or_refuse(rewrite(&place.table, sector_size, &change), STAGE, "partition table")?;
-        if grows {
-            let (from, to) = (place.table.gpt.total_sectors * sector_size, change.total_sectors * sector_size);
-            notes.push(format!("partition table moved from {from} to {to} bytes"));
-        }
-        place.table.gpt = rewrite.gpt;
-        rewrite.steps
-    } else {
-        or_refuse(repair(&place.table, sector_size), STAGE, "partition table")?
-    };
-    or_refuse(apply(&place.disk, &steps), STAGE, "writing the partition table")?;
-    if !notes.is_empty() && !steps.is_empty() {
-        notes.push("partition table written, both copies are good".to_owned());
-    }
-    or_refuse(tell_kernel(place), STAGE, "telling the kernel the new size of the state partition")?;
-    Ok(notes)
+/// What is to be done to a partition table.
+#[derive(Debug)]
+pub struct Plan {
+    /// The table afterwards.
+    pub gpt: Gpt,
+    /// What to write.
+    pub steps: Vec<Step>,
+    /// What the report should say.
+    pub notes: Vec<String>,
 }
 
-fn change(place: &Place, first_boot: bool) -> io::Result<Change> {
-    let gpt = &place.table.gpt;
+/// Gives the table the disk's size, and at first boot GUIDs of this machine; otherwise repairs a bad
+/// copy. Writes nothing.
+pub fn plan(table: &Table, sector_size: u64, first_boot: bool, guid: Guids<'_>) -> Result<Plan, String> {
+    let mut notes: Vec<String> = table.damage().into_iter().collect();
+    let grows = table.device_sectors > table.gpt.total_sectors;
+    let (gpt, steps) = if first_boot || grows {
+        let change = change(table, first_boot, guid).map_err(|error| format!("random GUIDs: {error}"))?;
+        let rewrite = rewrite(table, sector_size, &change).map_err(|error| error.to_string())?;
+        (rewrite.gpt, rewrite.steps)
+    } else {
+        (table.gpt.clone(), repair(table, sector_size).map_err(|error| error.to_string())?)
+    };
+    if grows {
+        let (from, to) = (table.gpt.total_sectors * sector_size, gpt.total_sectors * sector_size);
+        notes.push(format!("partition table moves to the end of the disk: {from} to {to} bytes"));
+    }
+    Ok(Plan { gpt, steps, notes })
+}
+
+/// Where new GUIDs come from.
+pub type Guids<'a> = &'a mut dyn FnMut() -> io::Result<Guid>;
+
+fn change(table: &Table, first_boot: bool, guid: Guids<'_>) -> io::Result<Change> {
+    let gpt = &table.gpt;
     let mut change =
-        Change { total_sectors: place.table.device_sectors, disk_guid: gpt.disk_guid, partition_guids: Vec::new() };
+        Change { total_sectors: table.device_sectors, disk_guid: gpt.disk_guid, partition_guids: Vec::new() };
     if first_boot {
-        change.disk_guid = Guid::from_random(random()?);
+        change.disk_guid = guid()?;
         for entry in gpt.entries.iter().filter(|entry| [types::ESP, types::VAR].contains(&entry.type_guid)) {
-            change.partition_guids.push((entry.number, Guid::from_random(random()?)));
+            change.partition_guids.push((entry.number, guid()?));
         }
     }
     Ok(change)
+}
+
+/// Plans and writes the table, and tells the kernel. Notes for the report.
+pub fn table(place: &mut Place, first_boot: bool) -> Result<Vec<String>, Refusal> {
+    let mut guids = || random().map(Guid::from_random);
+    let plan = or_refuse(plan(&place.table, place.disk.sector_size, first_boot, &mut guids), STAGE, "partition table")?;
+    or_refuse(apply(&place.disk, &plan.steps), STAGE, "writing the partition table")?;
+    place.table.gpt = plan.gpt;
+    or_refuse(tell_kernel(place), STAGE, "telling the kernel the new size of the state partition")?;
+    Ok(plan.notes)
 }
 
 /// The kernel read the table before it was written: it learns the one partition that changed.

@@ -4,6 +4,8 @@
 mod growth;
 mod owner;
 mod partition;
+#[cfg(test)]
+mod tests;
 
 use super::Node;
 use super::identity;

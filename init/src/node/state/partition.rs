@@ -5,7 +5,7 @@ use crate::node::identity::random;
 use crate::report::{Refusal, or_refuse};
 use crate::sys::block;
 use orlop_chain::Guid;
-use orlop_chain::device::{Device, ReadAt, apply};
+use orlop_chain::device::{Device, ReadAt, Step, apply};
 use orlop_chain::state_template::{BLANK_BYTES, Content, Identity, Template, judge, plan};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -77,8 +77,12 @@ pub fn make(node: &Path, template: &Template<'_>) -> Result<(), Refusal> {
 
 fn write(device: &BlockDevice, template: &Template<'_>) -> io::Result<()> {
     let identity = Identity { uuid: Guid::from_random(random()?), hash_seed: Guid::from_random(random()?) };
-    // What was there stops being a filesystem before anything else happens to it.
-    device.zero(0, BLANK_BYTES as u64)?;
-    device.flush()?;
-    apply(device, &plan(template, identity))
+    apply(device, &steps(template, identity))
+}
+
+/// The steps that make the filesystem: what was there stops being one before anything else happens.
+pub fn steps(template: &Template<'_>, identity: Identity) -> Vec<Step> {
+    let mut steps = vec![Step::Zero { offset: 0, length: BLANK_BYTES as u64 }, Step::Flush];
+    steps.extend(plan(template, identity));
+    steps
 }
