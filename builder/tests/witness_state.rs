@@ -53,7 +53,8 @@ fn e2fsck_accepts_a_first_boots_filesystem_and_its_growth() {
     assert_eq!(judge(&head, &template), Content::Ext4);
     says(tool("e2fsck").args(["-f", "-n"]).arg(&path));
     let facts = says(tool("dumpe2fs").arg("-h").arg(&path));
-    let fact = |name: &str| facts.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+    let fact =
+        |name: &str| facts.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
     assert_eq!(fact("Filesystem UUID:"), uuid.to_string());
     assert_eq!(fact("Directory Hash Seed:"), hash_seed.to_string());
     assert_eq!(fact("Filesystem state:"), "clean");

@@ -196,7 +196,8 @@ pub(crate) mod tests {
 
     #[test]
     fn parameters_that_the_kernel_must_not_get_are_named() {
-        let cases: [(&str, fn(&mut BootManifest)); 8] = [
+        type Damage = (&'static str, fn(&mut BootManifest));
+        let cases: [Damage; 8] = [
             ("version", |m| m.version = 2),
             ("command_line", |m| m.command_line = "quiet".to_owned()),
             ("verity.root_hash", |m| m.verity.root_hash.truncate(63)),

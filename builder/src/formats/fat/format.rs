@@ -121,8 +121,9 @@ impl Stamp {
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
         let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         let year = year_of_era + era * 400 + u64::from(month <= 2);
-        let date = ((year - 1980) << 9 | month << 5 | day) as u16;
-        let time = (second / 3600 << 11 | second / 60 % 60 << 5 | second % 60 / 2) as u16;
+        let date = (((year - 1980) << 9) | (month << 5) | day) as u16;
+        let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
+        let time = ((hours << 11) | (minutes << 5) | (seconds / 2)) as u16;
         Stamp { date, time }
     }
 }

@@ -151,7 +151,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_plan_that_is_wrong_says_where() {
-        let cases: [(&str, fn(&mut Plan)); 9] = [
+        type Damage = (&'static str, fn(&mut Plan));
+        let cases: [Damage; 9] = [
             ("overlap", |plan| plan.partitions[1].first = 2048),
             ("beyond", |plan| plan.partitions[2].last = 8 * 2048 - 1),
             ("end before", |plan| plan.partitions[2].last = 0),

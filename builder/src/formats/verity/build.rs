@@ -32,7 +32,8 @@ pub enum BuildError {
     Uuid(#[from] NotAGuid),
 }
 
-/// Writes superblock and tree over `data` to the start of `out`, with as many threads as there are cores.
+/// Writes superblock and tree over `data` to the start of `out`, with as many threads as there are cores. Making the result
+/// durable is the caller's business, who knows what else has to be.
 pub fn build<D, O>(data: &D, out: &O, salt: &[u8; SALT], uuid: &str) -> Result<Verity, BuildError>
 where
     D: ReadAt,
@@ -80,7 +81,6 @@ where
             upper.finish()?
         }
     };
-    out.flush()?;
     Ok(Verity {
         root_hash: root_hash.to_string(),
         salt: hex::encode(salt),
