@@ -18,6 +18,8 @@ fn main() {
     };
     write("workspace.tar", &pack::workspace(root).expect("the node's crates can be read"));
     write("images.tar", &pack::images(root).expect("the shipped definitions can be read"));
+    println!("cargo::rerun-if-changed={}", root.join("qemu-tests/Cargo.toml").display());
+    println!("cargo::rerun-if-changed=Cargo.toml");
     let watched = ["chain", "config", "images", "init", "node", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
     for name in watched {
         println!("cargo::rerun-if-changed={}", root.join(name).display());

@@ -199,3 +199,74 @@ pub fn hash_file(path: &Path) -> Result<String, Error> {
 pub fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        (folder, cache)
+    }
+
+    #[test]
+    fn a_result_is_made_once_and_whole() {
+        let (_folder, cache) = cache();
+        let key = Key::new("step", 1, &["a", "b"]);
+        let failed = cache.result(&key, |folder| {
+            fs::write(folder.join("half"), "x").unwrap();
+            Err(Error::Unresolved("no".into()))
+        });
+        assert!(failed.is_err() && cache.existing(&key).is_none());
+        // What an interrupted build leaves.
+        fs::create_dir_all(cache.root.join("results").join(format!(".{}", key.as_str())).join("x")).unwrap();
+        let path = cache.result(&key, |folder| fs::write(folder.join("whole"), "y").at("whole")).unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+        assert_eq!(cache.result(&key, |_| panic!("it is there")).unwrap(), path);
+    }
+
+    #[test]
+    fn two_builds_make_a_result_once() {
+        let (folder, cache) = cache();
+        let key = Key::new("step", 1, &[]);
+        let made = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let cache = Cache::at(folder.path()).unwrap();
+                    let count = |_: &Path| {
+                        made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        Ok(())
+                    };
+                    cache.result(&key, count).unwrap();
+                });
+            }
+        });
+        assert_eq!(made.into_inner(), 1);
+        drop(cache);
+    }
+
+    #[test]
+    fn keys_tell_their_inputs_apart() {
+        let keys = [
+            Key::new("step", 1, &["a", "b"]),
+            Key::new("step", 2, &["a", "b"]),
+            Key::new("step", 1, &["ab"]),
+            Key::new("step", 1, &["ab", ""]),
+            Key::new("other", 1, &["a", "b"]),
+        ];
+        for (i, key) in keys.iter().enumerate() {
+            assert!(keys[..i].iter().all(|other| other != key));
+        }
+    }
+
+    #[test]
+    fn a_blob_lies_at_its_digest() {
+        let (_folder, cache) = cache();
+        let sha256 = cache.insert(b"abc".as_slice()).unwrap();
+        assert_eq!(sha256, hash(b"abc"));
+        assert!(cache.has(&sha256, Some(3)) && !cache.has(&sha256, Some(4)));
+        assert_eq!(cache.blob(&hash(b"missing")).unwrap(), None);
+    }
+}

@@ -304,3 +304,6 @@ pub fn fetch_all(
 fn describe(wanted: &Wanted) -> String {
     wanted.size.map_or(String::new(), |size| format!("{:.1} MB", size as f64 / 1e6))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ mod produce;
 mod progress;
 mod project;
 mod run;
+#[cfg(test)]
+mod server;
 pub mod shipped;
 mod tool;
 mod unpack;

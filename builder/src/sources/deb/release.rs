@@ -104,3 +104,85 @@ pub fn parse(text: &str, now: u64, what: &str) -> Result<Release, Error> {
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Signed by a key that was made for this test and thrown away.
+    const SIGNED: &[u8] = include_bytes!("testdata/InRelease");
+    const KEY: &[u8] = include_bytes!("testdata/key.gpg");
+    const NOW: u64 = 1_795_300_000;
+
+    fn text() -> String {
+        verify_with(SIGNED, &[KEY], "test").unwrap()
+    }
+
+    #[test]
+    fn the_signed_text_is_read() {
+        let release = parse(&text(), NOW, "test").unwrap();
+        assert_eq!((release.label.as_str(), release.date), ("Debian", 1_795_252_544));
+        let (sha256, size) = &release.files["main/binary-amd64/Packages.xz"];
+        assert_eq!((&sha256[..8], *size), ("60303ae2", 4));
+    }
+
+    #[test]
+    fn text_around_the_signed_text_is_not_read() {
+        let added = [b"Label: Evil\n\n".as_slice(), SIGNED, b"\nSHA256:\n 00 1 x\n"].concat();
+        // Where gpgv accepts it at all, what it gives back is the signed text.
+        if let Ok(found) = verify_with(&added, &[KEY], "test") {
+            assert_eq!(found, text());
+        }
+    }
+
+    #[test]
+    fn altered_unsigned_and_foreign_indexes_are_refused() {
+        let altered = String::from_utf8_lossy(SIGNED).replace("e3b0c442", "e3b0c443");
+        let refused = |bytes: &[u8], keys: &[&[u8]]| match verify_with(bytes, keys, "the index") {
+            Err(Error::Signature { what, reason }) => format!("{what}: {reason}"),
+            other => panic!("{other:?}"),
+        };
+        assert!(refused(altered.as_bytes(), &[KEY]).contains("does not fit"));
+        assert!(refused(text().as_bytes(), &[KEY]).contains("no good signature"));
+        assert!(refused(SIGNED, &KEYS).contains("no good signature"));
+        assert!(refused(b"", &[KEY]).contains("no good signature"));
+    }
+
+    #[test]
+    fn a_stale_index_is_refused() {
+        let error = parse(&text(), NOW + 10 * 86_400, "the index").unwrap_err().to_string();
+        assert!(error.contains("valid until Sat, 28 Nov 2026"), "{error}");
+        let endless = text().replace("Valid-Until", "X-Valid-Until");
+        assert!(parse(&endless, NOW + 10 * 86_400, "a point release").is_ok());
+    }
+
+    #[test]
+    fn a_good_signature_counts_beside_an_unknown_key_and_not_beside_a_bad_one() {
+        let good = "[GNUPG:] GOODSIG A x\n[GNUPG:] VALIDSIG B\n";
+        assert!(judge(&format!("[GNUPG:] ERRSIG C\n[GNUPG:] NO_PUBKEY C\n{good}")).is_ok());
+        assert!(judge(&format!("{good}[GNUPG:] BADSIG C\n")).is_err());
+        assert!(judge("[GNUPG:] EXPKEYSIG A x\n[GNUPG:] VALIDSIG B\n").is_err());
+        assert!(judge("[GNUPG:] REVKEYSIG A x\n[GNUPG:] VALIDSIG B\n").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in "(Label: Debian\n|Date: |SHA256:\n| [0-9a-f]{64} 1 x\n|.|\n){0,40}") {
+            let _ = parse(&text, 0, "test");
+        }
+
+        #[test]
+        fn any_cut_is_survived(cut in 0usize..500) {
+            let text = text_without_gpgv();
+            let _ = parse(&text[..cut.min(text.len())], 0, "test");
+        }
+    }
+
+    fn text_without_gpgv() -> String {
+        let whole = String::from_utf8_lossy(SIGNED);
+        let start = whole.find("Origin").unwrap();
+        whole[start..whole.find("-----BEGIN PGP SIGNATURE").unwrap()].into()
+    }
+}

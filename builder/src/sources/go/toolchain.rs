@@ -18,8 +18,6 @@ const NO_GO: &str = "any Go from 1.19 on will do, it only downloads the locked t
 pub struct Toolchain {
     /// Its folder (`GOROOT`).
     pub root: PathBuf,
-    /// Its identity, to be an input of keys.
-    pub sha256: String,
 }
 
 /// The go command of the host, for what any Go can do: list versions, download modules.
@@ -112,5 +110,5 @@ pub(super) fn unpacked(bench: &Bench<'_>, name: &str, input: &Input) -> Result<T
             Ok(((), input.version.clone()))
         })
     })?;
-    Ok(Toolchain { root, sha256: input.sha256.clone() })
+    Ok(Toolchain { root })
 }

@@ -1,7 +1,7 @@
 //! Packs what an installed `orlop` carries of this repository: the node's crates with their `Cargo.lock`, and the
 //! shipped definitions. The build script and [`super`] share this file, so it uses nothing but `std`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -13,8 +13,12 @@ const CRATES: [&str; 3] = ["chain", "config", "init"];
 /// Folders of a crate that only its tests and benchmarks use.
 const LEFT_OUT: [&str; 7] = ["tests", "benches", "examples", "fuzz", "target", "testdata", "proptest-regressions"];
 
-/// The node's crates as a workspace of their own: its members are theirs, and its `Cargo.lock` holds what they
-/// lead to, with the versions of the whole repository's.
+/// Crates that are members of the workspace and not the node's: only their manifests are carried, so that
+/// `Cargo.lock` fits the workspace as it is (`--locked`); a lockfile that was cut down would have to know which
+/// features nobody asks for any more.
+const STUBS: [&str; 2] = ["builder", "qemu-tests"];
+
+/// The repository's workspace with the node's crates, and the others as empty crates.
 pub fn workspace(root: &Path) -> io::Result<Files> {
     let mut members: Vec<String> = CRATES.map(String::from).to_vec();
     for entry in std::fs::read_dir(root.join("node"))? {
@@ -23,25 +27,27 @@ pub fn workspace(root: &Path) -> io::Result<Files> {
             members.push(format!("node/{}", entry.file_name().to_string_lossy()));
         }
     }
-    members.sort();
     let mut files = Files::new();
-    let mut names = BTreeSet::new();
     for member in &members {
         walk(root, member, &mut files)?;
-        let manifest = files.get_mut(&format!("{member}/Cargo.toml"));
-        let manifest = manifest.ok_or_else(|| io::Error::other(format!("{member} has no Cargo.toml")))?;
-        let text = without_tests(&String::from_utf8_lossy(manifest));
-        names.extend(text.lines().find_map(|line| line.strip_prefix("name = ")).map(|name| name.trim().replace('"', "")));
-        *manifest = text.into_bytes();
     }
-    let read = |name: &str| std::fs::read_to_string(root.join(name));
-    files.insert("Cargo.toml".into(), with_members(&read("Cargo.toml")?, &members).into_bytes());
-    files.insert("Cargo.lock".into(), prune(&read("Cargo.lock")?, &names).into_bytes());
-    files.insert("rust-toolchain.toml".into(), read("rust-toolchain.toml")?.into_bytes());
+    for member in STUBS {
+        let path = format!("{member}/Cargo.toml");
+        files.insert(path.clone(), std::fs::read(root.join(path))?);
+        files.insert(format!("{member}/src/main.rs"), b"fn main() {}\n".to_vec());
+        files.insert(format!("{member}/src/lib.rs"), Vec::new());
+    }
+    for (_, manifest) in files.iter_mut().filter(|(path, _)| path.ends_with("/Cargo.toml")) {
+        *manifest = without_tests(&String::from_utf8_lossy(manifest)).into_bytes();
+    }
+    for name in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
+        files.insert(name.into(), std::fs::read(root.join(name))?);
+    }
     Ok(files)
 }
 
 /// The shipped definitions with their lockfiles, Go modules and manifests of pods.
+#[allow(dead_code, reason = "the build script's alone")]
 pub fn images(root: &Path) -> io::Result<Files> {
     let mut files = Files::new();
     walk(&root.join("images"), "", &mut files)?;
@@ -77,106 +83,6 @@ fn without_tests(manifest: &str) -> String {
         }
     }
     text
-}
-
-/// The root manifest with other members.
-fn with_members(manifest: &str, members: &[String]) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for line in manifest.lines() {
-        let start = ["members = [", "default-members = [", "exclude = ["].iter().any(|key| line.starts_with(key));
-        if line.starts_with("members = [") {
-            text.push_str(&format!("members = {members:?}\n"));
-        }
-        if !start && !inside {
-            text.push_str(line);
-            text.push('\n');
-        }
-        inside = (start || inside) && !line.contains(']');
-    }
-    text
-}
-
-/// A lockfile of cargo's with only what `roots` lead to, written as cargo would write it (`--locked` compares).
-pub fn prune(lock: &str, roots: &BTreeSet<String>) -> String {
-    let mut blocks = lock.split("\n[[package]]\n");
-    let head = blocks.next().unwrap_or_default();
-    let packages: Vec<Package> = blocks.map(Package::parse).collect();
-    let mut kept = BTreeSet::new();
-    let mut open: Vec<usize> = (0..packages.len()).filter(|i| roots.contains(packages[*i].name)).collect();
-    while let Some(i) = open.pop() {
-        if kept.insert(i) {
-            open.extend(packages[i].dependencies.iter().filter_map(|wanted| find(&packages, wanted)));
-        }
-    }
-    let mut text = head.to_string();
-    for i in &kept {
-        text.push_str("\n[[package]]\n");
-        for line in packages[*i].head.lines() {
-            text.push_str(line);
-            text.push('\n');
-        }
-        if packages[*i].dependencies.is_empty() {
-            continue;
-        }
-        text.push_str("dependencies = [\n");
-        for wanted in &packages[*i].dependencies {
-            let short = find(&packages, wanted).map(|found| shortest(&packages, &kept, found));
-            text.push_str(&format!(" \"{}\",\n", short.as_deref().unwrap_or(wanted)));
-        }
-        text.push_str("]\n");
-    }
-    text
-}
-
-struct Package<'a> {
-    name: &'a str,
-    version: &'a str,
-    source: &'a str,
-    /// All lines before the dependencies.
-    head: &'a str,
-    dependencies: Vec<&'a str>,
-}
-
-impl<'a> Package<'a> {
-    fn parse(block: &'a str) -> Package<'a> {
-        let field = |name: &str| {
-            let value = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
-            value.unwrap_or_default().trim_matches('"')
-        };
-        let (head, dependencies) = block.split_once("dependencies = [").unwrap_or((block, ""));
-        let names = dependencies.split(']').next().unwrap_or_default().split(',').map(|name| name.trim().trim_matches('"'));
-        Package {
-            name: field("name"),
-            version: field("version"),
-            source: field("source"),
-            head: head.trim_end(),
-            dependencies: names.filter(|name| !name.is_empty()).collect(),
-        }
-    }
-}
-
-/// The package that a dependency (`name`, `name version`, `name version (source)`) means.
-fn find(packages: &[Package<'_>], wanted: &str) -> Option<usize> {
-    let mut parts = wanted.splitn(3, ' ');
-    let (name, version, source) = (parts.next()?, parts.next(), parts.next());
-    packages.iter().position(|package| {
-        package.name == name
-            && version.is_none_or(|version| version == package.version)
-            && source.is_none_or(|source| source.trim_matches(['(', ')']) == package.source)
-    })
-}
-
-fn shortest(packages: &[Package<'_>], kept: &BTreeSet<usize>, found: usize) -> String {
-    let Package { name, version, source, .. } = packages[found];
-    let like = |same: &dyn Fn(&Package<'_>) -> bool| kept.iter().filter(|i| same(&packages[**i])).count();
-    if like(&|other| other.name == name) == 1 {
-        name.into()
-    } else if like(&|other| other.name == name && other.version == version) == 1 {
-        format!("{name} {version}")
-    } else {
-        format!("{name} {version} ({source})")
-    }
 }
 
 /// A tar archive that depends on nothing but names and contents.

@@ -1,0 +1,108 @@
+//! A web server for tests: answers are a function of the request, and may break off.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+
+/// A request: its path and what it says of ranges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub path: String,
+    pub range: Option<String>,
+    pub if_range: Option<String>,
+}
+
+/// An answer.
+pub struct Answer {
+    status: &'static str,
+    headers: String,
+    body: Vec<u8>,
+    /// After how many bytes of the body the connection is closed.
+    cut: usize,
+}
+
+impl Answer {
+    pub fn ok(body: &[u8]) -> Answer {
+        Answer { status: "200 OK", headers: String::new(), body: body.into(), cut: usize::MAX }
+    }
+
+    pub fn status(status: &'static str) -> Answer {
+        Answer { status, ..Answer::ok(b"") }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Answer {
+        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        self
+    }
+
+    pub fn cut_after(mut self, bytes: usize) -> Answer {
+        self.cut = bytes;
+        self
+    }
+
+    /// The rest of a file from a byte on.
+    pub fn rest(body: &[u8], from: usize) -> Answer {
+        let (last, all) = (body.len() - 1, body.len());
+        let answer = Answer { status: "206 Partial Content", ..Answer::ok(&body[from..]) };
+        answer.header("Content-Range", &format!("bytes {from}-{last}/{all}"))
+    }
+}
+
+/// A running server; it lives as long as the test's process.
+pub struct Server {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Server {
+    /// Starts a server; `answer` is told how many requests there were before.
+    pub fn start(answer: impl Fn(usize, &Request) -> Answer + Send + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let Some(request) = read(&mut BufReader::new(&stream)) else { continue };
+                let before = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(request.clone());
+                    seen.len() - 1
+                };
+                let Answer { status, headers, body, cut } = answer(before, &request);
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
+                // The client may be gone already; that is its business.
+                let _ = stream.write_all(head.as_bytes());
+                let _ = stream.write_all(&body[..cut.min(length)]);
+            }
+        });
+        Server { address, requests }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.address)
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn read(stream: &mut impl BufRead) -> Option<Request> {
+    let mut line = String::new();
+    stream.read_line(&mut line).ok()?;
+    let path = line.split(' ').nth(1)?.trim_start_matches('/').to_string();
+    let mut request = Request { path, range: None, if_range: None };
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim().split_once(':') else { return Some(request) };
+        match name.to_ascii_lowercase().as_str() {
+            "range" => request.range = Some(value.trim().into()),
+            "if-range" => request.if_range = Some(value.trim().into()),
+            _ => {}
+        }
+    }
+}
