@@ -117,7 +117,8 @@ fn attach(all: &mut Arguments, number: usize, disk: &Disk, (file, format): &(Pat
     };
     let Value::Object(mut device) = device else { unreachable!("each arm is an object") };
     device.insert("drive".into(), json!(node));
-    device.insert("bootindex".into(), json!(number));
+    // 0 is what QEMU gives a kernel that it starts itself.
+    device.insert("bootindex".into(), json!(number + 1));
     all.json("-device", &Value::Object(device));
     Ok(())
 }

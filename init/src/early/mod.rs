@@ -19,8 +19,10 @@ use orlop_chain::{Stage, key, manifest};
 use orlop_config::manifest::{BootManifest, Refusal as Policy};
 use std::path::Path;
 
-/// What systemd's stub adds to the initramfs from files that nobody signed.
+/// Where systemd's stub puts what it adds to the initramfs: files beside the UKI, which nobody signed.
 const EXTRA: &str = "/.extra";
+/// The one thing in it that is of the UKI itself: its `.osrel` section.
+const EXTRA_OWN: &str = "os-release";
 const MANIFEST: &str = "/orlop/boot.json";
 const KEY: &str = "/orlop/release.pub";
 const MODULES: &str = "/orlop/modules.json";
@@ -58,10 +60,7 @@ impl Early {
         mount_kernel()?;
         self.report = Report::open();
         self.phase("initramfs");
-        if Path::new(EXTRA).exists() {
-            let reason = format!("{EXTRA} is there: the boot loader added unsigned files; remove them from the ESP");
-            return Err(Refusal::new(Stage::Extra.name(), reason));
-        }
+        refuse_extra(Path::new(EXTRA)).map_err(|reason| Refusal::new(Stage::Extra.name(), reason))?;
         let uevents = or_refuse(Uevents::open(), "modules", "device events")?;
         let lists = read_lists(MODULES).map_err(|error| Refusal::new("modules", error))?;
         let mut loader = Loader::new(&lists);
@@ -148,4 +147,39 @@ fn read_trust() -> Result<Trust, Refusal> {
     let key = key::parse_public(&pem).at(Stage::Manifest)?;
     manifest::check_development(manifest.development, &key).at(Stage::Manifest)?;
     Ok(Trust { bytes, manifest, key })
+}
+
+/// Credentials, extensions and add-ons that the boot loader picked up end up below `/.extra`: nothing signed them.
+fn refuse_extra(folder: &Path) -> Result<(), String> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(format!("{}: {error}", folder.display())),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| format!("{}: {error}", folder.display()))?;
+        let own = entry.file_name() == EXTRA_OWN && entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !own {
+            let name = entry.file_name().display().to_string();
+            return Err(format!("{EXTRA}/{name} was added by the boot loader and is not signed; remove it from the ESP"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod extra_tests {
+    use super::refuse_extra;
+
+    #[test]
+    fn only_the_ukis_own_os_release_may_lie_there() {
+        let folder = std::env::temp_dir().join(format!("orlop-extra-{}", std::process::id()));
+        assert_eq!(refuse_extra(&folder), Ok(()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("os-release"), "ID=orlop\n").unwrap();
+        assert_eq!(refuse_extra(&folder), Ok(()));
+        std::fs::write(folder.join("x.cred"), "secret").unwrap();
+        assert!(refuse_extra(&folder).unwrap_err().contains("x.cred"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
