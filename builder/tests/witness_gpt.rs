@@ -104,3 +104,22 @@ fn sgdisk_accepts_a_repaired_table() {
         assert_clean(&path);
     }
 }
+
+#[test]
+fn we_read_what_sgdisk_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+    file.set_len(20 << 20).unwrap();
+    let guid = "0f0e0d0c-0b0a-4908-8706-050403020100";
+    says(
+        tool("sgdisk")
+            .args(["-n", "3:2048:4095", "-t", "3:ef00", "-u", &format!("3:{guid}"), "-c", "3:größe", "-A", "3:set:60"])
+            .arg(&path),
+    );
+    let table = read(&file, 512).unwrap();
+    assert_eq!(table.damage(), None);
+    let [entry] = table.gpt.entries.as_slice() else { panic!("{:?}", table.gpt) };
+    assert_eq!((entry.number, entry.first, entry.last, entry.attributes), (3, 2048, 4095, types::READ_ONLY));
+    assert_eq!((entry.type_guid, entry.guid.to_string().as_str(), entry.name.as_str()), (types::ESP, guid, "größe"));
+}

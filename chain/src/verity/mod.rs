@@ -1,10 +1,12 @@
 //! dm-verity, format 1, SHA-256, blocks of 4096 bytes (`Documentation/admin-guide/device-mapper/verity.rst`).
 
+mod hash;
 mod superblock;
 pub mod tree;
 
+pub use hash::BlockHash;
 pub use superblock::{Superblock, SuperblockError};
-pub use tree::{BlockHash, Geometry, TreeError};
+pub use tree::{Geometry, TreeError};
 
 /// Bytes of data blocks and of hash blocks.
 pub const BLOCK: usize = 4096;

@@ -8,9 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use orlop_config::manifest::Verity;
-use sha2::{Digest, Sha256};
 
-use super::{BLOCK, FANOUT, HASH, SALT};
+use super::{BLOCK, BlockHash, FANOUT, HASH, SALT};
 use crate::RootHash;
 use crate::device::{ReadAt, Region};
 
@@ -61,22 +60,6 @@ pub enum TreeError {
         /// Wanted.
         want: RootHash,
     },
-}
-
-/// Hashes blocks: the salt first, then the block.
-#[derive(Clone)]
-pub struct BlockHash(Sha256);
-
-impl BlockHash {
-    /// With this salt.
-    pub fn new(salt: &[u8; SALT]) -> Self {
-        BlockHash(Sha256::new_with_prefix(salt))
-    }
-
-    /// The hash of one block.
-    pub fn of(&self, block: &[u8]) -> [u8; HASH] {
-        self.0.clone().chain_update(block).finalize().into()
-    }
 }
 
 /// Where the blocks of a tree lie.
@@ -228,8 +211,11 @@ impl Check<'_> {
         let buffer = &mut buffer[..children * BLOCK];
         let region = Region::new(source, first * BLOCK as u64, count * BLOCK as u64);
         region.read_exact_at(buffer, done * BLOCK as u64).map_err(|error| read_error(what, first + done, &error))?;
-        let pairs = buffer.chunks_exact(BLOCK).zip(stored.chunks_exact(HASH));
-        match pairs.into_iter().position(|(child, stored)| self.hash.of(child) != *stored) {
+        let mut hashes = [0; BLOCK];
+        let hashes = &mut hashes[..children * HASH];
+        self.hash.of_blocks(buffer, hashes);
+        let mut pairs = hashes.chunks_exact(HASH).zip(stored.chunks_exact(HASH));
+        match pairs.position(|(found, stored)| found != stored) {
             None => Ok(()),
             Some(index) => Err(self.mismatch(first + done + index as u64)),
         }
