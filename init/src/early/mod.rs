@@ -161,7 +161,9 @@ fn refuse_extra(folder: &Path) -> Result<(), String> {
         let own = entry.file_name() == EXTRA_OWN && entry.file_type().is_ok_and(|kind| kind.is_file());
         if !own {
             let name = entry.file_name().display().to_string();
-            return Err(format!("{EXTRA}/{name} was added by the boot loader and is not signed; remove it from the ESP"));
+            return Err(format!(
+                "{EXTRA}/{name} was added by the boot loader and is not signed; remove it from the ESP"
+            ));
         }
     }
     Ok(())

@@ -193,7 +193,11 @@ impl Node {
     fn open_watchdog(&mut self) {
         if self.watchdog.is_none() {
             match Watchdog::open(WATCHDOG) {
-                Ok(watchdog) => self.watchdog = watchdog,
+                Ok(None) => {}
+                Ok(watchdog) => {
+                    self.report.note("watchdog", format!("resets after {} s of silence", WATCHDOG.as_secs()));
+                    self.watchdog = watchdog;
+                }
                 Err(error) => self.report.error("watchdog", error.to_string()),
             }
         }

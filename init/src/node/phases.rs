@@ -107,7 +107,9 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
     }
     if !node.progress.ready {
         node.progress.ready = true;
-        node.report.set("init_rss_kib", resident_kib().into());
+        if let Some(kib) = resident_kib() {
+            node.report.note("init", format!("resident_kib={kib}"));
+        }
         node.report.tell(&Event::Ready { ms: now_ms() });
     }
     Ok(())

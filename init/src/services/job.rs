@@ -77,3 +77,36 @@ impl Job {
         &self.last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::fcntl::{OFlag, open};
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::sys::stat::Mode;
+    use nix::sys::wait::{WaitStatus, waitpid};
+
+    fn program(path: &str) -> OwnedFd {
+        open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).expect("a program")
+    }
+
+    #[test]
+    fn a_job_is_started_by_descriptor_and_its_lines_are_heard() {
+        let script = ["sh", "-c", "echo one; echo $PATH $HOME; echo why >&2; exit 3"];
+        let mut job = Job::start(Purpose::Pods, &program("/bin/sh"), &script, None).expect("started");
+        let mut lines = Vec::new();
+        while job.open() {
+            poll(&mut [PollFd::new(job.fd(), PollFlags::POLLIN)], PollTimeout::NONE).expect("polled");
+            job.lines(&mut lines);
+        }
+        assert_eq!(lines, ["one", "/usr/bin", "why"]);
+        assert_eq!(job.last_line(), "why");
+        assert_eq!(waitpid(job.pid, None), Ok(WaitStatus::Exited(job.pid, 3)));
+    }
+
+    #[test]
+    fn what_cannot_be_executed_says_why() {
+        let error = Job::start(Purpose::Pods, &program("/etc/passwd"), &["passwd"], None).expect_err("no program");
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
+}
