@@ -16,6 +16,8 @@ const GROUPS: [&str; 6] =
 pub const MODULES: &str = "modules";
 /// Against 100 of every other group.
 const MODULES_WEIGHT: &str = "5";
+/// Once kubelet is well: pods that take all they get must not keep the modules from being closed.
+const MODULES_WEIGHT_LATER: &str = "100";
 const DELEGATED: [&str; 2] = ["", "podruntime"];
 
 /// Makes the groups, moves PID 1 into its own, and delegates the controllers.
@@ -39,6 +41,11 @@ pub fn start(_: &mut Node) -> Result<(), Refusal> {
 /// `cgroup.procs` of a group, to start a program in it.
 pub fn open(group: &str) -> io::Result<File> {
     OpenOptions::new().write(true).open(format!("{ROOT}/{}/cgroup.procs", group.trim_start_matches('/')))
+}
+
+/// Lets the second wave, if it still goes on, have its share.
+pub fn hurry_modules() {
+    let _ = fs::write(format!("{ROOT}/{MODULES}/cpu.weight"), MODULES_WEIGHT_LATER);
 }
 
 /// Once the second wave is through, its group goes.

@@ -69,7 +69,7 @@ const PHASES: &[Phase] = &[
         name: "modules-closed",
         start: |_| Ok(()),
         done: close::done,
-        deadline: Duration::from_secs(120),
+        deadline: Duration::from_secs(300),
         late: Late::Refuse,
     },
 ];
@@ -192,6 +192,7 @@ fn kubelet_done(node: &mut Node) -> Result<bool, Refusal> {
     let healthy = node.services[KUBELET].healthy();
     if healthy {
         node.report.tell(&Event::Healthy { ms: now_ms() });
+        cgroups::hurry_modules();
     }
     Ok(healthy)
 }
