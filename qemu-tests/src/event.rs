@@ -79,7 +79,7 @@ impl Event {
     /// Reads a console line; `None` if it is no event.
     #[must_use]
     pub fn of_console_line(line: &str) -> Option<Event> {
-        let text = line.split_once(PREFIX)?.1.trim_end();
+        let text = without_kernel(line.split_once(PREFIX)?.1).trim_end();
         let value = |key: &str| value_of(text, key);
         let ms = || value("ms")?.parse().ok();
         let first = text.split([' ', '=']).next()?;
@@ -105,6 +105,16 @@ impl Event {
     pub fn of_report_line(line: &str) -> Option<Event> {
         serde_json::from_str(line).ok()
     }
+}
+
+/// The kernel writes to the same console whenever it likes: its line (`[    5.301000] …`) may begin where
+/// init's has not ended yet.
+fn without_kernel(text: &str) -> &str {
+    let stamps = text.match_indices('[').find(|(at, _)| {
+        let stamp = text[at + 1..].split_once(']').map_or("", |(stamp, _)| stamp.trim_start());
+        stamp.contains('.') && stamp.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    });
+    stamps.map_or(text, |(at, _)| &text[..at])
 }
 
 fn note(text: &str) -> Option<Event> {
@@ -146,6 +156,8 @@ mod tests {
         let note = Event::Note { about: "state".into(), text: "unmounted clean=true".into() };
         assert_eq!(read("orlop: state: unmounted clean=true"), Some(note));
         assert_eq!(read("orlop: something else"), None);
+        let healthy = Event::Service { name: "kubelet".into(), what: "healthy".into(), pid: None };
+        assert_eq!(read("orlop: service=kubelet event=healthy[   50.086043] tun: Universal driver"), Some(healthy));
         assert_eq!(read("kubelet healthy ms=1"), None);
     }
 

@@ -223,25 +223,23 @@ impl BootReport {
     /// Takes an event in. Each comes by two channels, the console and the report port: the second time it is
     /// known already.
     fn take(&mut self, event: &Event, progress: &dyn Report) {
-        let row = |name: &str, ms: u64, since: u64| {
-            let delta = ms.saturating_sub(since) as f64 / 1000.0;
-            progress.end(name, &format!("+{delta:.2}"), Duration::from_millis(ms));
-        };
+        let row = |name: &str, ms: u64, note: &str| progress.end(name, note, Duration::from_millis(ms));
         match event {
             Event::Phase { name, ms } if !self.phases.iter().any(|phase| phase.name == *name && phase.ms == *ms) => {
-                row(name, *ms, self.phases.last().map_or(0, |phase| phase.ms));
+                let since = self.phases.last().map_or(0, |phase| phase.ms);
+                row(name, *ms, &format!("+{:.2}", ms.saturating_sub(since) as f64 / 1000.0));
                 self.phases.push(Phase { name: name.clone(), ms: *ms });
             }
             Event::Healthy { ms } if self.healthy_ms.is_none() => {
-                row("kubelet healthy", *ms, 0);
+                row("kubelet healthy", *ms, "");
                 self.healthy_ms = Some(*ms);
             }
             Event::Ready { ms } if self.ready_ms.is_none() => {
-                row("ready", *ms, 0);
+                row("ready", *ms, "");
                 self.ready_ms = Some(*ms);
             }
             Event::Pod { name, state, ms } if self.pods.get(name).is_none_or(|pod| pod.state != *state) => {
-                row(&format!("pod {name} {state}"), *ms, 0);
+                row(&format!("pod {name} {state}"), *ms, "");
                 self.pods.insert(name.clone(), Pod { state: state.clone(), ms: *ms });
             }
             Event::Refused { stage, reason } => {

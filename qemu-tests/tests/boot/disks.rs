@@ -47,7 +47,7 @@ fn grows_to(size: u64) -> Result<()> {
     let bench = Bench::new(Built::Standalone)?;
     let disk = bench.kept("disk.qcow2", Some(size))?;
     let machine = boot(&bench.machine(disk.clone()))?;
-    machine.wait_line("orlop: state: partition table moved from", within(STATE))?;
+    machine.wait_line("orlop: state: partition table moves to the end of the disk", within(STATE))?;
     machine.phase("state", STATE)?;
     machine.qmp("quit", serde_json::json!({}))?;
     machine.wait_exit(within(30))?;

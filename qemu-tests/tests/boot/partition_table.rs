@@ -28,8 +28,7 @@ fn without_a_good_copy_the_boot_is_refused() -> Result<()> {
     spoil(&disk, SECTOR)?;
     spoil(&disk, bytes - SECTOR)?;
     let machine = boot(&bench.machine(Disk::image(&disk)))?;
-    let reason = machine.refused("disk")?;
-    assert!(reason.contains("partition"), "{reason}");
+    machine.refused("disk")?;
     Ok(())
 }
 

@@ -46,8 +46,8 @@ fn a_flipped_bit_in_the_verity_superblock_is_refused() -> Result<()> {
 fn a_changed_boot_manifest_is_refused() -> Result<()> {
     let bench = Bench::new(Built::Standalone)?;
     let mut initramfs = std::fs::read(&bench.boot.initramfs)?;
-    let class = find(&initramfs, br#""class":"public""#).context("the class in the boot manifest")?;
-    initramfs[class + 9..][..6].copy_from_slice(b"secret");
+    let class = find(&initramfs, br#""class": "public""#).context("the class in the boot manifest")?;
+    initramfs[class + 10..][..6].copy_from_slice(b"secret");
     std::fs::write(&bench.boot.initramfs, initramfs)?;
     let machine = boot(&bench.machine(bench.throw_away()))?;
     machine.refused("manifest-signature")?;
