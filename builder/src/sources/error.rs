@@ -35,7 +35,9 @@ pub enum Error {
         source: io::Error,
     },
     /// Content that is not what was locked. Nothing of it was kept.
-    #[error("input `{input}`: expected SHA-256 {expected}, got {got}, from {from}; nothing was kept. If upstream replaced the file on purpose, run `orlop lock --update {input}` and read the difference")]
+    #[error(
+        "input `{input}`: expected SHA-256 {expected}, got {got}, from {from}; nothing was kept. If upstream replaced the file on purpose, run `orlop lock --update {input}` and read the difference"
+    )]
     WrongHash {
         /// The input.
         input: String,
@@ -58,7 +60,9 @@ pub enum Error {
     #[error("the archive dropped what was locked: {}; `orlop build --relock-gone` takes what replaced it", list(.0))]
     Gone(Vec<Gone>),
     /// The input is not in the cache, and no socket may be opened.
-    #[error("input `{input}` is not in the cache, and --offline opens no connection; run `orlop lock --fetch DEFINITION` while there is a network")]
+    #[error(
+        "input `{input}` is not in the cache, and --offline opens no connection; run `orlop lock --fetch DEFINITION` while there is a network"
+    )]
     Offline {
         /// The input.
         input: String,

@@ -98,7 +98,9 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
         let parent = path.parent().unwrap_or(to);
         fs::create_dir_all(parent).at(parent.display())?;
         match kind {
-            ProducedKind::File { .. } => fs::copy(from.join(&name), &path).map(|_| ()).at(from.join(&name).display())?,
+            ProducedKind::File { .. } => {
+                fs::copy(from.join(&name), &path).map(|_| ()).at(from.join(&name).display())?
+            }
             ProducedKind::Link { target } => std::os::unix::fs::symlink(target, &path).at(path.display())?,
         }
     }

@@ -56,12 +56,7 @@ pub struct Locked {
 }
 
 /// Resolves every input of a project. `before` is its lockfile so far, whoever's it is.
-pub fn lock(
-    bench: &Bench<'_>,
-    project: &Project,
-    before: Option<&Lockfile>,
-    update: &Update,
-) -> Result<Locked, Error> {
+pub fn lock(bench: &Bench<'_>, project: &Project, before: Option<&Lockfile>, update: &Update) -> Result<Locked, Error> {
     let request = project.request();
     let mut locker = Locker {
         bench,
@@ -116,11 +111,7 @@ fn changes(before: Option<&Lockfile>, after: &Lockfile) -> Vec<Change> {
     names
         .into_iter()
         .filter(|name| old.get(*name) != after.inputs.get(*name))
-        .map(|name| Change {
-            input: name.clone(),
-            old: version(old.get(name)),
-            new: version(after.inputs.get(name)),
-        })
+        .map(|name| Change { input: name.clone(), old: version(old.get(name)), new: version(after.inputs.get(name)) })
         .collect()
 }
 
@@ -138,8 +129,7 @@ impl<'a> Locker<'a> {
     fn check_update(&self) -> Result<(), Error> {
         let Update::One(name) = self.update else { return Ok(()) };
         let definition = self.project.definition();
-        let names: Vec<&str> =
-            definition.components.keys().map(String::as_str).chain(toolchains(definition)).collect();
+        let names: Vec<&str> = definition.components.keys().map(String::as_str).chain(toolchains(definition)).collect();
         if names.contains(&name.as_str()) {
             return Ok(());
         }

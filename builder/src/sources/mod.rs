@@ -19,6 +19,8 @@ mod run;
 #[cfg(test)]
 mod server;
 pub mod shipped;
+#[cfg(test)]
+mod tests;
 mod tool;
 mod unpack;
 mod url;

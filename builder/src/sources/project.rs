@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use orlop_config::Text;
 use orlop_config::definition::{ConfigError, Definition, Resolved, load};
 use orlop_config::lockfile::{self, LockError, Lockfile, request_digest_input};
-use orlop_config::Text;
 
 use super::cache::hash;
 use super::shipped;
@@ -102,7 +102,8 @@ fn read(file: &str) -> Result<Text, std::io::Error> {
         Some(name) => {
             let path = if name.ends_with(".toml") { name.to_string() } else { format!("{name}.toml") };
             let bytes = shipped::file(&path).ok_or_else(|| {
-                let message = format!("no shipped definition `{name}`; there are {}", shipped::definitions().join(", "));
+                let message =
+                    format!("no shipped definition `{name}`; there are {}", shipped::definitions().join(", "));
                 std::io::Error::new(std::io::ErrorKind::NotFound, message)
             })?;
             return Ok(Text::new(format!("orlop:{}", path.trim_end_matches(".toml")), String::from_utf8_lossy(bytes)));

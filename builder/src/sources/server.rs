@@ -72,7 +72,8 @@ impl Server {
                 };
                 let Answer { status, headers, body, cut } = answer(before, &request);
                 let length = body.len();
-                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
+                let head =
+                    format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
                 // The client may be gone already; that is its business.
                 let _ = stream.write_all(head.as_bytes());
                 let _ = stream.write_all(&body[..cut.min(length)]);

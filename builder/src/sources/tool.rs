@@ -40,7 +40,10 @@ pub fn input_name(package: &str, library: Option<&str>) -> String {
 
 /// The locked tools, unpacked.
 pub fn tools(bench: &Bench<'_>, lockfile: &Lockfile) -> Result<Tools, Error> {
-    Ok(Tools { ext4: Tool::locked(bench, lockfile, "e2fsprogs")?, erofs: Tool::locked(bench, lockfile, "erofs-utils")? })
+    Ok(Tools {
+        ext4: Tool::locked(bench, lockfile, "e2fsprogs")?,
+        erofs: Tool::locked(bench, lockfile, "erofs-utils")?,
+    })
 }
 
 impl Tool {

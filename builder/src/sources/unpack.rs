@@ -192,3 +192,6 @@ fn refuse_links(root: &Path, path: &Path, what: &str) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

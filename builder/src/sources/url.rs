@@ -28,12 +28,7 @@ pub fn wanted(name: &str, input: &Input) -> Wanted {
 }
 
 /// The file, or what is in it.
-pub fn build(
-    bench: &Bench<'_>,
-    lockfile: &Lockfile,
-    component: &str,
-    source: &UrlSource,
-) -> Result<Produced, Error> {
+pub fn build(bench: &Bench<'_>, lockfile: &Lockfile, component: &str, source: &UrlSource) -> Result<Produced, Error> {
     let input = bench.input(lockfile, component)?;
     let name = source.url.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(component);
     let name = name.split(['?', '#']).next().unwrap_or(component);

@@ -97,7 +97,13 @@ mod tests {
         assert_eq!(date("Thu, 01 Jan 1970 00:00:00 UTC"), Some(0));
         assert_eq!(date("Sat, 21 Nov 2026 09:15:44 UTC"), Some(1_795_252_544));
         assert_eq!(date("Tue, 29 Feb 2028 23:59:60 UTC"), Some(1_835_481_600));
-        for bad in ["", "Sat, 21 Nov 2026", "Sat, 21 Nov 2026 09:15 UTC", "Sat, 21 Nov 2026 09:15:44 CET", "x, 1 Foo 2000 1:1:1 UTC"] {
+        for bad in [
+            "",
+            "Sat, 21 Nov 2026",
+            "Sat, 21 Nov 2026 09:15 UTC",
+            "Sat, 21 Nov 2026 09:15:44 CET",
+            "x, 1 Foo 2000 1:1:1 UTC",
+        ] {
             assert_eq!(date(bad), None, "{bad}");
         }
     }

@@ -223,12 +223,8 @@ impl Fetcher<'_> {
     fn release(&self, label: &str, suite: &str) -> Result<Release, Error> {
         let what = format!("{label} {suite} InRelease");
         let base = self.archive.base(label).unwrap_or_default();
-        let wanted = Wanted {
-            input: what.clone(),
-            url: format!("{base}/dists/{suite}/InRelease"),
-            sha256: None,
-            size: None,
-        };
+        let wanted =
+            Wanted { input: what.clone(), url: format!("{base}/dists/{suite}/InRelease"), sha256: None, size: None };
         let sha256 = self.downloader.fetch(self.cache, &wanted, self.report)?;
         let bytes = std::fs::read(self.cache.blob_path(&sha256)).at(&what)?;
         let release = release::parse(&release::verify(&bytes, &what)?, self.now, &what)?;
@@ -242,7 +238,8 @@ impl Fetcher<'_> {
     /// A file that a release names, by its digest: an index that is replaced meanwhile is still there.
     fn text(&self, release: &Release, label: &str, suite: &str, path: &str) -> Result<String, Error> {
         let what = format!("{suite} {path}");
-        let (sha256, size) = release.files.get(path).ok_or_else(|| Error::format(&what, "the index names no such file"))?;
+        let (sha256, size) =
+            release.files.get(path).ok_or_else(|| Error::format(&what, "the index names no such file"))?;
         let base = self.archive.base(label).unwrap_or_default();
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let url = format!("{base}/dists/{suite}/{folder}/by-hash/SHA256/{sha256}");
@@ -258,5 +255,94 @@ impl Fetcher<'_> {
         let mut text = String::new();
         unpack::decompress(file, &what)?.read_to_string(&mut text).at(&what)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SUM: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn package(name: &str, version: &str, depends: &str) -> String {
+        format!(
+            "Package: {name}\nVersion: {version}\nDepends: {depends}\nFilename: pool/{name}_{version}.deb\nSize: 7\nSHA256: {SUM}\n\n"
+        )
+    }
+
+    fn index() -> Index {
+        let main = [
+            package("tool", "1.2-3", "libone (>= 1), perl, libvirtual | libtwo (<< 9), debconf"),
+            package("libone", "1.0-1", "libtwo, libone-data"),
+            package("libone-data", "1", ""),
+            package("libtwo", "2.0~rc1-1", "libone"),
+            package("linux-meta", "6.12.9", "linux-image-6.12.9-cloud (= 6.12.9), linux-doc"),
+            package("linux-image-6.12.9-cloud", "6.12.9", ""),
+        ];
+        let security = [package("libtwo", "2.0-1", "libone"), package("libone", "1.0-1~deb13u1", "")];
+        let sources = format!(
+            "Package: seccomp\nVersion: 2.6.0-2\nDirectory: pool/main/s\nChecksums-Sha256:\n {SUM} 9 s_2.6.0-2.dsc\n {SUM} 10 s_2.6.0.orig.tar.gz.asc\n {SUM} 11 s_2.6.0.orig.tar.gz\n"
+        );
+        let part = |label: &str, suite: &str, packages: String, sources: String| Part {
+            label: label.into(),
+            suite: suite.into(),
+            packages,
+            sources,
+        };
+        let parts = vec![
+            part("Debian", "trixie", main.concat(), sources),
+            part("Debian-Security", "trixie-security", security.concat(), String::new()),
+        ];
+        Index { suite: "trixie".into(), parts, date: 0 }
+    }
+
+    #[test]
+    fn the_newest_version_of_all_suites_counts() {
+        let two = index().package("libtwo").unwrap();
+        assert_eq!(two.origin, "Debian-Security trixie-security pool/libtwo_2.0-1.deb");
+        assert_eq!(index().package("libone").unwrap().version, "1.0-1", "~ sorts before nothing");
+        let error = index().package("one").unwrap_err().to_string();
+        assert!(error.contains("no package `one` in trixie, trixie-updates and trixie-security"), "{error}");
+    }
+
+    #[test]
+    fn a_meta_package_is_followed() {
+        assert_eq!(index().follow("linux-meta", "linux-image-").unwrap().name, "linux-image-6.12.9-cloud");
+        assert!(index().follow("linux-meta", "linux-image-7").is_err());
+    }
+
+    #[test]
+    fn a_tool_comes_with_its_libraries_and_nothing_else() {
+        let all = index().with_libraries("tool").unwrap();
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["libone", "libone-data", "libtwo", "tool"]);
+    }
+
+    #[test]
+    fn a_source_package_is_its_upstream_archive() {
+        let source = index().source("seccomp").unwrap();
+        assert_eq!((source.size, source.origin.as_str()), (11, "Debian trixie pool/main/s/s_2.6.0.orig.tar.gz"));
+    }
+
+    #[test]
+    fn a_package_without_digest_is_refused() {
+        let mut index = index();
+        index.parts[0].packages = index.parts[0].packages.replace(SUM, "00");
+        let error = index.package("tool").unwrap_err().to_string();
+        assert!(error.contains("`tool`") && error.contains("SHA-256"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_is_survived(cut in 0usize..1200) {
+            let mut index = index();
+            let cut = cut.min(index.parts[0].packages.len());
+            index.parts[0].packages.truncate(cut);
+            let cut = cut.min(index.parts[0].sources.len());
+            index.parts[0].sources.truncate(cut);
+            let _ = index.with_libraries("tool");
+            let _ = index.source("seccomp");
+        }
     }
 }

@@ -36,7 +36,8 @@ pub fn verify(in_release: &[u8], what: &str) -> Result<String, Error> {
 
 fn verify_with(in_release: &[u8], keys: &[&[u8]], what: &str) -> Result<String, Error> {
     let folder = tempfile::tempdir().at("a temporary folder")?;
-    let (keyring, signed, text) = (folder.path().join("keys"), folder.path().join("signed"), folder.path().join("text"));
+    let (keyring, signed, text) =
+        (folder.path().join("keys"), folder.path().join("signed"), folder.path().join("text"));
     // Binary keyrings are sequences of packets: one after the other they are a keyring again.
     std::fs::write(&keyring, keys.concat()).at(keyring.display())?;
     let mut file = std::fs::File::create(&signed).at(signed.display())?;

@@ -38,7 +38,8 @@ pub fn build(
     let flags = flags(source, &input.version);
     let packages = packages(source);
     let go_hash = &bench.input(lockfile, "toolchain.go")?.sha256;
-    let c_key = if source.cgo.is_some() { libseccomp::key(bench, lockfile)?.as_str().to_string() } else { String::new() };
+    let c_key =
+        if source.cgo.is_some() { libseccomp::key(bench, lockfile)?.as_str().to_string() } else { String::new() };
     let sums_hash = sums.sha256();
     let mut inputs = vec![component, go_hash.as_str(), &sums_hash, &c_key];
     inputs.extend(flags.iter().chain(&packages).map(String::as_str));
@@ -78,12 +79,7 @@ pub fn build(
             Ok(((), names.join(" ")))
         })
     })?;
-    Ok(Produced {
-        files,
-        version: input.version.clone(),
-        origin: input.origin.clone(),
-        sha256: input.sha256.clone(),
-    })
+    Ok(Produced { files, version: input.version.clone(), origin: input.origin.clone(), sha256: input.sha256.clone() })
 }
 
 fn flags(source: &GoSource, version: &str) -> Vec<String> {

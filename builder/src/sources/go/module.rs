@@ -82,7 +82,8 @@ pub fn packages(source: &GoSource) -> Vec<String> {
 pub fn program(package: &str) -> &str {
     let mut parts = package.rsplit('/');
     let last = parts.next().unwrap_or(package);
-    let major = last.strip_prefix('v').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+    let major =
+        last.strip_prefix('v').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
     if major { parts.next().unwrap_or(last) } else { last }
 }
 

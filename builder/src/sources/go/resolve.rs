@@ -57,8 +57,8 @@ impl<'a> Resolver<'a> {
             let run = host_go(self.bench)?.args(["mod", "download", "-json", &name]).folder(&std::env::temp_dir());
             match run.output() {
                 Ok(json) => {
-                    let found: Downloaded =
-                        serde_json::from_slice(&json).map_err(|error| Error::format(format!("go.mod of {name}"), error))?;
+                    let found: Downloaded = serde_json::from_slice(&json)
+                        .map_err(|error| Error::format(format!("go.mod of {name}"), error))?;
                     open.module = Module::parse(&std::fs::read_to_string(&found.go_mod).at(found.go_mod.display())?);
                     return Ok(());
                 }
@@ -73,7 +73,9 @@ impl<'a> Resolver<'a> {
     fn pass_over(&self, open: &mut Open<'_>, error: &Error) {
         let version = open.versions.remove(0);
         let (component, module) = (open.component, &open.source.module);
-        self.bench.report.note(&format!("{component}: {module}@{version} cannot be resolved, trying the one before: {error}"));
+        self.bench
+            .report
+            .note(&format!("{component}: {module}@{version} cannot be resolved, trying the one before: {error}"));
     }
 
     /// The toolchain that all components can be compiled with: the newest patch release of the newest minor that
@@ -99,15 +101,17 @@ impl<'a> Resolver<'a> {
         let resolver = Resolver { bench, open: Vec::new() };
         for mut open in open {
             let request = open.versions[0].clone();
-            let found = bench.step(&format!("resolve {}", open.component), || loop {
-                let version = open.versions[0].clone();
-                let text = open.module.generate(open.component, open.source, &version);
-                match tidy(bench, &go, &text) {
-                    Ok(sums) => return Ok(((input(open.source, &version, &sums), sums), version)),
-                    Err(error) if open.versions.len() == 1 => return Err(error),
-                    Err(error) => {
-                        resolver.pass_over(&mut open, &error);
-                        resolver.upstream(&mut open, &request)?;
+            let found = bench.step(&format!("resolve {}", open.component), || {
+                loop {
+                    let version = open.versions[0].clone();
+                    let text = open.module.generate(open.component, open.source, &version);
+                    match tidy(bench, &go, &text) {
+                        Ok(sums) => return Ok(((input(open.source, &version, &sums), sums), version)),
+                        Err(error) if open.versions.len() == 1 => return Err(error),
+                        Err(error) => {
+                            resolver.pass_over(&mut open, &error);
+                            resolver.upstream(&mut open, &request)?;
+                        }
                     }
                 }
             })?;

@@ -43,9 +43,8 @@ fn settings(run: Run, bench: &Bench<'_>) -> Result<Run, Error> {
 pub(super) fn newest(bench: &Bench<'_>, minor: &str) -> Result<Input, Error> {
     let listed = host_go(bench)?.args(["list", "-m", "-versions", MODULE]).folder(&std::env::temp_dir()).output()?;
     let prefix = format!("v0.0.1-go{minor}.");
-    let patch = |version: &str| -> Option<u64> {
-        version.strip_prefix(&prefix)?.strip_suffix(".linux-amd64")?.parse().ok()
-    };
+    let patch =
+        |version: &str| -> Option<u64> { version.strip_prefix(&prefix)?.strip_suffix(".linux-amd64")?.parse().ok() };
     let listed = String::from_utf8_lossy(&listed).into_owned();
     let found = listed.split_whitespace().filter_map(|version| Some((patch(version)?, version))).max();
     let (_, version) = found.ok_or_else(|| Error::Unresolved(format!("no release of Go {minor} for linux-amd64")))?;

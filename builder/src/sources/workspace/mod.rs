@@ -161,7 +161,8 @@ impl Rust {
     /// The toolchain that the sources pin (`rust-toolchain.toml`).
     fn of(sources: &Path) -> Result<Rust, Error> {
         let ask = |question: &[&str]| {
-            let run = Run::new("rustc").or_install(NO_RUST).args(question).env_remove("RUSTUP_TOOLCHAIN").folder(sources);
+            let run =
+                Run::new("rustc").or_install(NO_RUST).args(question).env_remove("RUSTUP_TOOLCHAIN").folder(sources);
             Ok::<_, Error>(String::from_utf8_lossy(&run.output()?).trim().to_string())
         };
         let version = ask(&["-vV"])?;
@@ -229,8 +230,12 @@ fn flags(rust: &Rust, sources: &Path, vendor: &Path, target: &Path) -> Vec<Strin
         ["-Clinker=rust-lld", "-Clinker-flavor=ld.lld", "-Clink-self-contained=yes"].map(String::from).into();
     // Where the component `rust-src` is installed, rustc names its files; where it is not, `/rustc/COMMIT`.
     let std_sources = rust.sysroot.join("lib/rustlib/src/rust");
-    let places: [(&Path, &str); 4] =
-        [(sources, "/src"), (vendor, "/cargo"), (target, "/target"), (&std_sources, &format!("/rustc/{}", rust.commit))];
+    let places: [(&Path, &str); 4] = [
+        (sources, "/src"),
+        (vendor, "/cargo"),
+        (target, "/target"),
+        (&std_sources, &format!("/rustc/{}", rust.commit)),
+    ];
     flags.extend(places.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
     flags
 }
