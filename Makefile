@@ -16,7 +16,7 @@ DENY    := $(CACHE)/tools/cargo-deny-0.20.2/bin/cargo-deny
 # What a fresh Debian 12 or 13 lacks, by what it is for.
 PACKAGES_BUILD   := build-essential ca-certificates curl git gpgv python3 python3-pip xz-utils
 PACKAGES_RUN     := ovmf qemu-system-x86 qemu-utils
-PACKAGES_WITNESS := cryptsetup-bin dosfstools e2fsprogs fdisk gdisk mtools openssl
+PACKAGES_WITNESS := cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools openssl util-linux
 
 .PHONY: help
 help: ## this list
@@ -57,9 +57,36 @@ $(KEY): | orlop
 image: orlop $(KEY) ## build the standalone image into out/standalone
 	@$(ORLOP) build images/standalone.toml --key $(KEY) --out $(OUT) --relock-gone
 
+.PHONY: test-images
+test-images: image ## the images that only the boot tests use
+	@for name in probe wipe; do \
+	  $(ORLOP) build qemu-tests/images/$$name.toml --key $(KEY) --out out/$$name --relock-gone; \
+	done
+
 .PHONY: run
 run: image ## boot it in QEMU until kubelet is healthy and its pod runs
 	@$(ORLOP) run $(OUT)/standalone.raw --until pod hello
+
+# One invocation of cargo for all tests, so that the workspace is compiled once. Its many summaries are added up into
+# the one line that stands last.
+define run-tests
+	@mkdir -p out; status=0; \
+	$(CARGO) test --locked --workspace --no-fail-fast --features $(1) 2>&1 | tee out/test.log || status=$$?; \
+	$(2) \
+	awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "%d passed, %d failed\n", passed, failed }' out/test.log; \
+	exit $$status
+endef
+
+.PHONY: test
+test: lint test-images ## all tests that fit the budget, boot tests included
+	$(call run-tests,orlop/image$(COMMA)orlop-machine/boot,echo "left to make test-slow: $(SLOW)";)
+
+COMMA := ,
+SLOW  := power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
+
+.PHONY: test-slow
+test-slow: lint test-images ## the long rounds
+	$(call run-tests,orlop/image$(COMMA)orlop/slow$(COMMA)orlop-machine/slow,)
 
 .PHONY: lint
 lint: setup $(DENY) ## formatting, clippy, licences

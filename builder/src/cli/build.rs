@@ -14,7 +14,9 @@ use crate::sources::{Bench, Cache};
 /// Writes NAME.raw (the disk), NAME.efi (its UKI), NAME.release.json with its signature, and NAME.sums.json.
 /// Each appears whole or not at all.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  orlop build images/standalone.toml --key keys/development-release.key --out out/standalone")]
+#[command(
+    after_help = "Example:\n  orlop build images/standalone.toml --key keys/development-release.key --out out/standalone"
+)]
 pub struct BuildArgs {
     /// The image definition.
     definition: PathBuf,

@@ -17,6 +17,7 @@ pub struct InspectArgs {
 
 /// Runs the verb.
 pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
-    let inspection = inspect::inspect(&args.image)?;
+    // Nothing is verified here, so nothing is refused: what cannot be read is a failure like any other.
+    let inspection = inspect::inspect(&args.image).map_err(|error| anyhow::anyhow!("{error:#}"))?;
     context.result(&inspection, &inspect::text(&inspection))
 }

@@ -12,6 +12,9 @@ mod run;
 mod verify;
 
 use clap::{Parser, Subcommand};
+use orlop_config::Mistake;
+
+use crate::sources::ProjectError;
 
 pub use progress::Progress;
 
@@ -76,16 +79,22 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// The exit status that an error chain asks for.
+/// The exit status that an error chain asks for. A lockfile that is missing, altered or another definition's is
+/// a failure, no invalid definition: `orlop lock` mends it, and the definition stays as it is.
 pub fn exit_status(error: &anyhow::Error) -> u8 {
-    use orlop_config::definition::ConfigError;
     if error.chain().any(|cause| cause.is::<orlop_chain::Refusal>()) {
         REFUSED
-    } else if error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>()) {
+    } else if error.chain().any(is_usage) {
         USAGE
     } else {
         1
     }
+}
+
+fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
+    // A transparent error stands in the chain in place of what it wraps.
+    let definition = |error: &ProjectError| matches!(error, ProjectError::Definition(_) | ProjectError::Unreadable { .. });
+    cause.is::<Usage>() || cause.is::<Mistake>() || cause.downcast_ref().is_some_and(definition)
 }
 
 /// Arguments that parse but do not fit together.

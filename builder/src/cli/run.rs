@@ -179,7 +179,9 @@ impl Until {
             ["pod"] => Err(Usage("`--until pod` wants the pod's name after it, such as `--until pod hello`".into())),
             other => {
                 let other = other.join(" ");
-                Err(Usage(format!("`--until {other}`: want `healthy`, `pod NAME` or `poweroff` (and the image before it)")))
+                Err(Usage(format!(
+                    "`--until {other}`: want `healthy`, `pod NAME` or `poweroff` (and the image before it)"
+                )))
             }
         }
     }

@@ -112,7 +112,8 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     step(bench.report, "disk image", || {
         let mut output = Output::begin(options.out)?;
         parts.write(&boot, &layout, options.signer, &mut output)?;
-        output.write(&stamp_name(definition), &serde_json::to_vec_pretty(&Stamp { key: key.clone(), built: &built })?)?;
+        output
+            .write(&stamp_name(definition), &serde_json::to_vec_pretty(&Stamp { key: key.clone(), built: &built })?)?;
         output.publish()?;
         anyhow::Ok(((), built.image.display().to_string()))
     })?;
@@ -230,7 +231,7 @@ impl Parts<'_> {
         let image = output.create(&format!("{name}.raw"))?;
         let epoch = self.inputs.epoch()?;
         let contents = disk::Contents { uki: &boot.uki, root: self.root, signature: &signature, epoch };
-        let digests = disk::write(&image, layout, &contents)?;
+        let digests = disk::write(&image, layout, &contents).with_context(|| output.failed(&format!("{name}.raw")))?;
         let release = self.release_manifest(boot, signer.public().development)?;
         let release_signature = signer.sign(RELEASE_DOMAIN, &release)?;
         output.write(&format!("{name}.release.json"), &release)?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
+use orlop_config::definition::check_static_pod;
 use orlop_config::lockfile::Lockfile;
 
 use crate::sources::{Bench, Error, Project, beside, fetch, hash, relock_gone, shipped};
@@ -56,14 +57,17 @@ impl Inputs {
         number.with_context(|| format!("SOURCE_DATE_EPOCH={}: not a number of seconds since 1970", text.display()))
     }
 
-    /// The manifest of a static pod of the definition.
+    /// The manifest of a static pod of the definition, which calls the pod as the definition does.
     pub fn static_pod(&self, pod: &str) -> anyhow::Result<Vec<u8>> {
         let resolved = &self.project.resolved;
         let named = resolved.definition.static_pods.get(pod).map_or("", String::as_str);
         let path = beside(named, resolved.file_of_static_pod(pod).unwrap_or_default());
-        match path.strip_prefix("orlop:") {
+        let bytes = match path.strip_prefix("orlop:") {
             Some(name) => shipped::file(name).map(<[u8]>::to_vec).with_context(|| format!("orlop ships no `{name}`")),
             None => fs::read(&path).with_context(|| format!("{path} (the manifest of static pod `{pod}`)")),
-        }
+        }?;
+        let text = std::str::from_utf8(&bytes).with_context(|| format!("{path}: a manifest is text"))?;
+        check_static_pod(pod, &path, text)?;
+        Ok(bytes)
     }
 }

@@ -113,15 +113,24 @@ pub fn text(inspection: &Inspection) -> String {
     }
     text.push_str("\npartitions\n");
     for row in &inspection.partitions {
-        let _ = writeln!(text, "  {:>2} {:<18} {:<16} {:>12} {:>12}  {}", row.number, row.name, row.kind, row.offset, row.bytes, row.guid);
+        let _ = writeln!(
+            text,
+            "  {:>2} {:<18} {:<16} {:>12} {:>12}  {}",
+            row.number, row.name, row.kind, row.offset, row.bytes, row.guid
+        );
     }
     text.push_str("\nUKI\n");
     for (name, bytes) in &inspection.uki {
         let _ = writeln!(text, "  {name:<10} {bytes:>12}");
     }
     let verity = &boot.verity;
-    let _ = writeln!(text, "\nverity\n  root hash {}\n  salt      {}\n  UUID      {}", verity.root_hash, verity.salt, verity.uuid);
-    let _ = writeln!(text, "  blocks    {} of {} bytes, {}", verity.data_blocks, verity.data_block_size, verity.algorithm);
+    let _ = writeln!(
+        text,
+        "\nverity\n  root hash {}\n  salt      {}\n  UUID      {}",
+        verity.root_hash, verity.salt, verity.uuid
+    );
+    let _ =
+        writeln!(text, "  blocks    {} of {} bytes, {}", verity.data_blocks, verity.data_block_size, verity.algorithm);
     let _ = writeln!(text, "\ncommand line\n  {}", boot.command_line);
     if let Some(release) = &inspection.release_manifest {
         let _ = writeln!(text, "\nrelease manifest (not verified here)\n  lockfile {}", release.build.lockfile_sha256);

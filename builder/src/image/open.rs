@@ -51,6 +51,9 @@ impl Image {
     pub fn open(path: &Path) -> anyhow::Result<Image> {
         use anyhow::Context;
         let file = File::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
+        if file.metadata()?.is_dir() {
+            anyhow::bail!("{}: a folder; name the disk image (`NAME.raw`) in it", path.display());
+        }
         let table = gpt::read(&file, SECTOR)
             .map_err(|error| Refusal::new(Stage::Gpt, error))
             .with_context(|| format!("{}: not a disk image of Orlop, or cut short", path.display()))?;
@@ -96,7 +99,8 @@ impl Image {
         let options = fatfs::FsOptions::new().update_accessed_date(false);
         let volume = fatfs::FileSystem::new(cursor, options).map_err(|error| format!("the ESP is no FAT: {error}"))?;
         let root = volume.root_dir();
-        let file = root.open_file(path).map_err(|error| format!("\\{} on the ESP: {error}", path.replace('/', "\\")))?;
+        let file =
+            root.open_file(path).map_err(|error| format!("\\{} on the ESP: {error}", path.replace('/', "\\")))?;
         let mut bytes = Vec::new();
         file.take(MAX_UKI).read_to_end(&mut bytes).map_err(|error| format!("{path} on the ESP: {error}"))?;
         Ok(bytes)

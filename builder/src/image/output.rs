@@ -7,30 +7,41 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
-/// Files that appear together in a folder.
+/// What files are called until they are published. Nobody else's files are called so.
+const TEMPORARY: &str = ".orlop-build-";
+
+/// Files that appear together in a folder. While it lives, no other build writes to that folder.
 pub struct Output {
     folder: PathBuf,
+    lock: File,
     files: Vec<(NamedTempFile, String)>,
 }
 
 impl Output {
-    /// Starts a set of files in `folder`, which is made where it is missing.
+    /// Starts a set of files in `folder`, which is made where it is missing. Waits for another build that writes
+    /// there, and takes away what one that was interrupted left.
     pub fn begin(folder: &Path) -> anyhow::Result<Output> {
-        fs::create_dir_all(folder).with_context(|| {
-            format!("{}: the output folder cannot be made; choose another with --out", folder.display())
-        })?;
-        Ok(Output { folder: folder.into(), files: Vec::new() })
+        let context = || format!("{}: cannot be written to; choose another folder with --out", folder.display());
+        fs::create_dir_all(folder).with_context(context)?;
+        let lock = File::open(folder).with_context(context)?;
+        lock.lock().with_context(context)?;
+        for entry in fs::read_dir(folder).with_context(context)? {
+            let entry = entry.with_context(context)?;
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                fs::remove_file(entry.path()).with_context(context)?;
+            }
+        }
+        Ok(Output { folder: folder.into(), lock, files: Vec::new() })
     }
 
     /// A new empty file that will be called `name`.
     pub fn create(&mut self, name: &str) -> anyhow::Result<File> {
-        let context = || format!("{}/{name}: cannot be written", self.folder.display());
         let file = tempfile::Builder::new()
-            .prefix(&format!(".{name}."))
+            .prefix(TEMPORARY)
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
             .tempfile_in(&self.folder)
-            .with_context(context)?;
-        let handle = file.reopen().with_context(context)?;
+            .with_context(|| self.failed(name))?;
+        let handle = file.reopen().with_context(|| self.failed(name))?;
         self.files.push((file, name.into()));
         Ok(handle)
     }
@@ -38,19 +49,26 @@ impl Output {
     /// A file with these bytes.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let mut file = self.create(name)?;
-        file.write_all(bytes).with_context(|| format!("{}/{name}: cannot be written", self.folder.display()))
+        file.write_all(bytes).with_context(|| self.failed(name))
+    }
+
+    /// What to say when a file cannot be written.
+    pub fn failed(&self, name: &str) -> String {
+        let path = self.folder.join(name);
+        format!("{}: cannot be written; make room, or choose another folder with --out", path.display())
     }
 
     /// Renames all of them to their places, in the order in which they were begun.
-    pub fn publish(self) -> anyhow::Result<()> {
+    pub fn publish(mut self) -> anyhow::Result<()> {
         for (file, name) in &self.files {
-            let path = self.folder.join(name);
-            file.as_file().sync_all().with_context(|| format!("{}: cannot be written", path.display()))?;
+            // The mode was subject to the umask of this machine.
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+            file.as_file().set_permissions(mode).with_context(|| self.failed(name))?;
+            file.as_file().sync_all().with_context(|| self.failed(name))?;
         }
-        for (file, name) in self.files {
-            let path = self.folder.join(name);
-            file.persist(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
+        for (file, name) in std::mem::take(&mut self.files) {
+            file.persist(self.folder.join(&name)).with_context(|| self.failed(&name))?;
         }
-        File::open(&self.folder).and_then(|folder| folder.sync_all()).context("the output folder")
+        self.lock.sync_all().context("the output folder")
     }
 }

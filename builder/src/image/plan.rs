@@ -4,10 +4,8 @@
 //! every other GUID is derived from the root hash, so that the same inputs give the same bytes. The first boot
 //! gives disk, ESP and state partition random ones of their machine.
 
-use orlop_chain::gpt::types::{
-    ESP, NO_AUTO, READ_ONLY, ROOT_VERITY_SIG_X86_64, ROOT_VERITY_X86_64, ROOT_X86_64, VAR,
-};
 use orlop_chain::gpt::ALIGNMENT;
+use orlop_chain::gpt::types::{ESP, NO_AUTO, READ_ONLY, ROOT_VERITY_SIG_X86_64, ROOT_VERITY_X86_64, ROOT_X86_64, VAR};
 use orlop_chain::verity::Geometry;
 use orlop_chain::{Guid, RootHash};
 use orlop_config::definition::Partitions;
@@ -87,7 +85,9 @@ pub enum Role {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PlanError {
     /// The root does not fit its partition.
-    #[error("partitions.root_mib = {root_mib}: the root has {root_bytes} bytes, {missing} bytes more than fit; write at least {needed_mib}, or leave it out for twice the root")]
+    #[error(
+        "partitions.root_mib = {root_mib}: the root has {root_bytes} bytes, {missing} bytes more than fit; write at least {needed_mib}, or leave it out for twice the root"
+    )]
     RootTooSmall {
         /// What the definition says.
         root_mib: u64,
@@ -110,10 +110,24 @@ impl Layout {
         at.add(Role::Esp, "esp", ESP, Guid::derived("esp", hash), sizes.esp_mib << 20, 0);
         at.add(Role::RootA, "root-a", ROOT_X86_64, hash.root_guid(), root, READ_ONLY);
         at.add(Role::RootAVerity, "root-a-verity", ROOT_VERITY_X86_64, hash.verity_guid(), verity, READ_ONLY);
-        at.add(Role::RootAVeritySig, "root-a-verity-sig", ROOT_VERITY_SIG_X86_64, hash.signature_guid(), SIGNATURE_BYTES, READ_ONLY);
+        at.add(
+            Role::RootAVeritySig,
+            "root-a-verity-sig",
+            ROOT_VERITY_SIG_X86_64,
+            hash.signature_guid(),
+            SIGNATURE_BYTES,
+            READ_ONLY,
+        );
         let empty = READ_ONLY | NO_AUTO;
         at.add(Role::RootB, "root-b", ROOT_X86_64, Guid::derived("root-b", hash), root, empty);
-        at.add(Role::RootBVerity, "root-b-verity", ROOT_VERITY_X86_64, Guid::derived("root-b-verity", hash), verity, empty);
+        at.add(
+            Role::RootBVerity,
+            "root-b-verity",
+            ROOT_VERITY_X86_64,
+            Guid::derived("root-b-verity", hash),
+            verity,
+            empty,
+        );
         let signature_b = Guid::derived("root-b-verity-sig", hash);
         at.add(Role::RootBVeritySig, "root-b-verity-sig", ROOT_VERITY_SIG_X86_64, signature_b, SIGNATURE_BYTES, empty);
         at.next += STATE_GAP;
@@ -133,7 +147,11 @@ impl Layout {
     pub fn table(&self) -> String {
         use std::fmt::Write;
         let mut text = format!("disk {} {} bytes\n", self.disk_guid, self.bytes);
-        let _ = writeln!(text, "{:<18} {:>12} {:>12}  {:<36}  {:<36}  attributes", "partition", "offset", "bytes", "type", "GUID");
+        let _ = writeln!(
+            text,
+            "{:<18} {:>12} {:>12}  {:<36}  {:<36}  attributes",
+            "partition", "offset", "bytes", "type", "GUID"
+        );
         for Partition { name, type_guid, guid, offset, bytes, attributes, .. } in &self.partitions {
             let _ = writeln!(text, "{name:<18} {offset:>12} {bytes:>12}  {type_guid}  {guid}  {attributes:016x}");
         }
@@ -219,11 +237,14 @@ mod tests {
     fn a_root_partition_that_is_too_small_says_how_much_is_missing() {
         let sizes = Partitions { root_mib: Some(45), ..Partitions::default() };
         let error = Layout::new(&sizes, &contents()).unwrap_err();
-        assert_eq!(error, PlanError::RootTooSmall {
-            root_mib: 45,
-            root_bytes: 47_500_000,
-            missing: 47_500_000 - (45 << 20),
-            needed_mib: 46
-        });
+        assert_eq!(
+            error,
+            PlanError::RootTooSmall {
+                root_mib: 45,
+                root_bytes: 47_500_000,
+                missing: 47_500_000 - (45 << 20),
+                needed_mib: 46
+            }
+        );
     }
 }

@@ -20,9 +20,10 @@ pub fn archive(
         .with_context(|| format!("preload.\"{reference}\": no component `{}`", image.component))?;
     let mut files = Vec::new();
     for (to, from) in &image.files {
-        let file = component.files.get(from).with_context(|| {
-            format!("preload.\"{reference}\": component `{}` yields no `{from}`", image.component)
-        })?;
+        let file = component
+            .files
+            .get(from)
+            .with_context(|| format!("preload.\"{reference}\": component `{}` yields no `{from}`", image.component))?;
         let executable = matches!(file.kind, ProducedKind::File { executable: true, .. });
         files.push(oci::LayerFile {
             path: to.clone(),

@@ -24,9 +24,8 @@ pub struct Template {
 /// Makes the template, or finds it in the cache.
 pub fn template(epoch: u64, cache: &Cache, mke2fs: &Tool) -> anyhow::Result<Template> {
     let key = Key::new("state-template", RECIPE, &[&epoch.to_string(), &mke2fs.key]);
-    let folder = cache.result(&key, |folder| {
-        make(epoch, mke2fs, folder).map_err(|error| Error::Unresolved(format!("{error:#}")))
-    })?;
+    let folder = cache
+        .result(&key, |folder| make(epoch, mke2fs, folder).map_err(|error| Error::Unresolved(format!("{error:#}"))))?;
     let path = folder.join("state.template");
     let sha256 = fs::read_to_string(folder.join("sha256"))?;
     let size = fs::metadata(&path)?.len();

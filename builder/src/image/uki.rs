@@ -31,9 +31,10 @@ pub fn make(definition: &Definition, kernel: &Produced, stub: &Produced, initram
 
 /// The one `boot/vmlinuz-*` of the kernel component.
 fn kernel_image(kernel: &Produced) -> anyhow::Result<Vec<u8>> {
-    let mut images = kernel.files.iter().filter(|(path, file)| {
-        path.starts_with("boot/vmlinuz-") && matches!(file.kind, ProducedKind::File { .. })
-    });
+    let mut images = kernel
+        .files
+        .iter()
+        .filter(|(path, file)| path.starts_with("boot/vmlinuz-") && matches!(file.kind, ProducedKind::File { .. }));
     let (_, file) = images.next().context("the kernel component has no boot/vmlinuz-*")?;
     fs::read(&file.path).with_context(|| file.path.display().to_string())
 }

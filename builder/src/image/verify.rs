@@ -123,7 +123,10 @@ impl Checks<'_> {
         manifest::check_development(release.development, self.key).map_err(|e| refused(e.to_string()))?;
         self.pass(Stage::ReleaseSignature, "the release manifest is signed by this key");
         if release.boot_manifest_sha256 != hash(boot) {
-            return Err(Refusal::new(Stage::ReleaseManifest, "it speaks of another boot manifest than the image carries"));
+            return Err(Refusal::new(
+                Stage::ReleaseManifest,
+                "it speaks of another boot manifest than the image carries",
+            ));
         }
         self.pass(Stage::ReleaseManifest, format!("it speaks of this {} {}", release.image, release.image_version));
         Ok(release)
@@ -132,11 +135,20 @@ impl Checks<'_> {
     fn partitions(&mut self, root: &RootHash) -> Result<Found, Refusal> {
         let name = self.image.path.display().to_string();
         let found = find_root(&[Disk { name: &name, gpt: &self.image.table.gpt }], root, None)?;
-        self.pass(Stage::Disk, format!("the UUIDs of partitions {} and {} are the root hash", found.root.number, found.verity.number));
+        self.pass(
+            Stage::Disk,
+            format!("the UUIDs of partitions {} and {} are the root hash", found.root.number, found.verity.number),
+        );
         Ok(found)
     }
 
-    fn boot_signature(&mut self, found: &Found, root: &RootHash, bytes: &[u8], boot: &BootManifest) -> Result<(), Refusal> {
+    fn boot_signature(
+        &mut self,
+        found: &Found,
+        root: &RootHash,
+        bytes: &[u8],
+        boot: &BootManifest,
+    ) -> Result<(), Refusal> {
         let partition = self.image.region(&found.signature);
         let length = usize::try_from(partition.size().unwrap_or(0)).unwrap_or(usize::MAX);
         let refused = |reason: String| Refusal::new(Stage::SignaturePartition, reason);
@@ -144,7 +156,8 @@ impl Checks<'_> {
             .bytes_at(0, length.min(signature_partition::PARTITION_BYTES))
             .map_err(|error| refused(error.to_string()))?;
         let document = signature_partition::parse(&content).map_err(|error| refused(error.to_string()))?;
-        let signature = signature_partition::boot_signature(&document, root).map_err(|error| refused(error.to_string()))?;
+        let signature =
+            signature_partition::boot_signature(&document, root).map_err(|error| refused(error.to_string()))?;
         self.pass(Stage::SignaturePartition, "it speaks of this root hash");
         let refused = |error: manifest::ManifestError| Refusal::new(Stage::ManifestSignature, error);
         manifest::verify(bytes, BOOT_DOMAIN, &signature, self.key).map_err(refused)?;
@@ -165,7 +178,10 @@ impl Checks<'_> {
     fn tree(&mut self, found: &Found, boot: &BootManifest) -> Result<(), Refusal> {
         let (data, hashes) = (self.image.region(&found.root), self.image.region(&found.verity));
         verify_whole(&data, &hashes, &boot.verity, self.threads).map_err(|error| Refusal::new(Stage::Tree, error))?;
-        self.pass(Stage::Tree, format!("all {} blocks of the root have the hashes that lead to the root hash", boot.verity.data_blocks));
+        self.pass(
+            Stage::Tree,
+            format!("all {} blocks of the root have the hashes that lead to the root hash", boot.verity.data_blocks),
+        );
         Ok(())
     }
 

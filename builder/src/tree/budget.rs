@@ -82,8 +82,7 @@ mod tests {
     #[test]
     fn a_passed_budget_names_itself_and_the_largest_component_first() {
         let components = BTreeMap::from([("small".into(), (1, 10)), ("large".into(), (2, 99))]);
-        let measured =
-            Measured { root_bytes: 109, files: 3, executables: 0, setuid: 0, interpreters: 0, components };
+        let measured = Measured { root_bytes: 109, files: 3, executables: 0, setuid: 0, interpreters: 0, components };
         let budgets = Budgets { root_bytes: 100, files: 3, executables: 0, setuid: 0, interpreters: 0 };
         let text = check(&measured, &budgets).unwrap_err();
         assert!(text.contains("budgets.root_bytes = 100, but it is 109 (9 more)"), "{text}");

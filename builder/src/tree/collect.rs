@@ -9,7 +9,9 @@ use crate::sources::{Produced, ProducedFile, ProducedKind};
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
     /// Two components name the same path.
-    #[error("{path}: component `{second}` puts a file where component `{first}` has one already; install one of them elsewhere")]
+    #[error(
+        "{path}: component `{second}` puts a file where component `{first}` has one already; install one of them elsewhere"
+    )]
     Twice {
         /// The path.
         path: String,
@@ -31,7 +33,9 @@ pub enum CollectError {
         owner: String,
     },
     /// Not a normalized absolute path.
-    #[error("`{path}` (component `{component}`) is no normalized absolute path; write it without `.`, `..` and empty parts")]
+    #[error(
+        "`{path}` (component `{component}`) is no normalized absolute path; write it without `.`, `..` and empty parts"
+    )]
     Path {
         /// The path.
         path: String,

@@ -40,12 +40,15 @@ pub fn render(tree: &Tree, records: BTreeMap<String, ComponentRecord>) -> Vec<u8
         .map(|(path, entry)| (path.to_owned(), entry.component.clone()))
         .collect();
     let mut components = records;
-    components.insert(IMAGE.into(), ComponentRecord {
-        name: "rendered by orlop".into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        origin: "image definition".into(),
-        sha256: String::new(),
-    });
+    components.insert(
+        IMAGE.into(),
+        ComponentRecord {
+            name: "rendered by orlop".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            origin: "image definition".into(),
+            sha256: String::new(),
+        },
+    );
     let document = Components { version: 1, components, paths };
     let mut bytes = serde_json::to_vec(&document).unwrap_or_default();
     bytes.push(b'\n');

@@ -101,7 +101,13 @@ impl Closure {
         Ok(order)
     }
 
-    fn visit(&mut self, name: &str, wanted: &str, order: &mut Vec<String>, path: &mut Vec<String>) -> anyhow::Result<()> {
+    fn visit(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        order: &mut Vec<String>,
+        path: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
         if order.iter().any(|done| done == name) || path.iter().any(|above| above == name) {
             return Ok(());
         }
