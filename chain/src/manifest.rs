@@ -1,37 +1,17 @@
 //! Manifests: what is in them must make sense before it is used, and who signed them must be the release key.
 
 use ed25519_dalek::Signature;
-use orlop_config::manifest::{BootManifest, ReleaseManifest, Verity};
+use orlop_config::manifest::{BootManifest, DocumentError, ReleaseManifest};
 use sha2::{Digest, Sha256};
 
 use crate::key::PublicKey;
-use crate::verity::BLOCK;
-use crate::{Guid, RootHash};
-
-/// A manifest is a small document; more is not read.
-pub const MAX_BYTES: usize = 64 << 10;
-/// The last word of every command line: what is appended to it goes to init, which ignores it (architecture §6).
-const COMMAND_LINE_END: &str = " --";
 
 /// Why a manifest is not one, or not ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// Longer than any manifest.
-    #[error("{0} bytes; a manifest has at most {MAX_BYTES}")]
-    TooLong(usize),
-    /// Not JSON, or not this document.
-    #[error("not a manifest: {0}")]
-    Json(String),
-    /// A field with a value that this code does not know.
-    #[error("field `{field}` is `{value}`, want {want}")]
-    Field {
-        /// Its name.
-        field: &'static str,
-        /// What it holds.
-        value: String,
-        /// What it may hold.
-        want: &'static str,
-    },
+    /// Not this document, or a field with a value that this code does not know.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// Not 64 bytes.
     #[error("the signature has {0} bytes, an ed25519 signature has 64")]
     SignatureLength(usize),
@@ -50,31 +30,12 @@ pub enum ManifestError {
 
 /// Reads a boot manifest and checks every field that a boot relies on.
 pub fn parse_boot(bytes: &[u8]) -> Result<BootManifest, ManifestError> {
-    let manifest: BootManifest = parse_json(bytes)?;
-    want("version", manifest.version, 1, "1")?;
-    let line = &manifest.command_line;
-    if !line.ends_with(COMMAND_LINE_END) || line.contains('\n') {
-        return Err(field("command_line", line, "one line that ends in ` --`"));
-    }
-    check_verity(&manifest.verity)?;
-    Ok(manifest)
+    Ok(orlop_config::manifest::parse_boot(bytes)?)
 }
 
 /// Reads a release manifest and checks its version and digests.
 pub fn parse_release(bytes: &[u8]) -> Result<ReleaseManifest, ManifestError> {
-    let manifest: ReleaseManifest = parse_json(bytes)?;
-    want("version", manifest.version, 1, "1")?;
-    let digests = [
-        ("boot_manifest_sha256", &manifest.boot_manifest_sha256),
-        ("uki_authenticode_sha256", &manifest.uki_authenticode_sha256),
-        ("root_sha256", &manifest.root_sha256),
-        ("verity_sha256", &manifest.verity_sha256),
-        ("state_template_sha256", &manifest.state_template_sha256),
-    ];
-    for (name, value) in digests {
-        check_hex(name, value)?;
-    }
-    Ok(manifest)
+    Ok(orlop_config::manifest::parse_release(bytes)?)
 }
 
 /// What is signed for a manifest: few bytes, so that hardware tokens and signer commands can take them.
@@ -97,59 +58,11 @@ pub fn check_development(manifest: bool, key: &PublicKey) -> Result<(), Manifest
     Err(ManifestError::Development { manifest, key: key.development })
 }
 
-fn parse_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(ManifestError::TooLong(bytes.len()));
-    }
-    serde_json::from_slice(bytes).map_err(|error| ManifestError::Json(error.to_string()))
-}
-
-fn check_verity(verity: &Verity) -> Result<(), ManifestError> {
-    if verity.root_hash.parse::<RootHash>().is_err() {
-        return Err(field("verity.root_hash", &verity.root_hash, "64 lowercase hexadecimal digits"));
-    }
-    check_hex("verity.salt", &verity.salt)?;
-    if verity.uuid.parse::<Guid>().is_err() {
-        return Err(field("verity.uuid", &verity.uuid, "a UUID"));
-    }
-    if verity.algorithm != "sha256" {
-        return Err(field("verity.algorithm", &verity.algorithm, "sha256"));
-    }
-    want("verity.data_block_size", verity.data_block_size, BLOCK as u32, "4096")?;
-    want("verity.hash_block_size", verity.hash_block_size, BLOCK as u32, "4096")?;
-    want("verity.hash_start_block", verity.hash_start_block, 1, "1")?;
-    // 2^40 blocks are 4 PiB: keeps all later arithmetic on bytes within 64 bits.
-    if verity.data_blocks == 0 || verity.data_blocks > 1 << 40 {
-        return Err(field("verity.data_blocks", verity.data_blocks, "1 to 2^40"));
-    }
-    Ok(())
-}
-
-fn check_hex(name: &'static str, value: &str) -> Result<(), ManifestError> {
-    match value.parse::<RootHash>() {
-        Ok(_) => Ok(()),
-        Err(_) => Err(field(name, value, "64 lowercase hexadecimal digits")),
-    }
-}
-
-fn want<T: PartialEq + ToString>(
-    name: &'static str,
-    value: T,
-    right: T,
-    text: &'static str,
-) -> Result<(), ManifestError> {
-    if value == right { Ok(()) } else { Err(field(name, value, text)) }
-}
-
-fn field(field: &'static str, value: impl ToString, want: &'static str) -> ManifestError {
-    ManifestError::Field { field, value: value.to_string(), want }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use ed25519_dalek::{Signer, SigningKey};
-    use orlop_config::manifest::{BOOT_DOMAIN, RELEASE_DOMAIN, Refusal};
+    use orlop_config::manifest::{BOOT_DOMAIN, RELEASE_DOMAIN, Refusal, Verity};
     use proptest::prelude::*;
 
     pub(crate) fn sample() -> BootManifest {
@@ -197,21 +110,20 @@ pub(crate) mod tests {
     #[test]
     fn parameters_that_the_kernel_must_not_get_are_named() {
         type Damage = (&'static str, fn(&mut BootManifest));
-        let cases: [Damage; 8] = [
-            ("version", |m| m.version = 2),
+        let cases: [Damage; 7] = [
             ("command_line", |m| m.command_line = "quiet".to_owned()),
-            ("verity.root_hash", |m| m.verity.root_hash.truncate(63)),
-            ("verity.salt", |m| m.verity.salt = "- 0".to_owned()),
-            ("verity.algorithm", |m| m.verity.algorithm = "sha1".to_owned()),
-            ("verity.data_block_size", |m| m.verity.data_block_size = 512),
-            ("verity.data_blocks", |m| m.verity.data_blocks = u64::MAX),
-            ("verity.hash_start_block", |m| m.verity.hash_start_block = 0),
+            ("root_hash", |m| m.verity.root_hash.truncate(63)),
+            ("salt", |m| m.verity.salt = "- 0".to_owned()),
+            ("algorithm", |m| m.verity.algorithm = "sha1".to_owned()),
+            ("data_block_size", |m| m.verity.data_block_size = 512),
+            ("data_blocks", |m| m.verity.data_blocks = u64::MAX),
+            ("hash_start_block", |m| m.verity.hash_start_block = 0),
         ];
         for (name, damage) in cases {
             let mut manifest = sample();
             damage(&mut manifest);
             let error = parse_boot(&serde_json::to_vec(&manifest).unwrap()).unwrap_err();
-            assert!(error.to_string().starts_with(&format!("field `{name}`")), "{error}");
+            assert!(error.to_string().contains(&format!("`{name}` is")), "{error}");
         }
     }
 

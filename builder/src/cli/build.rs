@@ -57,6 +57,6 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
     };
     let bench = Bench { cache: &cache, report: &context.progress, offline: args.offline, jobs: args.jobs.max(1) };
     let built = image::build(&options, &bench)?;
-    let text = if args.plan { built.table.clone() } else { built.image.display().to_string() };
+    let text = built.layout.as_ref().map_or_else(|| built.image.display().to_string(), |layout| layout.table());
     context.result(&built, &text)
 }

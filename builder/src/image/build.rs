@@ -60,9 +60,9 @@ pub struct Built {
     /// Whether nothing had to be done.
     #[serde(default)]
     pub unchanged: bool,
-    /// The layout as a table for people; not part of the JSON.
-    #[serde(skip)]
-    pub table: String,
+    /// The disk's layout, where only that was asked for.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
 }
 
 /// Builds one image. With `plan_only` the layout is computed and nothing is written into `out`.
@@ -104,7 +104,7 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
         init_bytes: boot.init_bytes,
         root: measured,
         unchanged: false,
-        table: layout.table(),
+        layout: options.plan_only.then(|| layout.clone()),
     };
     if options.plan_only {
         return Ok(built);

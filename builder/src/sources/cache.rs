@@ -140,12 +140,14 @@ impl Cache {
             return Ok(path);
         }
         let results = self.folder("results")?;
-        let temporary = results.join(format!(".{}", key.0));
-        if temporary.exists() {
-            // Left by a build that was interrupted; we hold the lock, so it is nobody's.
-            fs::remove_dir_all(&temporary).at(temporary.display())?;
-        }
-        fs::create_dir(&temporary).at(temporary.display())?;
+        self.sweep(&results, key)?;
+        // A name of its own: a compiler that outlived its killed build must not write here.
+        let temporary = tempfile::Builder::new()
+            .prefix(&format!(".{}.", key.0))
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .tempdir_in(&results)
+            .at(results.display())?
+            .keep();
         if let Err(error) = make(&temporary) {
             let _ = fs::remove_dir_all(&temporary);
             return Err(error);
@@ -155,6 +157,18 @@ impl Cache {
         let path = results.join(&key.0);
         fs::rename(&temporary, &path).at(path.display())?;
         Ok(path)
+    }
+
+    /// Takes away what builds that were interrupted left of a result. Its lock is held: it is nobody's.
+    fn sweep(&self, results: &Path, key: &Key) -> Result<(), Error> {
+        let prefix = format!(".{}", key.0);
+        for entry in fs::read_dir(results).at(results.display())? {
+            let entry = entry.at(results.display())?;
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                fs::remove_dir_all(entry.path()).at(entry.path().display())?;
+            }
+        }
+        Ok(())
     }
 }
 

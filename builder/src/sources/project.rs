@@ -27,15 +27,21 @@ pub enum ProjectError {
     /// The lockfile is wrong, or not this definition's.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// A file cannot be read.
-    #[error("{path}: {source}{next}")]
-    Read {
+    /// The definition cannot be read.
+    #[error("{path}: {source}; name a definition, or one that is shipped ({})", shipped::definitions().join(", "))]
+    Unreadable {
         /// The file.
         path: String,
         /// What the system said.
         source: std::io::Error,
-        /// The next step.
-        next: &'static str,
+    },
+    /// There is no lockfile, or it cannot be read.
+    #[error("{path}: {source}; `orlop lock DEFINITION` makes it")]
+    NoLock {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
     },
 }
 
@@ -43,7 +49,7 @@ impl Project {
     /// Loads a definition: a file, or a shipped one by its name, `orlop:standalone`.
     pub fn load(path: &Path) -> Result<Project, ProjectError> {
         let name = path.to_string_lossy().into_owned();
-        let first = read(&name).map_err(|source| ProjectError::Read { path: name.clone(), source, next: "" })?;
+        let first = read(&name).map_err(|source| ProjectError::Unreadable { path: name.clone(), source })?;
         let resolved = load(first, &mut |value, from| Ok(read(&beside(value, from))?))?;
         Ok(Project { path: path.to_path_buf(), resolved })
     }
@@ -72,11 +78,8 @@ impl Project {
     pub fn lockfile(&self) -> Result<Lockfile, ProjectError> {
         let path = self.lock_path();
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|source| ProjectError::Read {
-            path: name.clone(),
-            source,
-            next: "; `orlop lock DEFINITION` makes it",
-        })?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| ProjectError::NoLock { path: name.clone(), source })?;
         let lockfile = lockfile::parse(&name, &text)?;
         lockfile.belongs_to(&name, self.definition(), &self.request())?;
         Ok(lockfile)

@@ -1,0 +1,13 @@
+//! The command line, from outside: bad input of every kind is one error with the next step and the right exit
+//! status, and leaves nothing half-written. None of this needs an image or a network.
+
+mod definition;
+mod download;
+mod image;
+mod key;
+mod lockfile;
+mod tree;
+mod verbs;
+
+#[path = "../support/mod.rs"]
+mod support;

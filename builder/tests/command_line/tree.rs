@@ -1,0 +1,99 @@
+//! What must not be in a root, and limits that are passed: each finding names the path, the component and what to do.
+
+use std::collections::BTreeMap;
+
+use orlop::tree::{Content, Node, Tree, audit, check_budgets, collect, measure};
+use orlop::sources::{Produced, ProducedFile, ProducedKind, Project, hash};
+use orlop_config::definition::{Budgets, Definition};
+
+use crate::support::Desk;
+
+/// `orlop:node` with one component of ours, which may put what it likes below `/opt/mine`.
+fn definition(text: &str) -> Definition {
+    let desk = Desk::new();
+    let start = "extends = \"orlop:node\"\nname = \"mine\"\n[components.mine]\nsource.file.path = \"mine\"\n";
+    let path = desk.file("mine.toml", format!("{start}allow = [\"/opt/mine/*\"]\n{text}\n"));
+    Project::load(&path).unwrap().resolved.definition
+}
+
+fn file(mode: u32, bytes: &[u8]) -> Node {
+    Node::File { mode, content: Content::Bytes(bytes.into()) }
+}
+
+/// The start of a program that names an interpreter: an ELF header, one PT_INTERP, its text.
+fn dynamic_program() -> Vec<u8> {
+    std::fs::read("/proc/self/exe").map(|bytes| bytes[..4096].to_vec()).unwrap()
+}
+
+#[test]
+fn everything_that_must_not_be_there_is_found() {
+    let definition = definition("");
+    let cases: [(&str, Node, &str); 8] = [
+        ("/opt/other", file(0o644, b"x"), "no pattern of the component's `allow` names it"),
+        ("/opt/mine/deep/x", file(0o644, b"x"), "no pattern of the component's `allow` names it"),
+        ("/opt/mine/s", file(0o4755, b"x"), "setuid"),
+        ("/opt/mine/g", file(0o2755, b"x"), "setgid"),
+        ("/opt/mine/w", file(0o666, b"x"), "writable by everybody"),
+        ("/opt/mine/i", file(0o755, b"#!/bin/sh\n"), "`#!/bin/sh`: the root has no interpreter"),
+        ("/opt/mine/d", file(0o755, &dynamic_program()), "link it statically"),
+        ("/opt/mine/l", Node::Link { target: "../../../etc/shadow".into() }, "leads out of the root"),
+    ];
+    for (path, node, says) in cases {
+        let mut tree = Tree::default();
+        tree.insert(path, "mine", node).unwrap();
+        let findings = audit(&tree, &definition).unwrap();
+        let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(text.len(), 1, "{path}: {text:?}");
+        assert!(text[0].starts_with(&format!("{path} (component `mine`): ")) && text[0].contains(says), "{}", text[0]);
+    }
+}
+
+#[test]
+fn what_is_on_the_list_passes() {
+    let mut tree = Tree::default();
+    tree.insert("/opt/mine/x", "mine", file(0o644, b"x")).unwrap();
+    tree.insert("/opt/mine/y", "mine", Node::Link { target: "x".into() }).unwrap();
+    assert_eq!(audit(&tree, &definition("")).unwrap(), []);
+}
+
+#[test]
+fn every_passed_limit_is_named_by_how_much() {
+    let mut tree = Tree::default();
+    for name in ["a", "b", "c"] {
+        tree.insert(&format!("/opt/mine/{name}"), "mine", file(0o755, b"content")).unwrap();
+    }
+    let measured = measure(&tree, 5000).unwrap();
+    let budgets = Budgets { root_bytes: 4096, files: 2, executables: 1, setuid: 0, interpreters: 0 };
+    let text = check_budgets(&measured, &budgets).unwrap_err();
+    for says in ["root_bytes = 4096, but it is 5000 (904 more)", "files = 2", "executables = 1", "(2 more)", "mine"] {
+        assert!(text.contains(says), "`{says}` is not in: {text}");
+    }
+}
+
+fn produced(names: &[&str]) -> BTreeMap<String, Produced> {
+    let kind = ProducedKind::File { size: 0, sha256: hash(b""), executable: false };
+    let file = |name: &&str| (name.to_string(), ProducedFile { path: "/dev/null".into(), kind: kind.clone() });
+    let files = names.iter().map(file).collect();
+    BTreeMap::from([("mine".into(), Produced { files, version: "0".into(), origin: "mine".into(), sha256: hash(b"") })])
+}
+
+#[test]
+fn a_source_without_the_file_says_what_it_has() {
+    let definition = definition("install = { \"/opt/mine/x\" = \"x\" }");
+    let error = collect(&mut Tree::default(), &definition, &produced(&["y", "z"])).unwrap_err().to_string();
+    for says in ["component `mine`", "yields no `x`", "/opt/mine/x", "`y`, `z`"] {
+        assert!(error.contains(says), "`{says}` is not in: {error}");
+    }
+    collect(&mut Tree::default(), &definition, &produced(&["x"])).unwrap();
+}
+
+#[test]
+fn a_folder_that_brings_an_unexpected_file_is_seen_by_the_audit() {
+    let definition = definition("install = { \"/opt/mine/\" = \".\" }");
+    let mut tree = Tree::default();
+    collect(&mut tree, &definition, &produced(&["good", "folder/unexpected"])).unwrap();
+    let findings = audit(&tree, &definition).unwrap();
+    let ours: Vec<&str> =
+        findings.iter().filter(|finding| finding.component == "mine").map(|finding| finding.path.as_str()).collect();
+    assert_eq!(ours, ["/opt/mine/folder/unexpected"]);
+}

@@ -1,0 +1,55 @@
+//! Every verb has help with an example; `--json` is one document and nothing else on standard output.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Desk, orlop, run};
+
+const VERBS: [&str; 6] = ["keygen", "lock", "build", "run", "inspect", "verify"];
+
+#[test]
+fn every_verbs_help_has_an_example_of_it() {
+    let overview = run(orlop().arg("--help"));
+    for verb in VERBS {
+        assert!(overview.done().contains(&format!("\n  {verb}")), "{}", overview.stdout);
+        let help = run(orlop().args([verb, "--help"]));
+        assert!(help.done().contains(&format!("Example:\n  orlop {verb} ")), "{}", help.stdout);
+        assert!(help.stdout.contains("--json"), "{}", help.stdout);
+    }
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    for arguments in [&["bild"][..], &[], &["build"], &["build", "x.toml"], &["verify", "x.raw"], &["inspect", "a", "b"]] {
+        let outcome = run(orlop().args(arguments));
+        assert_eq!(outcome.status, Some(2), "{arguments:?}: {}", outcome.stderr);
+        assert!(outcome.stdout.is_empty() && outcome.stderr.contains("Usage"), "{}", outcome.stderr);
+    }
+    let misspelt = run(orlop().args(["inspct", "x.raw"]));
+    misspelt.fails(2, &["inspect"]);
+    let both = ["build", "a.toml", "--key", "k", "--offline", "--relock-gone"];
+    run(orlop().args(both)).fails(2, &["cannot be used with"]);
+}
+
+#[test]
+fn the_version_is_said() {
+    assert!(run(orlop().arg("--version")).done().starts_with("orlop 0."));
+}
+
+#[test]
+fn keygen_answers_in_json_with_paths_that_are_there() {
+    let desk = Desk::new();
+    let made = run(orlop().args(["keygen", "--json"]).arg(desk.path("release"))).json();
+    let path = |name: &str| std::path::PathBuf::from(made[name].as_str().unwrap());
+    assert_eq!(made["development"], false);
+    assert_eq!(std::fs::metadata(path("secret")).unwrap().permissions().mode() & 0o7777, 0o600);
+    let public = std::fs::read_to_string(path("public")).unwrap();
+    assert!(public.starts_with("-----BEGIN PUBLIC KEY-----"), "{public}");
+    let development = std::fs::read_to_string(desk.public_key()).unwrap();
+    assert!(development.starts_with("# orlop development key\n"), "{development}");
+}
+
+#[test]
+fn a_failure_with_json_leaves_standard_output_empty() {
+    let desk = Desk::new();
+    run(orlop().args(["inspect", "--json"]).arg(desk.path("missing.raw"))).fails(1, &["missing.raw"]);
+}

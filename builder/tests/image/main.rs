@@ -1,0 +1,14 @@
+//! The command line over a built image (`make image`) and a full cache: what `verify` refuses, outputs that cannot be
+//! written, builds that are interrupted or meet each other, builds that must give the same bytes, and a definition
+//! of somebody's own, far from this repository.
+
+mod compare;
+mod outside;
+mod output;
+mod reproducible;
+mod shared_cache;
+mod tampered;
+mod verdict;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,183 @@
+//! Builds that end early: over a limit, without room, interrupted, or beside another one. What lies in the output
+//! folder is whole or as it was before.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::shared_cache::share;
+use crate::support::{Desk, Outcome, names, orlop, run, workspace};
+
+const MADE: [&str; 7] = [
+    "standalone.build.json",
+    "standalone.efi",
+    "standalone.raw",
+    "standalone.release.json",
+    "standalone.release.json.sig",
+    "standalone.release.pub",
+    "standalone.sums.json",
+];
+
+/// Only these steps run anew: they take seconds.
+const SHARED: &[&str] = &["go", "go-toolchain", "libseccomp", "vendor", "workspace", "zig"];
+
+#[track_caller]
+fn verifies(desk: &Desk, folder: &Path) {
+    assert_eq!(names(folder), MADE);
+    let mut verify = orlop();
+    verify.arg("verify").arg(folder.join("standalone.raw")).arg("--key").arg(desk.public_key());
+    run(&mut verify).done();
+}
+
+#[test]
+fn limits_of_the_definition_are_named_by_how_much() {
+    let cases: [(&str, &[&str]); 4] = [
+        ("[budgets]\nfiles = 10", &["over its budget", "budgets.files = 10, but it is ", "more)", "kubelet"]),
+        ("[budgets]\nroot_bytes = 1000", &["budgets.root_bytes = 1000", "raise the budget"]),
+        ("[partitions]\nroot_mib = 8", &["partitions.root_mib = 8", "bytes more than fit", "write at least "]),
+        (
+            "[components.ca-certificates.install]\n\"/etc/ssl/more/\" = \"usr/share/ca-certificates/mozilla\"",
+            &["/etc/ssl/more/", "(component `ca-certificates`)", "no pattern of the component's `allow` names it"],
+        ),
+    ];
+    for (text, says) in cases {
+        let desk = Desk::new();
+        let definition = desk.copy_of_standalone(text);
+        run(&mut desk.warm_build(&definition)).fails(1, says);
+        desk.nothing_built();
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let desk = Desk::new();
+    let file = desk.file("file", "");
+    for out in [file.clone(), file.join("below"), "/proc/orlop".into(), "/dev/null".into()] {
+        let mut build = desk.warm_build(&workspace().join("images/standalone.toml"));
+        build.arg("--out").arg(&out);
+        let name = out.display().to_string();
+        run(&mut build).fails(1, &[&name, "choose another folder with --out"]);
+    }
+    assert_eq!(fs::read(file).unwrap(), b"");
+}
+
+/// Builds into a file system of its own, mounted at the output folder with these options: what the build said, and
+/// what it left there.
+fn build_on(desk: &Desk, options: &str) -> (Outcome, String) {
+    let build = desk.warm_build(&workspace().join("images/standalone.toml"));
+    let (out, left) = (desk.path("out"), desk.path("left"));
+    fs::create_dir_all(&out).unwrap();
+    let script = "mount -t tmpfs -o \"$1\" none \"$2\" || exit 99; out=$2; left=$3; shift 3; \"$@\"; status=$?
+                  ls -A \"$out\" > \"$left\"; exit $status";
+    let mut command = Command::new("unshare");
+    // Root of a container may mount in a mount namespace, but make no user namespace; others the other way round.
+    command.args(if nix::unistd::geteuid().is_root() { &["-m"][..] } else { &["-Urm"] });
+    command.args(["sh", "-c", script, "sh", options]).arg(out).arg(&left);
+    command.arg(build.get_program()).args(build.get_args());
+    let outcome = run(&mut command);
+    assert_ne!(outcome.status, Some(99), "a small file system for the test: {}", outcome.stderr);
+    (outcome, fs::read_to_string(left).unwrap())
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_behind() {
+    let desk = Desk::new();
+    for megabytes in [1, 14, 40, 60] {
+        let (outcome, left) = build_on(&desk, &format!("size={megabytes}m"));
+        outcome.fails(1, &["standalone.", "No space left on device", "make room, or choose another folder with --out"]);
+        assert_eq!(left, "", "with {megabytes} MiB");
+    }
+}
+
+#[test]
+fn a_read_only_folder_is_named() {
+    let desk = Desk::new();
+    let (outcome, left) = build_on(&desk, "ro");
+    outcome.fails(1, &["/out", "Read-only file system", "choose another folder with --out"]);
+    assert_eq!(left, "");
+}
+
+/// A build into `out` with a cache that lacks what the last steps make.
+fn fresh_build(desk: &Desk, out: &str) -> Command {
+    let mut build = desk.build(&workspace().join("images/standalone.toml"));
+    build.arg("--out").arg(desk.path(out)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    build
+}
+
+/// Looks until it is so, or the build has ended by itself; whether it was so.
+fn until(build: &mut Child, so: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + orlop_machine::within(300);
+    while !so() {
+        assert!(Instant::now() < deadline, "the awaited point of the build did not come");
+        if build.try_wait().unwrap().is_some() {
+            return false;
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    true
+}
+
+#[test]
+fn a_build_that_is_killed_at_any_point_succeeds_when_run_again() {
+    let desk = Desk::new();
+    let (cache, out) = (desk.path("cache"), desk.path("out"));
+    share(&cache, SHARED);
+    let begun = |step: &'static str| {
+        let results = cache.join("results");
+        move || names(&results).iter().any(|name| name.starts_with(&format!(".{step}-")))
+    };
+    let written = || names(&out).iter().any(|name| name.starts_with(".orlop-build-"));
+    let points: [(&str, Box<dyn Fn() -> bool>); 5] = [
+        ("packages", Box::new(begun("deb"))),
+        ("tools", Box::new(begun("tool"))),
+        ("state template", Box::new(begun("state-template"))),
+        ("root image", Box::new(begun("root"))),
+        ("disk image", Box::new(written)),
+    ];
+    for (point, so) in points {
+        let mut build = fresh_build(&desk, "out").spawn().unwrap();
+        assert!(until(&mut build, so), "the build ended before it was killed: {point}");
+        build.kill().unwrap();
+        build.wait().unwrap();
+        let whole: Vec<String> = names(&out).into_iter().filter(|name| !name.starts_with('.')).collect();
+        assert_eq!(whole, Vec::<String>::new(), "killed while it made {point}");
+    }
+    run(&mut fresh_build(&desk, "out")).done();
+    verifies(&desk, &out);
+    let left: Vec<String> = names(&cache.join("results")).into_iter().filter(|name| name.starts_with('.')).collect();
+    assert_eq!(left, Vec::<String>::new(), "what an interrupted build left in the cache");
+}
+
+#[test]
+fn two_builds_at_once_share_a_cache_and_an_output_folder() {
+    let desk = Desk::new();
+    share(&desk.path("cache"), SHARED);
+    let builds = ["one", "other", "other"].map(|out| fresh_build(&desk, out).spawn().unwrap());
+    for build in builds {
+        let output = build.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let folders = ["one", "other"].map(|out| desk.path(out));
+    for folder in &folders {
+        verifies(&desk, folder);
+    }
+    let [one, other] = folders.map(|folder| fs::read(folder.join("standalone.sums.json")).unwrap());
+    assert_eq!(one, other);
+}
+
+#[test]
+fn nothing_changed_is_said_and_quick() {
+    let desk = Desk::new();
+    let definition = workspace().join("images/standalone.toml");
+    run(&mut desk.warm_build(&definition)).done();
+    let before = fs::metadata(desk.path("out/standalone.raw")).unwrap().modified().unwrap();
+    let again = run(desk.warm_build(&definition).arg("--json"));
+    assert_eq!(again.json()["unchanged"], true);
+    assert!(again.stderr.contains("nothing changed"), "{}", again.stderr);
+    assert_eq!(fs::metadata(desk.path("out/standalone.raw")).unwrap().modified().unwrap(), before);
+    // What somebody altered or took away is made again.
+    fs::remove_file(desk.path("out/standalone.sums.json")).unwrap();
+    assert_eq!(run(desk.warm_build(&definition).arg("--json")).json().get("unchanged"), Some(&false.into()));
+    verifies(&desk, &desk.path("out"));
+}

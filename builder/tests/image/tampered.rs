@@ -1,0 +1,185 @@
+//! One changed bit of an image or its release manifest: `verify` refuses it, with status 3, at the stage that reads it.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use orlop_chain::Guid;
+use orlop_chain::device::{ReadAt, apply};
+use orlop_chain::gpt::{Change, read, rewrite, types};
+use orlop_machine::image::Image;
+
+use crate::support::{Desk, image, image_key, orlop, run};
+
+const SECTOR: u64 = 512;
+const BLOCK: u64 = 4096;
+
+/// A copy of the built image with what lies beside it; holes stay holes.
+struct Copy {
+    desk: Desk,
+    raw: PathBuf,
+}
+
+impl Copy {
+    fn new() -> Copy {
+        let desk = Desk::new();
+        let raw = desk.path("copy.raw");
+        let copied = Command::new("cp").arg("--sparse=always").arg(image()).arg(&raw).status().unwrap();
+        assert!(copied.success());
+        for end in ["release.json", "release.json.sig"] {
+            fs::copy(image().with_extension(end), raw.with_extension(end)).unwrap();
+        }
+        Copy { desk, raw }
+    }
+
+    fn verify(&self, arguments: &[&str]) -> Command {
+        let mut command = orlop();
+        command.arg("verify").arg(&self.raw).arg("--key").arg(image_key()).args(arguments);
+        command
+    }
+
+    fn file(&self) -> File {
+        File::options().read(true).write(true).open(&self.raw).unwrap()
+    }
+
+    fn flip(&self, at: u64) {
+        let byte = self.file().bytes_at(at, 1).unwrap();
+        self.file().write_all_at(&[byte[0] ^ 1], at).unwrap();
+    }
+
+    /// Where a partition begins, and how long it is.
+    fn partition(&self, name: &str) -> (u64, u64) {
+        let image = Image::open(image()).unwrap();
+        let partition = image.partition(name).unwrap();
+        (partition.offset, partition.length)
+    }
+
+    /// Where in a partition some text stands, behind it.
+    fn after(&self, partition: &str, text: &[u8]) -> u64 {
+        let (offset, length) = self.partition(partition);
+        let bytes = self.file().bytes_at(offset, length.min(64 << 20) as usize).unwrap();
+        let found = bytes.windows(text.len()).position(|window| window == text).expect("the text is there");
+        offset + (found + text.len()) as u64
+    }
+
+    fn size(&self) -> u64 {
+        fs::metadata(&self.raw).unwrap().len()
+    }
+
+    /// Refused with one bit flipped, and accepted with it flipped back.
+    #[track_caller]
+    fn refused(&self, what: &str, at: u64, arguments: &[&str], stage: &str) {
+        println!("{what}: byte {at}");
+        self.flip(at);
+        run(&mut self.verify(arguments)).fails(3, &[&format!("stage={stage} ")]);
+        self.flip(at);
+    }
+}
+
+const WITH_RELEASE: &[&str] = &[];
+const IMAGE_ONLY: &[&str] = &["--image-only"];
+
+#[test]
+fn a_flipped_bit_is_refused_at_the_stage_that_reads_it() {
+    let copy = Copy::new();
+    let start = |name: &str| copy.partition(name).0;
+    let end = copy.size();
+    let line = copy.after("esp", b"module.sig_enforce=");
+    let rows: Vec<(&str, u64, &[&str], &str)> = vec![
+        ("the primary GPT header", SECTOR + 56, WITH_RELEASE, "gpt"),
+        ("an entry of the primary GPT", 2 * SECTOR + 20, WITH_RELEASE, "gpt"),
+        ("the backup GPT header", end - SECTOR + 56, WITH_RELEASE, "gpt"),
+        ("an entry of the backup GPT", end - 33 * SECTOR + 20, WITH_RELEASE, "gpt"),
+        ("the root's superblock", start("root-a") + 1024, WITH_RELEASE, "tree"),
+        ("the root's data", start("root-a") + 20 * 1024 * 1024, IMAGE_ONLY, "tree"),
+        ("the tree's top", start("root-a-verity") + BLOCK, WITH_RELEASE, "tree"),
+        ("the tree's leaves", start("root-a-verity") + 40 * BLOCK, WITH_RELEASE, "tree"),
+        ("the superblock's number of blocks", start("root-a-verity") + 72, WITH_RELEASE, "superblock"),
+        ("the superblock's salt", start("root-a-verity") + 88, WITH_RELEASE, "superblock"),
+        ("the signature", copy.after("root-a-verity-sig", b"\"orlopBootSignature\":\""), WITH_RELEASE, "manifest-signature"),
+        ("the signature's root hash", copy.after("root-a-verity-sig", b"\"rootHash\":\""), WITH_RELEASE, "signature-partition"),
+        ("the manifest's text", copy.after("esp", b"\"class\": \""), IMAGE_ONLY, "manifest-signature"),
+        ("the manifest's text, by the release", copy.after("esp", b"\"class\": \""), WITH_RELEASE, "release-manifest"),
+        ("the manifest's form", copy.after("esp", b"\"class\""), IMAGE_ONLY, "manifest"),
+        ("the UKI's command line", line, IMAGE_ONLY, "uki"),
+        ("the UKI's command line, by the release", line, WITH_RELEASE, "uki"),
+        ("the UKI's stub, by the release", copy.after("esp", b"MZ") + 0x60, WITH_RELEASE, "uki"),
+    ];
+    for (what, at, arguments, stage) in rows {
+        copy.refused(what, at, arguments, stage);
+    }
+    run(&mut copy.verify(WITH_RELEASE)).done();
+}
+
+#[test]
+fn a_table_that_names_other_partitions_is_refused() {
+    let copy = Copy::new();
+    let file = copy.file();
+    let table = read(&file, SECTOR).unwrap();
+    let root = table.gpt.of_type(types::ROOT_X86_64).next().unwrap().number;
+    let change = Change {
+        total_sectors: table.gpt.total_sectors,
+        disk_guid: table.gpt.disk_guid,
+        partition_guids: vec![(root, Guid::from_random([7; 16]))],
+    };
+    apply(&file, &rewrite(&table, SECTOR, &change).unwrap().steps).unwrap();
+    run(&mut copy.verify(IMAGE_ONLY)).fails(3, &["stage=disk "]);
+}
+
+#[test]
+fn an_emptied_signature_partition_is_refused() {
+    let copy = Copy::new();
+    let (offset, length) = copy.partition("root-a-verity-sig");
+    copy.file().write_all_at(&vec![0; length as usize], offset).unwrap();
+    run(&mut copy.verify(IMAGE_ONLY)).fails(3, &["stage=signature-partition "]);
+}
+
+#[test]
+fn an_image_that_was_cut_short_is_refused_everywhere() {
+    let copy = Copy::new();
+    let whole = copy.size();
+    for size in [whole - 1, whole - SECTOR, whole / 2, 300 << 20, 1 << 20, 1024, 513] {
+        copy.file().set_len(size).unwrap();
+        run(&mut copy.verify(WITH_RELEASE)).fails(3, &["stage=gpt ", "copy.raw"]);
+        run(orlop().arg("inspect").arg(&copy.raw)).fails(1, &["copy.raw"]);
+        run(orlop().args(["run", "--direct", "--timeout", "1"]).arg(&copy.raw)).fails(1, &["copy.raw"]);
+    }
+}
+
+#[test]
+fn a_release_manifest_that_is_missing_or_changed_is_refused() {
+    let copy = Copy::new();
+    let release = copy.raw.with_extension("release.json");
+    let signature = copy.raw.with_extension("release.json.sig");
+    let flip = |path: &Path, at: usize| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[at] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    for (path, at) in [(&release, 100), (&release, 0), (&signature, 10)] {
+        flip(path, at);
+        run(&mut copy.verify(WITH_RELEASE)).fails(3, &["stage=release-signature "]);
+        flip(path, at);
+    }
+    run(&mut copy.verify(WITH_RELEASE)).done();
+    for path in [&signature, &release] {
+        fs::remove_file(path).unwrap();
+        run(&mut copy.verify(WITH_RELEASE)).fails(3, &["stage=release-manifest ", "--manifest", "--image-only"]);
+    }
+    assert!(run(&mut copy.verify(IMAGE_ONLY)).done().contains("the image only: no release manifest"));
+    let (file, beside) = (image().with_extension("release.json"), "--manifest");
+    run(copy.verify(WITH_RELEASE).arg(beside).arg(file)).done();
+}
+
+#[test]
+fn another_key_verifies_nothing() {
+    let copy = Copy::new();
+    let verify = |arguments: &[&str]| {
+        let mut command = orlop();
+        command.arg("verify").arg(&copy.raw).arg("--key").arg(copy.desk.public_key()).args(arguments);
+        run(&mut command)
+    };
+    verify(WITH_RELEASE).fails(3, &["stage=release-signature ", "not by this key"]);
+    verify(IMAGE_ONLY).fails(3, &["stage=manifest-signature ", "not by this key"]);
+}

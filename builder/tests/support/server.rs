@@ -1,0 +1,82 @@
+//! A web server on this machine: what it answers to a path, and how much of it arrives.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+
+/// An answer to every request.
+pub enum Answer {
+    /// The whole file.
+    File(Vec<u8>),
+    /// The connection ends after so many bytes of it; what is asked for from there on comes whole.
+    CutOnce(Vec<u8>, usize),
+    /// Not there.
+    NotFound,
+}
+
+/// Lives as long as the test's process.
+pub struct Server {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub fn start(answer: Answer) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let Some((path, from)) = read(&mut BufReader::new(&stream)) else { continue };
+                seen.lock().unwrap().push(path);
+                // The client may be gone already; that is its business.
+                let _ = stream.write_all(&answer.bytes(from));
+            }
+        });
+        Server { address, requests }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.address)
+    }
+
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Answer {
+    fn bytes(&self, from: Option<usize>) -> Vec<u8> {
+        match (self, from) {
+            (Answer::NotFound, _) => b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into(),
+            (Answer::File(file), _) => whole(file, file.len()),
+            (Answer::CutOnce(file, cut), None) => whole(file, *cut),
+            (Answer::CutOnce(file, _), Some(from)) => rest(file, from),
+        }
+    }
+}
+
+const VALIDATOR: &str = "ETag: \"1\"\r\nAccept-Ranges: bytes\r\n";
+
+fn whole(file: &[u8], cut: usize) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{VALIDATOR}Content-Length: {}\r\n\r\n", file.len());
+    [head.as_bytes(), &file[..cut]].concat()
+}
+
+fn rest(file: &[u8], from: usize) -> Vec<u8> {
+    let (last, all, length) = (file.len() - 1, file.len(), file.len() - from);
+    let range = format!("Content-Range: bytes {from}-{last}/{all}\r\nContent-Length: {length}\r\n");
+    let head = format!("HTTP/1.1 206 Partial Content\r\nConnection: close\r\n{VALIDATOR}{range}\r\n");
+    [head.as_bytes(), &file[from..]].concat()
+}
+
+/// Path and first byte of a request.
+fn read(stream: &mut impl BufRead) -> Option<(String, Option<usize>)> {
+    let mut lines = stream.lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+    let path = lines.next()?.split(' ').nth(1)?.trim_start_matches('/').to_owned();
+    let ranges = lines.filter(|line| line.to_ascii_lowercase().starts_with("range: bytes="));
+    let from = ranges.last().and_then(|line| line.split('=').nth(1)?.trim_end_matches('-').parse().ok());
+    Some((path, from))
+}
