@@ -1,0 +1,208 @@
+//! The numbers that Orlop promises, measured now, each beside its peer in the same run: `make bench`.
+//!
+//! A time says something only beside another one of the same machine and hour, so ours and the peer's take turns. A peer that is
+//! not to be had here is named as missing, with the reason. Nothing is a test: a missed number fails nothing.
+
+mod boots;
+mod builds;
+mod formats;
+mod host;
+mod row;
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use boots::{Boot, Debian};
+use builds::Builds;
+use clap::Parser;
+use formats::Pieces;
+use row::{Limit, Measured, Row, Samples, Unit, table};
+use serde_json::{Value, json};
+use tools::{Peers, Tools};
+
+/// Measure Orlop beside its peers.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The definition that is built and booted.
+    #[arg(long, default_value = "images/standalone.toml")]
+    definition: PathBuf,
+    /// The key that signs.
+    #[arg(long, default_value = "out/keys/development-release.key")]
+    key: PathBuf,
+    /// Where the numbers go, as JSON.
+    #[arg(long, default_value = "out/bench.json")]
+    json: PathBuf,
+    /// Boots of each side; 0 leaves them out.
+    #[arg(long, default_value_t = 3)]
+    boots: usize,
+    /// Build everything from nothing too, in a clone with a cache of its own (half an hour).
+    #[arg(long)]
+    cold: bool,
+    /// What `cargo bench` passes.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    // Cargo starts benchmarks in the crate's folder.
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in the repository")?;
+    std::env::set_current_dir(repository)?;
+    let args = Args::parse();
+    let machine = host::describe();
+    eprintln!("bench: {machine}");
+    let cache = orlop::sources::Cache::open()?.folder("peers")?;
+    let cache = cache.parent().context("the cache has a folder")?.to_owned();
+    let work = tempfile::Builder::new().prefix("bench").tempdir_in("out")?;
+    let builds = Builds { definition: &args.definition, key: &args.key, cache: &cache, work: work.path() };
+    let built = builds.image()?;
+    let image = repository.join(built["image"].as_str().context("the build names its image")?);
+    let bench = Bench { args: &args, builds, image, work: work.path(), peers: Peers::in_cache(&cache)?, cache: &cache };
+    let (rows, boots) = bench.measure(&built, repository)?;
+    print!("{}", report(&rows, &boots, &machine));
+    let document = json!({
+        "machine": machine,
+        "rows": rows.iter().map(Row::json).collect::<Vec<_>>(),
+        "boot_phases_ms": boots.last().map(|boot| boot.phases.clone()),
+    });
+    fs::write(&args.json, serde_json::to_vec_pretty(&document)?).context("writing the numbers")?;
+    eprintln!("bench: {}", args.json.display());
+    Ok(())
+}
+
+/// What is measured with.
+struct Bench<'a> {
+    args: &'a Args,
+    builds: Builds<'a>,
+    image: PathBuf,
+    work: &'a Path,
+    peers: Peers,
+    cache: &'a Path,
+}
+
+impl Bench<'_> {
+    fn measure(&self, built: &Value, repository: &Path) -> anyhow::Result<(Vec<Row>, Vec<Boot>)> {
+        let pieces = Pieces::of(&self.image, self.work)?;
+        let tools = self.peers.tools().map_err(|error| format!("{error:#}"));
+        let tree = tools.as_ref().map_err(String::clone).and_then(|tools| said(pieces.extract(tools)));
+        let mut rows = Vec::new();
+        let boots = self.boots(&tree, &mut rows);
+        sizes(built, &boots, &pieces, &tools, &mut rows);
+        note("verity tree, ESP");
+        verity(&pieces, &mut rows);
+        let (ours, peer) = pieces.esp(256);
+        let peer = Some(("mkfs.vfat + mtools", peer));
+        rows.push(Row {
+            what: "ESP with the UKI",
+            unit: Unit::Seconds,
+            ours,
+            peer,
+            must: Limit::None,
+            aim: Limit::None,
+        });
+        self.builds(tools.as_ref(), &tree, &mut rows);
+        if self.args.cold {
+            note("cold build");
+            self.builds.cold(repository)?;
+        }
+        let (must, aim) = (Limit::AtMost(25.0 * 60.0), Limit::AtMost(12.0 * 60.0));
+        let ours = self.builds.last_cold();
+        rows.push(Row { what: "cold `make image`", unit: Unit::Seconds, ours, peer: None, must, aim });
+        Ok((rows, boots))
+    }
+
+    /// Boots of both, in turns.
+    fn boots(&self, tree: &Result<PathBuf, String>, rows: &mut Vec<Row>) -> Vec<Boot> {
+        let debian = tree.clone().and_then(|tree| {
+            let modules = self.args.definition.with_extension("go");
+            said(Debian::make(&self.peers, &tree, self.cache, &modules))
+        });
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for round in 1..=self.args.boots {
+            note(&format!("boot {round} of {}", self.args.boots));
+            ours.push(said(boots::ours(&self.image, self.work)));
+            theirs.push(debian.as_ref().map_err(String::clone).and_then(|debian| said(debian.boot(self.work))));
+        }
+        let times = |boots: &[Result<Boot, String>], pick: fn(&Boot) -> f64| -> Measured {
+            let times: Result<Vec<f64>, String> = boots
+                .iter()
+                .map(|boot| Ok(pick(boot.as_ref()?)))
+                .collect::<Result<_, &String>>()
+                .map_err(String::clone);
+            times.and_then(Samples::of)
+        };
+        let mut row = |what, pick: fn(&Boot) -> f64, must: f64, aim: f64| {
+            let peer = Some(("Debian 13, systemd", times(&theirs, pick)));
+            let (must, aim) = (Limit::OfPeer(must), Limit::OfPeer(aim));
+            rows.push(Row { what, unit: Unit::Seconds, ours: times(&ours, pick), peer, must, aim });
+        };
+        row("kernel start → kubelet healthy", |boot| boot.healthy, 1.0 / 2.0, 1.0 / 4.0);
+        row("kernel start → first pod running", |boot| boot.pod, 1.0 / 2.0, 1.0 / 3.0);
+        ours.into_iter().flatten().collect()
+    }
+
+    fn builds(&self, tools: Result<&Tools, &String>, tree: &Result<PathBuf, String>, rows: &mut Vec<Row>) {
+        note("tree to image");
+        let tools = tools.map_err(String::clone);
+        let both = tools.and_then(|tools| Ok((tools, tree.as_ref().map_err(String::clone)?)));
+        let (tools, tree) = match both {
+            Ok((tools, tree)) => (Ok(tools), tree.as_path()),
+            Err(error) => (Err(error), Path::new("")),
+        };
+        let (ours, peer) = self.builds.from_tree(tools, tree);
+        let peer = Some(("mkosi 25", peer));
+        let (must, aim) = (Limit::OfPeer(1.0), Limit::OfPeer(1.0 / 5.0));
+        rows.push(Row { what: "tree → complete image", unit: Unit::Seconds, ours, peer, must, aim });
+        let (must, aim) = (Limit::AtMost(0.5), Limit::AtMost(0.3));
+        let ours = self.builds.again();
+        rows.push(Row { what: "rebuild, nothing changed", unit: Unit::Seconds, ours, peer: None, must, aim });
+    }
+}
+
+fn sizes(built: &Value, boots: &[Boot], pieces: &Pieces, tools: &Result<Tools, String>, rows: &mut Vec<Row>) {
+    let number = |value: &Value| value.as_f64().map_or(Err("the build does not say".into()), Samples::exact);
+    let mut row = |what, ours, peer, must, aim| {
+        let (must, aim) = (Limit::AtMost(must), Limit::AtMost(aim));
+        rows.push(Row { what, unit: Unit::Bytes, ours, peer, must, aim });
+    };
+    row("root image", number(&built["root"]["root_bytes"]), None, 55e6, 50e6);
+    row("init binary", number(&built["init_bytes"]), None, 1.5e6, 0.8e6);
+    let resident = boots.iter().filter_map(|boot| boot.resident).collect();
+    let (must, aim) = (3.0 * 1048576.0, 1.5 * 1048576.0);
+    row("init, resident memory when ready", Samples::of(resident), None, must, aim);
+    let ukify = tools.as_ref().map_err(String::clone).and_then(|tools| said(pieces.ukify(tools)));
+    let ukify = ukify.and_then(|bytes| Samples::exact(bytes as f64));
+    row("UKI", Samples::exact(pieces.uki_bytes() as f64), Some(("ukify", ukify)), 14e6, 12.5e6);
+}
+
+fn verity(pieces: &Pieces, rows: &mut Vec<Row>) {
+    let (ours, peer) = pieces.verity();
+    // The aim is the time that the hashes alone take on all cores; a tenth more is the same.
+    let aim = pieces.hash_limit().map_or(Limit::None, |seconds| Limit::AtMost(seconds * 1.1));
+    let peer = Some(("veritysetup", peer));
+    rows.push(Row { what: "verity tree", unit: Unit::Seconds, ours, peer, must: Limit::OfPeer(1.0 / 2.5), aim });
+}
+
+/// The table, and what the time of the last boot went to.
+fn report(rows: &[Row], boots: &[Boot], machine: &Value) -> String {
+    let mut text = table(rows);
+    if let Some(boot) = boots.last() {
+        text.push_str("\nphase of the last boot | done at ms | took ms\n");
+        let mut before = 0;
+        for (name, ms) in &boot.phases {
+            text.push_str(&format!("{name} | {ms} | {}\n", ms - before));
+            before = *ms;
+        }
+    }
+    text.push_str(&format!("\n{machine}\n"));
+    text
+}
+
+fn said<T>(result: anyhow::Result<T>) -> Result<T, String> {
+    result.map_err(|error| format!("{error:#}"))
+}
+
+fn note(text: &str) {
+    eprintln!("bench: {text}");
+}
