@@ -93,7 +93,8 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
 
 fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     // A transparent error stands in the chain in place of what it wraps.
-    let definition = |error: &ProjectError| matches!(error, ProjectError::Definition(_) | ProjectError::Unreadable { .. });
+    let definition =
+        |error: &ProjectError| matches!(error, ProjectError::Definition(_) | ProjectError::Unreadable { .. });
     cause.is::<Usage>() || cause.is::<Mistake>() || cause.downcast_ref().is_some_and(definition)
 }
 

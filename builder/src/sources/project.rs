@@ -78,8 +78,8 @@ impl Project {
     pub fn lockfile(&self) -> Result<Lockfile, ProjectError> {
         let path = self.lock_path();
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| ProjectError::NoLock { path: name.clone(), source })?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| ProjectError::NoLock { path: name.clone(), source })?;
         let lockfile = lockfile::parse(&name, &text)?;
         lockfile.belongs_to(&name, self.definition(), &self.request())?;
         Ok(lockfile)

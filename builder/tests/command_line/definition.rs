@@ -33,7 +33,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("a partition too small", "[partitions]\nesp_mib = 10", &["mine.toml:4", "10 MiB is too small", "64"]),
     ("a partition of nothing", "[partitions]\nroot_mib = 0", &["mine.toml:4", "0 MiB is too small"]),
     ("an unknown base", "[static_pods]\nhello = 3", &["mine.toml:4", "string"]),
-    ("a kernel argument that starts something", "kernel.command_line = [\"gpt\", \"panic=10\", \"init=/x\"]", &["init=/x"]),
+    (
+        "a kernel argument that starts something",
+        "kernel.command_line = [\"gpt\", \"panic=10\", \"init=/x\"]",
+        &["init=/x"],
+    ),
 ];
 
 #[test]

@@ -80,7 +80,8 @@ fn another_file_is_refused_and_not_kept() {
     other[0] ^= 1;
     let (desk, server) = (Desk::new(), Server::start(Answer::File(other.clone())));
     let (expected, got) = (hash(FILE), hash(&other));
-    let says = ["input `release`", &expected, &got, "/pool/release.bin", "nothing was kept", "orlop lock --update release"];
+    let says =
+        ["input `release`", &expected, &got, "/pool/release.bin", "nothing was kept", "orlop lock --update release"];
     build(&desk, &server, "url", &[]).fails(1, &says);
     assert!(names(&desk.path("cache/sha256")).is_empty() && names(&desk.path("cache/partial")).is_empty());
     assert_eq!(server.requests().len(), 1, "a wrong file is no passing failure: asked again");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use orlop::formats::gpt::{Partition, Plan, write};
+use orlop_chain::Guid;
 use orlop_chain::gpt::types;
 
 use crate::support::{Desk, orlop, run};
@@ -55,10 +56,10 @@ fn blank_disk(desk: &Desk) -> PathBuf {
     let file = std::fs::File::options().write(true).read(true).open(&path).unwrap();
     let sectors = 8 * 2048;
     file.set_len(sectors * 512).unwrap();
-    let guid = "7b1c6a2e-0f4d-8c3a-9b2f-1a2b3c4d5e6f".parse().unwrap();
+    let [disk_guid, guid] = [1, 2].map(|number| Guid::from_random([number; 16]));
     let (type_guid, name) = (types::ESP, "esp".to_owned());
     let esp = Partition { type_guid, guid, first: 2048, last: 4095, attributes: 0, name };
-    write(&Plan { disk_guid: guid, total_sectors: sectors, partitions: vec![esp] }, &file).unwrap();
+    write(&Plan { disk_guid, total_sectors: sectors, partitions: vec![esp] }, &file).unwrap();
     path
 }
 
@@ -88,7 +89,8 @@ fn without_qemu_or_firmware_the_next_step_is_named() {
 fn arguments_of_run_that_do_not_fit_are_wrong_usage() {
     let desk = Desk::new();
     let disk = blank_disk(&desk);
-    run(boot(&disk).args(["--until", "sunrise"])).fails(2, &["`--until sunrise`", "`healthy`, `pod NAME` or `poweroff`"]);
+    run(boot(&disk).args(["--until", "sunrise"]))
+        .fails(2, &["`--until sunrise`", "`healthy`, `pod NAME` or `poweroff`"]);
     run(boot(&disk).args(["--until", "pod"])).fails(2, &["pod's name"]);
     run(boot(&disk).args(["--memory", "much"])).fails(2, &["want a size such as 512M"]);
     run(boot(&disk).args(["--direct", "--firmware"])).fails(2, &["cannot be used with"]);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use orlop::tree::{Content, Node, Tree, audit, check_budgets, collect, measure};
 use orlop::sources::{Produced, ProducedFile, ProducedKind, Project, hash};
+use orlop::tree::{Content, Node, Tree, audit, check_budgets, collect, measure};
 use orlop_config::definition::{Budgets, Definition};
 
 use crate::support::Desk;

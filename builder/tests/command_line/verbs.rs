@@ -19,7 +19,9 @@ fn every_verbs_help_has_an_example_of_it() {
 
 #[test]
 fn wrong_usage_is_status_2() {
-    for arguments in [&["bild"][..], &[], &["build"], &["build", "x.toml"], &["verify", "x.raw"], &["inspect", "a", "b"]] {
+    for arguments in
+        [&["bild"][..], &[], &["build"], &["build", "x.toml"], &["verify", "x.raw"], &["inspect", "a", "b"]]
+    {
         let outcome = run(orlop().args(arguments));
         assert_eq!(outcome.status, Some(2), "{arguments:?}: {}", outcome.stderr);
         assert!(outcome.stdout.is_empty() && outcome.stderr.contains("Usage"), "{}", outcome.stderr);

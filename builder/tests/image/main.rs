@@ -3,8 +3,8 @@
 //! of somebody's own, far from this repository.
 
 mod compare;
-mod outside;
 mod output;
+mod outside;
 mod reproducible;
 mod shared_cache;
 mod tampered;

@@ -50,12 +50,25 @@ fn limits_of_the_definition_are_named_by_how_much() {
 }
 
 #[test]
+fn a_go_module_that_is_not_the_locked_one_is_refused() {
+    let desk = Desk::new();
+    let definition = desk.copy_of_standalone("");
+    let module = desk.path("images/standalone.go/cni/go.mod");
+    let text = fs::read_to_string(&module).unwrap();
+    fs::write(&module, format!("{text}\n// altered\n")).unwrap();
+    let says = ["standalone.go/cni", "go.mod and go.sum have SHA-256", "the lockfile says", "orlop lock"];
+    run(desk.warm_build(&definition).arg("--offline")).fails(1, &says);
+    fs::remove_file(&module).unwrap();
+    run(desk.warm_build(&definition).arg("--offline")).fails(1, &["cni/go.mod is missing", "orlop lock"]);
+    desk.nothing_built();
+}
+
+#[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let desk = Desk::new();
     let file = desk.file("file", "");
     for out in [file.clone(), file.join("below"), "/proc/orlop".into(), "/dev/null".into()] {
-        let mut build = desk.warm_build(&workspace().join("images/standalone.toml"));
-        build.arg("--out").arg(&out);
+        let mut build = desk.warm_build_into(&workspace().join("images/standalone.toml"), &out);
         let name = out.display().to_string();
         run(&mut build).fails(1, &[&name, "choose another folder with --out"]);
     }
@@ -100,8 +113,8 @@ fn a_read_only_folder_is_named() {
 
 /// A build into `out` with a cache that lacks what the last steps make.
 fn fresh_build(desk: &Desk, out: &str) -> Command {
-    let mut build = desk.build(&workspace().join("images/standalone.toml"));
-    build.arg("--out").arg(desk.path(out)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut build = desk.warm_build_into(&workspace().join("images/standalone.toml"), &desk.path(out));
+    build.env("ORLOP_CACHE", desk.path("cache")).stdout(Stdio::piped()).stderr(Stdio::piped());
     build
 }
 

@@ -23,10 +23,10 @@ fn elsewhere(desk: &Desk, cache: &Path) -> PathBuf {
     // rustup finds the pinned toolchain by the user's home: that it does is the machine's affair.
     let home = PathBuf::from(std::env::var_os("HOME").unwrap());
     let of_the_user = |name: &str, default: &str| std::env::var_os(name).map_or(home.join(default), PathBuf::from);
-    let build = desk.warm_build(&definition);
+    let build = desk.warm_build_into(&definition, &out);
     let mut command = Command::new("sh");
     command.args(["-c", "umask 077 && exec \"$0\" \"$@\""]).arg(build.get_program()).args(build.get_args());
-    command.arg("--out").arg(&out).args(["--jobs", "3"]).current_dir(desk.path("somewhere"));
+    command.args(["--jobs", "3"]).current_dir(desk.path("somewhere"));
     command.env("RUSTUP_HOME", of_the_user("RUSTUP_HOME", ".rustup"));
     command.env("CARGO_HOME", of_the_user("CARGO_HOME", ".cargo"));
     command.env("ORLOP_CACHE", cache).env("HOME", desk.path("home")).env("TMPDIR", desk.path("temporary"));
@@ -34,7 +34,11 @@ fn elsewhere(desk: &Desk, cache: &Path) -> PathBuf {
     command.env("USER", "somebody").env("LOGNAME", "somebody").env("HOSTNAME", "elsewhere");
     // What a user's own settings could do to compilers and linkers.
     command.env("RUSTFLAGS", "-Cdebuginfo=2").env("CARGO_BUILD_TARGET", "wasm32-unknown-unknown");
-    command.env("GOFLAGS", "-tags=wrong").env("CGO_CFLAGS", "-O0").env("CC", "false").env("LD_LIBRARY_PATH", "/nowhere");
+    command
+        .env("GOFLAGS", "-tags=wrong")
+        .env("CGO_CFLAGS", "-O0")
+        .env("CC", "false")
+        .env("LD_LIBRARY_PATH", "/nowhere");
     run(&mut command).done();
     out
 }

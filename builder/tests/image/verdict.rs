@@ -7,11 +7,22 @@ use crate::support::{Desk, image, image_key, orlop, run, workspace};
 #[test]
 fn inspect_shows_partitions_sections_versions_and_files() {
     let inspection = run(orlop().args(["inspect", "--json"]).arg(image())).json();
-    let names: Vec<&str> = inspection["partitions"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
-    let all = ["esp", "root-a", "root-a-verity", "root-a-verity-sig", "root-b", "root-b-verity", "root-b-verity-sig", "state"];
+    let names: Vec<&str> =
+        inspection["partitions"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    let all = [
+        "esp",
+        "root-a",
+        "root-a-verity",
+        "root-a-verity-sig",
+        "root-b",
+        "root-b-verity",
+        "root-b-verity-sig",
+        "state",
+    ];
     assert_eq!(names, all);
     assert_eq!(inspection["damage"], Value::Null);
-    let sections: Vec<&str> = inspection["uki"].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap()).collect();
+    let sections: Vec<&str> =
+        inspection["uki"].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap()).collect();
     for section in [".osrel", ".cmdline", ".uname", ".initrd", ".linux", ".sbat"] {
         assert!(sections.contains(&section), "{sections:?}");
     }
@@ -35,7 +46,8 @@ fn verify_names_every_stage_that_passed() {
         run(&mut command).json()
     };
     let verdict = verify(&[]);
-    let stages: Vec<&str> = verdict["passed"].as_array().unwrap().iter().map(|row| row["stage"].as_str().unwrap()).collect();
+    let stages: Vec<&str> =
+        verdict["passed"].as_array().unwrap().iter().map(|row| row["stage"].as_str().unwrap()).collect();
     let all = [
         "gpt",
         "release-signature",

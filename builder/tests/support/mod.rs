@@ -128,8 +128,13 @@ impl Desk {
 
     /// The same with the user's cache.
     pub fn warm_build(&self, definition: &Path) -> Command {
+        self.warm_build_into(definition, &self.path("out"))
+    }
+
+    /// The same into another folder.
+    pub fn warm_build_into(&self, definition: &Path, out: &Path) -> Command {
         let mut command = orlop();
-        command.arg("build").arg(definition).arg("--key").arg(self.key()).arg("--out").arg(self.path("out"));
+        command.arg("build").arg(definition).arg("--key").arg(self.key()).arg("--out").arg(out);
         command
     }
 
