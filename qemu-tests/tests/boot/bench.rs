@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -228,24 +229,49 @@ impl Booted {
 
 /// Asks `debugfs` about the state filesystem of a raw disk: `command` as its manual has it.
 pub fn debugfs(disk: &Path, command: &str) -> Result<String> {
-    debugfs_with(disk, &["-R", command])
-}
-
-/// The same for commands that write.
-pub fn debugfs_write(disk: &Path, command: &str) -> Result<String> {
-    debugfs_with(disk, &["-w", "-R", command])
-}
-
-fn debugfs_with(disk: &Path, arguments: &[&str]) -> Result<String> {
     let offset = Image::open(disk)?.partition("state")?.offset;
-    let path = ["/usr/sbin/debugfs", "/sbin/debugfs"].into_iter().find(|path| Path::new(path).is_file());
-    let path = path.context("debugfs is not installed; `make setup` installs it (Debian: apt install e2fsprogs)")?;
-    let output = Command::new(path).args(arguments).arg(format!("{}?offset={offset}", disk.display())).output()?;
+    e2fsprogs("debugfs", &["-R", command], &format!("{}?offset={offset}", disk.display()))
+}
+
+/// Replays the journal of a filesystem in a file of its own, as the next mount would, and checks it.
+pub fn fsck(filesystem: &Path) -> Result<()> {
+    e2fsprogs("e2fsck", &["-f", "-p"], &filesystem.display().to_string()).map(drop)
+}
+
+/// Changes a filesystem in a file of its own.
+pub fn debugfs_write(filesystem: &Path, command: &str) -> Result<()> {
+    e2fsprogs("debugfs", &["-w", "-R", command], &filesystem.display().to_string()).map(drop)
+}
+
+fn e2fsprogs(program: &str, arguments: &[&str], filesystem: &str) -> Result<String> {
+    let path =
+        ["/usr/sbin", "/sbin"].map(|folder| Path::new(folder).join(program)).into_iter().find(|path| path.is_file());
+    let missing = || format!("{program} is not installed; `make setup` installs it (Debian: apt install e2fsprogs)");
+    let output = Command::new(path.with_context(missing)?).args(arguments).arg(filesystem).output()?;
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    // The first line on standard error is its version; it exits with 0 whatever happens.
-    let complaint = error.lines().skip(1).collect::<Vec<_>>().join("\n");
-    ensure!(output.status.success() && complaint.is_empty(), "debugfs {arguments:?}: {complaint}");
+    // debugfs exits with 0 whatever happens, and begins with its version; e2fsck exits with 1 when it mended something.
+    let complaint: Vec<&str> = error.lines().filter(|line| !line.starts_with(&format!("{program} 1."))).collect();
+    let done = matches!(output.status.code(), Some(0 | 1));
+    ensure!(done && complaint.is_empty(), "{program} {arguments:?}: {} {complaint:?} {out}", output.status);
     Ok(out.into_owned())
+}
+
+/// Copies a partition of a raw disk into a file of its own.
+pub fn take_partition(disk: &Path, name: &str, file: &Path) -> Result<()> {
+    let partition = Image::open(disk)?.partition(name)?.clone();
+    let mut from = open(disk)?;
+    from.seek(SeekFrom::Start(partition.offset))?;
+    std::io::copy(&mut from.take(partition.length), &mut File::create(file)?)?;
+    Ok(())
+}
+
+/// Copies it back.
+pub fn put_partition(disk: &Path, name: &str, file: &Path) -> Result<()> {
+    let partition = Image::open(disk)?.partition(name)?.clone();
+    let mut to = open(disk)?;
+    to.seek(SeekFrom::Start(partition.offset))?;
+    std::io::copy(&mut File::open(file)?.take(partition.length), &mut to)?;
+    Ok(())
 }
 
 /// Opens a raw disk to read and write.

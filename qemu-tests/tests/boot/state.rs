@@ -8,7 +8,7 @@ use orlop_machine::image::Image;
 use orlop_machine::{Disk, Format, within};
 use serde_json::json;
 
-use crate::bench::{Bench, Built, STATE, boot, debugfs, debugfs_write, open};
+use crate::bench::{Bench, Built, STATE, boot, debugfs, debugfs_write, fsck, open, put_partition, take_partition};
 
 /// Where ext4's superblock lies, and its magic number in it.
 const SUPERBLOCK: u64 = 1024;
@@ -41,11 +41,16 @@ fn a_damaged_state_is_made_anew_where_the_image_says_so() -> Result<()> {
 fn a_state_of_another_image_is_refused_by_name() -> Result<()> {
     let bench = Bench::new(Built::Standalone)?;
     let disk = with_state(&bench)?;
-    let record = debugfs(&disk, "cat /lib/orlop/state.json")?.replace("standalone", "other-image");
+    let state = bench.file("state.ext4");
+    take_partition(&disk, "state", &state)?;
+    fsck(&state)?;
+    put_partition(&disk, "state", &state)?;
+    let record = debugfs(&disk, "cat /lib/orlop/state.json")?;
     let file = bench.file("state.json");
-    std::fs::write(&file, record)?;
-    debugfs_write(&disk, "rm /lib/orlop/state.json")?;
-    debugfs_write(&disk, &format!("write {} /lib/orlop/state.json", file.display()))?;
+    std::fs::write(&file, record.replace("standalone", "other-image"))?;
+    debugfs_write(&state, "rm /lib/orlop/state.json")?;
+    debugfs_write(&state, &format!("write {} /lib/orlop/state.json", file.display()))?;
+    put_partition(&disk, "state", &state)?;
     let machine = boot(&bench.machine(Disk::image(&disk)))?;
     let reason = machine.refused("state")?;
     assert!(reason.contains("other-image"), "{reason}");
@@ -73,7 +78,7 @@ fn with_state(bench: &Bench) -> Result<PathBuf> {
     let disk = bench.kept("first.qcow2", None)?;
     let machine = boot(&bench.machine(disk.clone()))?;
     machine.phase("state", STATE)?;
-    // Past the journal's commit interval nothing is asked for: the record is synced before the phase ends.
+    // No time for the journal's next commit: what the phase promises is on the disk when it ends.
     machine.qmp("quit", json!({}))?;
     machine.wait_exit(within(30))?;
     drop(machine);
