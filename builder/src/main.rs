@@ -3,9 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use nix::sys::stat::{Mode, umask};
 use orlop::cli::{self, Cli};
 
 fn main() -> ExitCode {
+    // Tools put it into what they make (mkfs.erofs into the inode that holds the fragments), and the same inputs
+    // must give the same bytes. What is secret says so by its own mode.
+    umask(Mode::from_bits_truncate(0o022));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

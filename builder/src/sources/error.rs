@@ -27,7 +27,7 @@ impl Display for Gone {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or folder.
-    #[error("{what}: {source}")]
+    #[error("{what}: {source}{}", room(source))]
     Io {
         /// What was tried, with its path.
         what: String,
@@ -117,6 +117,16 @@ pub enum Error {
 
 fn list(gone: &[Gone]) -> String {
     gone.iter().map(Gone::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// All that is written here goes into the cache.
+fn room(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room there, or name a folder elsewhere with ORLOP_CACHE"
+        }
+        _ => "",
+    }
 }
 
 impl Error {

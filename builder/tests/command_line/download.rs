@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use orlop::sources::{Project, hash};
 use orlop_config::lockfile::{Input, Lockfile, render};
 
 use crate::support::server::{Answer, Server};
-use crate::support::{Desk, Outcome, names, run};
+use crate::support::{Desk, Outcome, names, run, run_on};
 
-const FILE: &[u8] = b"a release file of somebody's, long enough to be cut in two\n";
+/// More than a few blocks, and nothing that a tar or a package would be.
+const FILE: &[u8] = &[b'x'; 20_000];
 
 /// A definition whose only locked download is `release.bin`.
 fn definition(desk: &Desk, server: &Server, kind: &str) -> PathBuf {
@@ -50,13 +52,16 @@ fn definition(desk: &Desk, server: &Server, kind: &str) -> PathBuf {
 }
 
 fn build(desk: &Desk, server: &Server, kind: &str, arguments: &[&str]) -> Outcome {
-    let definition = definition(desk, server, kind);
-    let mut command = desk.build(&definition);
-    command.env("ORLOP_DEBIAN_MIRROR", server.url("").trim_end_matches('/')).env_remove("http_proxy");
-    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
-    let outcome = run(command.args(arguments));
+    let outcome = run(command(desk, server, kind).args(arguments));
     desk.nothing_built();
     outcome
+}
+
+fn command(desk: &Desk, server: &Server, kind: &str) -> Command {
+    let mut command = desk.build(&definition(desk, server, kind));
+    command.env("ORLOP_DEBIAN_MIRROR", server.url("").trim_end_matches('/')).env_remove("http_proxy");
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    command
 }
 
 /// What the build misses once the download is there.
@@ -125,4 +130,11 @@ fn a_damaged_file_of_the_cache_is_fetched_again() {
     let outcome = build(&desk, &server, "url", &[]);
     outcome.fails(1, &["in the cache is damaged", NEXT]);
     assert_eq!(std::fs::read(place).unwrap(), FILE);
+}
+
+#[test]
+fn a_full_disk_below_the_cache_is_named() {
+    let (desk, server) = (Desk::new(), Server::start(Answer::File(FILE.into())));
+    let (outcome, _) = run_on(&desk, "cache", "size=8k", &command(&desk, &server, "url"));
+    outcome.fails(1, &["/cache/partial/", "No space left on device", "make room", "ORLOP_CACHE"]);
 }

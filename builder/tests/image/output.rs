@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::shared_cache::share;
-use crate::support::{Desk, Outcome, names, orlop, run, workspace};
+use crate::support::{Desk, Outcome, names, orlop, run, run_on, workspace};
 
 const MADE: [&str; 7] = [
     "standalone.build.json",
@@ -79,18 +79,7 @@ fn a_folder_that_cannot_be_made_is_named() {
 /// what it left there.
 fn build_on(desk: &Desk, options: &str) -> (Outcome, String) {
     let build = desk.warm_build(&workspace().join("images/standalone.toml"));
-    let (out, left) = (desk.path("out"), desk.path("left"));
-    fs::create_dir_all(&out).unwrap();
-    let script = "mount -t tmpfs -o \"$1\" none \"$2\" || exit 99; out=$2; left=$3; shift 3; \"$@\"; status=$?
-                  ls -A \"$out\" > \"$left\"; exit $status";
-    let mut command = Command::new("unshare");
-    // Root of a container may mount in a mount namespace, but make no user namespace; others the other way round.
-    command.args(if nix::unistd::geteuid().is_root() { &["-m"][..] } else { &["-Urm"] });
-    command.args(["sh", "-c", script, "sh", options]).arg(out).arg(&left);
-    command.arg(build.get_program()).args(build.get_args());
-    let outcome = run(&mut command);
-    assert_ne!(outcome.status, Some(99), "a small file system for the test: {}", outcome.stderr);
-    (outcome, fs::read_to_string(left).unwrap())
+    run_on(desk, "out", options, &build)
 }
 
 #[test]

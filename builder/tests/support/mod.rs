@@ -155,6 +155,29 @@ impl Desk {
     }
 }
 
+/// Runs a command where a file system of its own is mounted at a folder of the desk with these options: what it said,
+/// and what it left there.
+pub fn run_on(desk: &Desk, folder: &str, options: &str, command: &Command) -> (Outcome, String) {
+    let (folder, left) = (desk.path(folder), desk.path("left"));
+    fs::create_dir_all(&folder).unwrap();
+    let script = "mount -t tmpfs -o \"$1\" none \"$2\" || exit 99; at=$2; left=$3; shift 3; \"$@\"; status=$?
+                  ls -A \"$at\" > \"$left\"; exit $status";
+    let mut outer = Command::new("unshare");
+    // Root of a container may mount in a mount namespace, but make no user namespace; others the other way round.
+    outer.args(if nix::unistd::geteuid().is_root() { &["-m"][..] } else { &["-Urm"] });
+    outer.args(["sh", "-c", script, "sh", options]).arg(folder).arg(&left);
+    outer.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    let outcome = run(&mut outer);
+    assert_ne!(outcome.status, Some(99), "no small file system for the test: {}", outcome.stderr);
+    (outcome, fs::read_to_string(left).unwrap())
+}
+
 /// The names in a folder, hidden ones too; none where there is no folder.
 pub fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
