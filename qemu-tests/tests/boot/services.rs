@@ -4,7 +4,7 @@ use anyhow::Result;
 use orlop_machine::{Event, within};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Built};
+use crate::bench::{Bench, Built, HEALTHY};
 use crate::probe::Probed;
 
 /// Seconds until a killed service must be healthy again.
@@ -17,6 +17,8 @@ fn killed_services_come_back_and_pods_do_not_notice() -> Result<()> {
     let bench = Bench::new(Built::Probe)?;
     let node = Probed::boot(&bench, bench.throw_away())?;
     node.0.healthy_with_pod("hello")?;
+    // Until then a second process of the init binary loads modules, and would be hit by signals to that name.
+    node.0.wait_event("ready", within(HEALTHY), |event| matches!(event, Event::Ready { .. }))?;
     let hello = node.pid("hello")?;
     for service in ["kubelet", "containerd"] {
         let before = node.pid(service)?;
