@@ -71,7 +71,7 @@ run: image ## boot it in QEMU until kubelet is healthy and its pod runs
 # the one line that stands last.
 define run-tests
 	@mkdir -p out; status=0; \
-	$(CARGO) test --locked --workspace --no-fail-fast --features $(1) 2>&1 | tee out/test.log || status=$$?; \
+	RUST_BACKTRACE=0 $(CARGO) test --locked --workspace --no-fail-fast --features $(1) 2>&1 | tee out/test.log || status=$$?; \
 	$(2) \
 	awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "%d passed, %d failed\n", passed, failed }' out/test.log; \
 	exit $$status
@@ -91,9 +91,13 @@ test-slow: lint test-images ## the long rounds
 .PHONY: lint
 lint: setup $(DENY) ## formatting, clippy, licences
 	@$(CARGO) fmt --all --check
-	@$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
+	@$(CARGO) clippy --locked --quiet --workspace --all-targets --features orlop/image,orlop/slow,orlop-machine/slow -- -D warnings
 	@$(DENY) --log-level warn check licenses bans sources
 
 $(DENY):
 	@echo "setup: cargo install cargo-deny (once, into $(CACHE)/tools)"
 	@$(CARGO) install cargo-deny --quiet --locked --debug --no-default-features --version 0.20.2 --root $(CACHE)/tools/cargo-deny-0.20.2
+
+.PHONY: bench
+bench: test-images ## the numbers of docs/performance.md, measured now, beside their peers
+	@$(CARGO) bench --locked --quiet -p orlop --bench peers --profile dev
