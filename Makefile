@@ -98,6 +98,11 @@ $(DENY):
 	@echo "setup: cargo install cargo-deny (once, into $(CACHE)/tools)"
 	@$(CARGO) install cargo-deny --quiet --locked --debug --no-default-features --version 0.20.2 --root $(CACHE)/tools/cargo-deny-0.20.2
 
+# The peers' tools come from a Debian 13 of their own, kept in the cache; without root they are named as missing.
 .PHONY: bench
-bench: test-images ## the numbers of docs/performance.md, measured now, beside their peers
-	@$(CARGO) bench --locked --quiet -p orlop --bench peers --profile dev
+bench: image ## the promised numbers beside their peers, into out/bench.json (BENCH=--cold: a cold build too)
+	@if ! command -v mmdebstrap >/dev/null && [[ $$(id -u) == 0 ]]; then \
+	  echo "bench: apt-get install mmdebstrap"; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mmdebstrap >/dev/null; \
+	fi
+	@$(CARGO) bench --locked --quiet -p orlop --bench peers --profile dev -- $(BENCH)

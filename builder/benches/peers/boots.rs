@@ -137,8 +137,8 @@ fn ctr(peers: &Peers, cache: &Path, modules: &Path) -> anyhow::Result<PathBuf> {
     }
     let mut go = std::process::Command::new(toolchain(cache)?);
     go.current_dir(work.path()).args(["build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o"]).arg(&ctr);
-    go.arg("github.com/containerd/containerd/v2/cmd/ctr");
-    go.args(["-tags", "no_btrfs,no_zfs,no_devmapper,no_tracing"]).env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
+    go.args(["-tags", "no_btrfs,no_zfs,no_devmapper,no_tracing", "github.com/containerd/containerd/v2/cmd/ctr"]);
+    go.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
     go.env("GOMODCACHE", cache.join("go/mod")).env("GOCACHE", cache.join("go/build")).env("GOFLAGS", "");
     run(&mut go)?;
     Ok(ctr)

@@ -59,7 +59,7 @@ impl Builds<'_> {
 
     /// From the tree to a complete image: ours with a cache that has every component and no root; mkosi from the
     /// root's files and a finished UKI, which spares it the making of one.
-    pub fn from_tree(&self, tools: Result<&Tools, String>, tree: &Path) -> (Measured, Measured) {
+    pub fn tree_to_image(&self, tools: Result<&Tools, String>, tree: &Path) -> (Measured, Measured) {
         let (cache, out) = (self.work.join("cache"), self.work.join("fresh"));
         let mut ours = || {
             self.cache_without_roots(&cache)?;

@@ -150,7 +150,7 @@ impl Bench<'_> {
             Ok((tools, tree)) => (Ok(tools), tree.as_path()),
             Err(error) => (Err(error), Path::new("")),
         };
-        let (ours, peer) = self.builds.from_tree(tools, tree);
+        let (ours, peer) = self.builds.tree_to_image(tools, tree);
         let peer = Some(("mkosi 25", peer));
         let (must, aim) = (Limit::OfPeer(1.0), Limit::OfPeer(1.0 / 5.0));
         rows.push(Row { what: "tree → complete image", unit: Unit::Seconds, ours, peer, must, aim });
