@@ -64,7 +64,8 @@ fn main() -> anyhow::Result<()> {
     let document = json!({
         "machine": machine,
         "rows": rows.iter().map(Row::json).collect::<Vec<_>>(),
-        "boot_phases_ms": boots.last().map(|boot| boot.phases.clone()),
+        "boot_phases_ms": boots.middle().map(|boot| &boot.phases),
+        "failed_boots": boots.failed,
     });
     fs::write(&args.json, serde_json::to_vec_pretty(&document)?).context("writing the numbers")?;
     eprintln!("bench: {}", args.json.display());
@@ -81,14 +82,29 @@ struct Bench<'a> {
     cache: &'a Path,
 }
 
+/// What became of the boots.
+struct Boots {
+    /// Ours, the quickest first.
+    ours: Vec<Boot>,
+    /// Whose failed, and why.
+    failed: Vec<String>,
+}
+
+impl Boots {
+    /// The middle one of ours.
+    fn middle(&self) -> Option<&Boot> {
+        self.ours.get(self.ours.len() / 2)
+    }
+}
+
 impl Bench<'_> {
-    fn measure(&self, built: &Value, repository: &Path) -> anyhow::Result<(Vec<Row>, Vec<Boot>)> {
+    fn measure(&self, built: &Value, repository: &Path) -> anyhow::Result<(Vec<Row>, Boots)> {
         let pieces = Pieces::of(&self.image, self.work)?;
         let tools = self.peers.tools().map_err(|error| format!("{error:#}"));
         let tree = tools.as_ref().map_err(String::clone).and_then(|tools| said(pieces.extract(tools)));
         let mut rows = Vec::new();
         let boots = self.boots(&tree, &mut rows);
-        sizes(built, &boots, &pieces, &tools, &mut rows);
+        sizes(built, &boots.ours, &pieces, &tools, &mut rows);
         note("verity tree, ESP");
         verity(&pieces, &mut rows);
         let (ours, peer) = pieces.esp(256);
@@ -113,7 +129,7 @@ impl Bench<'_> {
     }
 
     /// Boots of both, in turns.
-    fn boots(&self, tree: &Result<PathBuf, String>, rows: &mut Vec<Row>) -> Vec<Boot> {
+    fn boots(&self, tree: &Result<PathBuf, String>, rows: &mut Vec<Row>) -> Boots {
         let debian = tree.clone().and_then(|tree| {
             let modules = self.args.definition.with_extension("go");
             said(Debian::make(&self.peers, &tree, self.cache, &modules))
@@ -121,16 +137,19 @@ impl Bench<'_> {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 1..=self.args.boots {
             note(&format!("boot {round} of {}", self.args.boots));
-            ours.push(said(boots::ours(&self.image, self.work)));
-            theirs.push(debian.as_ref().map_err(String::clone).and_then(|debian| said(debian.boot(self.work))));
+            ours.push(booted("ours", boots::ours(&self.image, self.work)));
+            let debian = debian.as_ref().map_err(String::clone);
+            theirs.push(debian.and_then(|debian| booted("Debian", debian.boot(self.work))));
         }
         let times = |boots: &[Result<Boot, String>], pick: fn(&Boot) -> f64| -> Measured {
-            let times: Result<Vec<f64>, String> = boots
-                .iter()
-                .map(|boot| Ok(pick(boot.as_ref()?)))
-                .collect::<Result<_, &String>>()
-                .map_err(String::clone);
-            times.and_then(Samples::of)
+            // A boot that failed is said when it does, and is no time; none that went well is no measurement.
+            let times: Vec<f64> = boots.iter().flatten().map(pick).collect();
+            let error = boots.iter().find_map(|boot| boot.as_ref().err().cloned());
+            if times.is_empty() {
+                Err(error.unwrap_or_else(|| "no boot was asked for".into()))
+            } else {
+                Samples::of(times)
+            }
         };
         let mut row = |what, pick: fn(&Boot) -> f64, must: f64, aim: f64| {
             let peer = Some(("Debian 13, systemd", times(&theirs, pick)));
@@ -139,7 +158,14 @@ impl Bench<'_> {
         };
         row("kernel start → kubelet healthy", |boot| boot.healthy, 1.0 / 2.0, 1.0 / 4.0);
         row("kernel start → first pod running", |boot| boot.pod, 1.0 / 2.0, 1.0 / 3.0);
-        ours.into_iter().flatten().collect()
+        let failed = |whose: &str, boots: &[Result<Boot, String>]| {
+            let failed = boots.iter().filter_map(|boot| boot.as_ref().err());
+            failed.map(|error| format!("{whose}: {error}")).collect::<Vec<_>>()
+        };
+        let failed = [failed("ours", &ours), failed("Debian", &theirs)].concat();
+        let mut ours: Vec<Boot> = ours.into_iter().flatten().collect();
+        ours.sort_by(|one, other| one.pod.total_cmp(&other.pod));
+        Boots { ours, failed }
     }
 
     fn builds(&self, tools: Result<&Tools, &String>, tree: &Result<PathBuf, String>, rows: &mut Vec<Row>) {
@@ -184,19 +210,31 @@ fn verity(pieces: &Pieces, rows: &mut Vec<Row>) {
     rows.push(Row { what: "verity tree", unit: Unit::Seconds, ours, peer, must: Limit::OfPeer(1.0 / 2.5), aim });
 }
 
-/// The table, and what the time of the last boot went to.
-fn report(rows: &[Row], boots: &[Boot], machine: &Value) -> String {
+/// The table, and what the time of a boot went to.
+fn report(rows: &[Row], boots: &Boots, machine: &Value) -> String {
     let mut text = table(rows);
-    if let Some(boot) = boots.last() {
-        text.push_str("\nphase of the last boot | done at ms | took ms\n");
+    for failed in &boots.failed {
+        text.push_str(&format!("failed boot, {failed}\n"));
+    }
+    if let Some(boot) = boots.middle() {
+        text.push_str("\n| phase of the middle boot | done at ms | took ms |\n|---|---|---|\n");
         let mut before = 0;
         for (name, ms) in &boot.phases {
-            text.push_str(&format!("{name} | {ms} | {}\n", ms - before));
+            text.push_str(&format!("| {name} | {ms} | {} |\n", ms - before));
             before = *ms;
         }
     }
     text.push_str(&format!("\n{machine}\n"));
     text
+}
+
+/// Says a boot that failed, by the first line of what went wrong: the rest is the console.
+fn booted(whose: &str, boot: anyhow::Result<Boot>) -> Result<Boot, String> {
+    said(boot).map_err(|error| {
+        let line = error.lines().next().unwrap_or_default().to_owned();
+        note(&format!("a boot of {whose} failed: {line}"));
+        line
+    })
 }
 
 fn said<T>(result: anyhow::Result<T>) -> Result<T, String> {
