@@ -14,7 +14,7 @@ use crate::support::names;
 
 /// The first difference of two output folders, and of what the two caches made on the way; nothing when all is equal.
 pub fn difference(folders: [&Path; 2], caches: [&Path; 2]) -> Option<String> {
-    let listings = folders.map(|folder| made(folder));
+    let listings = folders.map(made);
     if listings[0] != listings[1] {
         return Some(format!("the files made: {:?} and {:?}", listings[0], listings[1]));
     }

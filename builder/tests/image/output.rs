@@ -120,6 +120,9 @@ fn until(build: &mut Child, so: impl Fn() -> bool) -> bool {
     true
 }
 
+/// Whether a build has got so far.
+type Reached<'a> = Box<dyn Fn() -> bool + 'a>;
+
 #[test]
 fn a_build_that_is_killed_at_any_point_succeeds_when_run_again() {
     let desk = Desk::new();
@@ -130,7 +133,7 @@ fn a_build_that_is_killed_at_any_point_succeeds_when_run_again() {
         move || names(&results).iter().any(|name| name.starts_with(&format!(".{step}-")))
     };
     let written = || names(&out).iter().any(|name| name.starts_with(".orlop-build-"));
-    let points: [(&str, Box<dyn Fn() -> bool>); 5] = [
+    let points: [(&str, Reached<'_>); 5] = [
         ("packages", Box::new(begun("deb"))),
         ("tools", Box::new(begun("tool"))),
         ("state template", Box::new(begun("state-template"))),
