@@ -186,8 +186,8 @@ pub fn boot(machine: &Machine) -> Result<Booted> {
 }
 
 fn is_emulators(error: &anyhow::Error) -> bool {
-    let panic = error.downcast_ref::<orlop_machine::Error>();
-    panic.is_some_and(|error| matches!(error, orlop_machine::Error::Panic { log, .. } if log.contains("Oops: int3")))
+    let error = error.downcast_ref::<orlop_machine::Error>();
+    matches!(error, Some(orlop_machine::Error::Panic { log, .. }) if log.to_string().contains("Oops: int3"))
 }
 
 impl Booted {
