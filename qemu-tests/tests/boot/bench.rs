@@ -186,8 +186,9 @@ pub fn boot(machine: &Machine) -> Result<Booted> {
 }
 
 fn is_emulators(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<orlop_machine::Error>();
-    matches!(error, Some(orlop_machine::Error::Panic { log, .. }) if log.to_string().contains("Oops: int3"))
+    let Some(orlop_machine::Error::Panic { log, .. }) = error.downcast_ref() else { return false };
+    // The whole log: two processors' registers push the first line out of its tail.
+    std::fs::read(&log.path).is_ok_and(|text| String::from_utf8_lossy(&text).contains("Oops: int3"))
 }
 
 impl Booted {
