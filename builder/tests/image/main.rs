@@ -9,6 +9,10 @@ mod reproducible;
 mod shared_cache;
 mod tampered;
 mod verdict;
+mod witnesses;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+#[path = "../tools/mod.rs"]
+mod tools;

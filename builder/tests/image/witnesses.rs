@@ -1,0 +1,228 @@
+//! Other people's programs over the image as it was built: each reads with its own eyes what we wrote.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use orlop::image::inputs::Inputs;
+use orlop::image::open::Image;
+use orlop::sources::{Bench, Cache, Produced, Silent, produce_all, tools};
+use orlop_chain::manifest::signed_message;
+use orlop_config::manifest::{BOOT_DOMAIN, RELEASE_DOMAIN};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::support::{image, image_key, names, orlop, run, workspace};
+use crate::tools::{says, tool};
+
+/// An image taken apart.
+struct Parts {
+    image: PathBuf,
+    inspection: Value,
+    folder: TempDir,
+}
+
+impl Parts {
+    fn new() -> Parts {
+        Parts::of(&image())
+    }
+
+    fn of(image: &Path) -> Parts {
+        let inspection = run(orlop().args(["inspect", "--json"]).arg(image)).json();
+        Parts { image: image.into(), inspection, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The root's files, unpacked by `fsck.erofs`.
+    fn root(&self) -> PathBuf {
+        let (root, extracted) = (self.partition("root-a"), self.path("extracted"));
+        let tools = locked(|bench, inputs| tools(bench, &inputs.lockfile).unwrap());
+        says(tools.erofs.command("fsck.erofs").arg(format!("--extract={}", extracted.display())).arg(&root));
+        extracted
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A partition as a file of its own.
+    fn partition(&self, name: &str) -> PathBuf {
+        let rows = self.inspection["partitions"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name}"));
+        let mut disk = File::open(&self.image).unwrap();
+        disk.seek(SeekFrom::Start(row["offset"].as_u64().unwrap())).unwrap();
+        let path = self.path(name);
+        let mut part = disk.take(row["bytes"].as_u64().unwrap());
+        std::io::copy(&mut part, &mut File::create(&path).unwrap()).unwrap();
+        path
+    }
+}
+
+/// What the probe definition locks, witnesses among it; `make test-images` has fetched it.
+fn locked<T>(take: impl FnOnce(&Bench<'_>, &Inputs) -> T) -> T {
+    let cache = Cache::open().unwrap();
+    let bench = Bench { cache: &cache, report: &Silent, offline: true, jobs: 1 };
+    let inputs = Inputs::load(&workspace().join("qemu-tests/images/probe.toml")).unwrap();
+    take(&bench, &inputs)
+}
+
+#[test]
+fn partition_tools_accept_the_disk() {
+    let parts = Parts::new();
+    let verdict = says(tool("sgdisk").arg("-v").arg(image()));
+    assert!(verdict.contains("No problems found"), "{verdict}");
+    says(tool("fsck.vfat").args(["-n", "-v"]).arg(parts.partition("esp")));
+    let hash = parts.inspection["boot_manifest"]["verity"]["root_hash"].as_str().unwrap();
+    let (root, tree) = (parts.partition("root-a"), parts.partition("root-a-verity"));
+    says(tool("veritysetup").arg("verify").arg(&root).arg(&tree).arg(hash));
+}
+
+#[test]
+fn openssl_accepts_both_signatures() {
+    let parts = Parts::new();
+    let uki = Image::open(&image()).unwrap().uki().unwrap();
+    let boot = parts.inspection["signature"]["orlopBootSignature"].as_str().unwrap().to_owned();
+    let release = fs::read_to_string(image().with_extension("release.json.sig")).unwrap();
+    let manifests = [
+        (BOOT_DOMAIN, uki.boot_manifest().unwrap(), boot),
+        (RELEASE_DOMAIN, fs::read(image().with_extension("release.json")).unwrap(), release),
+    ];
+    for (domain, manifest, signature) in manifests {
+        let accepted = |bytes: &[u8]| {
+            fs::write(parts.path("message"), signed_message(domain, bytes)).unwrap();
+            fs::write(parts.path("signature"), STANDARD.decode(signature.trim()).unwrap()).unwrap();
+            let mut openssl = tool("openssl");
+            openssl.args(["pkeyutl", "-verify", "-pubin", "-rawin", "-inkey"]).arg(image_key());
+            openssl.arg("-in").arg(parts.path("message")).arg("-sigfile").arg(parts.path("signature"));
+            openssl.output().unwrap().status.success()
+        };
+        assert!(accepted(&manifest));
+        let mut altered = manifest.clone();
+        altered[manifest.len() / 2] ^= 1;
+        assert!(!accepted(&altered), "a signature over anything is none");
+    }
+}
+
+#[test]
+fn fsck_erofs_reads_every_file_that_we_list() {
+    let parts = Parts::new();
+    let extracted = parts.root();
+    let files = parts.inspection["files"].as_array().unwrap();
+    for file in files.iter().filter(|file| file["kind"] == "file") {
+        let path = file["path"].as_str().unwrap();
+        let found = fs::symlink_metadata(extracted.join(&path[1..])).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(file["size"], found.len(), "{path}");
+    }
+    let components = fs::read(extracted.join("usr/share/orlop/components.json")).unwrap();
+    let components: Value = serde_json::from_slice(&components).unwrap();
+    assert_eq!(components["components"], parts.inspection["components"], "our reader and theirs");
+    nothing_of_the_host(&extracted);
+}
+
+/// The boot tests look at the shipped image through a pod that they add; all else must be the shipped one.
+#[test]
+fn the_probe_image_differs_from_the_shipped_one_in_its_pod_only() {
+    let named = std::env::var_os("ORLOP_TEST_PROBE_IMAGE").map(PathBuf::from);
+    let probe = named.unwrap_or_else(|| workspace().join("out/probe/standalone.raw"));
+    assert!(probe.is_file(), "{}: missing; `make test-images` builds it", probe.display());
+    let (shipped, probe) = (Parts::new(), Parts::of(&probe));
+    let rows = |parts: &Parts| -> BTreeMap<String, Value> {
+        let root = parts.root();
+        let files = parts.inspection["files"].as_array().unwrap().iter().cloned();
+        let with_content = |mut row: Value| {
+            let path = row["path"].as_str().unwrap().to_owned();
+            if row["kind"] == "file" {
+                row["sha256"] = hex::encode(Sha256::digest(fs::read(root.join(&path[1..])).unwrap())).into();
+            }
+            if row["kind"] == "folder" {
+                row["size"] = Value::Null;
+            }
+            (path, row)
+        };
+        files.map(with_content).collect()
+    };
+    let (shipped, probe) = (rows(&shipped), rows(&probe));
+    let paths: BTreeSet<&String> = shipped.keys().chain(probe.keys()).collect();
+    let different: Vec<&String> = paths.into_iter().filter(|path| shipped.get(*path) != probe.get(*path)).collect();
+    let promised = [
+        "/etc/kubernetes/manifests/probe.yaml",
+        "/usr/share/orlop/components.json",
+        "/usr/share/orlop/preload/localhost+probe:1.tar",
+    ];
+    assert_eq!(different, promised);
+}
+
+/// What a build machine's programs are full of: the folders in which they were made.
+fn nothing_of_the_host(root: &Path) {
+    let home = std::env::var("HOME").unwrap();
+    let folders = [
+        workspace(),
+        Path::new(&home).join(".cargo"),
+        Path::new(&home).join(".cache"),
+        super::shared_cache::user_cache(),
+    ];
+    let hosts: Vec<String> = folders.iter().map(|folder| format!("{}/", folder.display())).collect();
+    let mut programs = 0;
+    for folder in ["usr/bin", "usr/libexec/orlop", "usr/libexec/cni"] {
+        for name in names(&root.join(folder)) {
+            let path = root.join(folder).join(&name);
+            if path.is_symlink() || !path.is_file() {
+                continue;
+            }
+            programs += 1;
+            let bytes = fs::read(&path).unwrap();
+            let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+            let found: Vec<&String> = hosts.iter().filter(|text| holds(text)).collect();
+            assert!(found.is_empty(), "{folder}/{name} names {found:?}");
+            if folder == "usr/libexec/orlop" {
+                // In our own programs no folder of any builder: Go's name such folders for reasons of their own.
+                let found: Vec<&&str> = ["/home/", "/root/", "registry"].iter().filter(|text| holds(text)).collect();
+                assert!(found.is_empty(), "{folder}/{name} names {found:?}");
+            }
+        }
+    }
+    assert!(programs >= 8, "{programs} programs");
+}
+
+#[test]
+fn ukify_reads_the_sections_that_we_wrote() {
+    let parts = Parts::new();
+    let folder = parts.path("ukify");
+    locked(|bench, inputs| {
+        let produced = produce_all(bench, &inputs.project, &inputs.lockfile).unwrap();
+        for name in ["ukify", "pefile"] {
+            lay_out(&produced[name], &folder);
+        }
+    });
+    let uki = Image::open(&image()).unwrap().uki().unwrap();
+    let path = parts.path("image.efi");
+    fs::write(&path, &uki.bytes).unwrap();
+    let mut ukify = Command::new("python3");
+    ukify.env("PYTHONPATH", folder.join("usr/lib/python3/dist-packages"));
+    ukify.arg("-B").arg(folder.join("usr/lib/systemd/ukify")).args(["inspect", "--all", "--json=short"]).arg(&path);
+    let theirs: BTreeMap<String, Value> = serde_json::from_str(&says(&mut ukify)).unwrap();
+    for (name, bytes) in [(".linux", &uki.linux), (".initrd", &uki.initramfs)] {
+        assert_eq!(theirs[name]["size"], bytes.len(), "{name}");
+        assert_eq!(theirs[name]["sha256"], hex::encode(Sha256::digest(bytes)), "{name}");
+    }
+    assert_eq!(theirs[".cmdline"]["text"].as_str().map(|text| text.trim_end_matches('\0')), Some(&*uki.command_line));
+    let ours: Vec<&str> =
+        parts.inspection["uki"].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap()).collect();
+    assert!(theirs.keys().all(|name| ours.contains(&name.as_str())), "{:?} and {ours:?}", theirs.keys());
+    assert_eq!(theirs.len(), ours.len());
+}
+
+/// Puts a package's files into a folder.
+fn lay_out(produced: &Produced, folder: &Path) {
+    for (path, file) in &produced.files {
+        let to = folder.join(path);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        if file.path.is_file() {
+            fs::copy(&file.path, to).unwrap();
+        }
+    }
+}
