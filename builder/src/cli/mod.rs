@@ -82,13 +82,18 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 /// The exit status that an error chain asks for. A lockfile that is missing, altered or another definition's is
 /// a failure, no invalid definition: `orlop lock` mends it, and the definition stays as it is.
 pub fn exit_status(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<orlop_chain::Refusal>()) {
+    if error.chain().any(is_refusal) {
         REFUSED
     } else if error.chain().any(is_usage) {
         USAGE
     } else {
         1
     }
+}
+
+/// By `orlop verify` or by the machine's own init.
+fn is_refusal(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<orlop_chain::Refusal>() || matches!(cause.downcast_ref(), Some(orlop_machine::Error::Refused { .. }))
 }
 
 fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {

@@ -51,6 +51,9 @@ pub struct RunArgs {
     serial_log: Option<PathBuf>,
 }
 
+/// A boot that the emulator broke is tried this often.
+const EMULATOR_TRIES: usize = 3;
+
 /// When to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Until {
@@ -98,17 +101,37 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     let image = Image::open(&args.image)?;
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let machine = machine(args, &image, folder.path())?;
+    let mut tries = 1..EMULATOR_TRIES;
+    let (report, ended) = loop {
+        let (report, ended) = boot(args, &machine, &until, context)?;
+        match &ended {
+            Err(error) if error.is_emulators() && !args.persist && tries.next().is_some() => {
+                context.progress.note("started again: the emulator broke the kernel (Oops: int3)");
+            }
+            _ => break (report, ended),
+        }
+    };
+    context.result(&report, &if ended.is_ok() { report.verdict() } else { String::new() })?;
+    Ok(ended?)
+}
+
+/// Boots once, until what is awaited has happened.
+fn boot(
+    args: &RunArgs,
+    machine: &Machine,
+    until: &Until,
+    context: &Context,
+) -> anyhow::Result<(BootReport, Result<(), Error>)> {
     let running = machine.start()?;
     context.progress.note(&format!("{} runs on {}", args.image.display(), running.accelerator()));
     let mut report = BootReport::new(args, &running);
-    let watched = watch(&running, &mut report, &until, args.limit(&until), &context.progress);
+    let watched = watch(&running, &mut report, until, args.limit(until), &context.progress);
     report.outcome = match &watched {
         Ok(()) => until.to_string(),
         Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
     };
-    let ended = watched.and_then(|()| end(args, &until, &running));
-    context.result(&report, &if ended.is_ok() { report.verdict() } else { String::new() })?;
-    Ok(ended?)
+    let ended = watched.and_then(|()| end(args, until, &running));
+    Ok((report, ended))
 }
 
 fn machine(args: &RunArgs, image: &Image, folder: &Path) -> anyhow::Result<Machine> {
