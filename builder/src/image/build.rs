@@ -241,7 +241,7 @@ impl Parts<'_> {
         output.write(&format!("{name}.efi"), &boot.uki)?;
         let sums = Sums {
             version: 1,
-            image_sha256: super::open::region_sha256(&image)?,
+            image_sha256: digests.image,
             esp_sha256: digests.esp,
             signature_sha256: digests.signature,
         };

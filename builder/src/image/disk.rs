@@ -29,6 +29,8 @@ pub struct Contents<'a> {
 
 /// Digests of what was written that contains signatures.
 pub struct Digests {
+    /// SHA-256 of the whole disk.
+    pub image: String,
     /// SHA-256 of the ESP.
     pub esp: String,
     /// SHA-256 of the signature partition.
@@ -38,7 +40,7 @@ pub struct Digests {
 /// Writes a disk into an empty file.
 pub fn write(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<Digests> {
     disk.set_len(layout.bytes).context("the disk image cannot grow")?;
-    let esp = write_esp(disk, layout, contents)?;
+    write_esp(disk, layout, contents)?;
     copy(disk, layout, Role::RootA, &contents.root.image)?;
     copy(disk, layout, Role::RootAVerity, &contents.root.verity)?;
     let signature = signature_partition::encode(contents.signature)?;
@@ -49,18 +51,32 @@ pub fn write(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::R
     disk.write_all_at(&signature, partition.offset)?;
     // The table comes last: a file that was cut short has none.
     gpt::write(&table(layout), disk).context("the partition table")?;
-    Ok(Digests { esp, signature: hex::encode(Sha256::digest(&signature)) })
+    let (image, esp) = digest(disk, layout)?;
+    Ok(Digests { image, esp, signature: hex::encode(Sha256::digest(&signature)) })
 }
 
-fn write_esp(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<String> {
+/// SHA-256 of disk and ESP, on a core each, while the bytes go to the device: the disk is mostly holes, and hashing
+/// them takes longer than all that was written before.
+fn digest(disk: &File, layout: &Layout) -> anyhow::Result<(String, String)> {
+    let esp = layout.partition(Role::Esp);
+    std::thread::scope(|scope| {
+        let flushed = scope.spawn(|| disk.sync_all());
+        let esp = scope.spawn(|| region_sha256(&Region::new(disk, esp.offset, esp.bytes)));
+        let image = region_sha256(disk)?;
+        let (flushed, esp) = (flushed.join(), esp.join());
+        flushed.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).context("the disk image cannot be flushed")?;
+        Ok((image, esp.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+    })
+}
+
+fn write_esp(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<()> {
     let partition = layout.partition(Role::Esp);
     let mut id = [0; 4];
     id.copy_from_slice(&partition.guid.0[..4]);
     let volume =
         fat::Volume { bytes: partition.bytes, id: u32::from_le_bytes(id), label: "ESP".into(), epoch: contents.epoch };
     let plan = fat::Plan::new(&volume, &[(UKI_PATH, contents.uki.len() as u64)])?;
-    fat::write(&plan, disk, partition.offset, &mut |_| Ok(Box::new(contents.uki))).context("the ESP")?;
-    Ok(region_sha256(&Region::new(disk, partition.offset, partition.bytes))?)
+    fat::write(&plan, disk, partition.offset, &mut |_| Ok(Box::new(contents.uki))).context("the ESP")
 }
 
 fn copy(mut disk: &File, layout: &Layout, role: Role, from: &std::path::Path) -> anyhow::Result<()> {
