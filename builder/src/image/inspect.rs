@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use orlop_chain::device::ReadAt;
-use orlop_chain::gpt::types;
+use orlop_chain::gpt::{Entry, types};
 use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
 use orlop_config::manifest::{BootManifest, ReleaseManifest, SignaturePartition};
+use orlop_config::node::COMPONENTS;
 use serde::Serialize;
 
 use super::open::{Cursor, Image};
 use super::plan::SECTOR;
 use crate::formats::erofs::{self, FileEntry};
 use crate::formats::pe;
+use crate::tree::{ComponentRecord, Components};
 
 /// What an image holds.
 #[derive(Debug, Serialize)]
@@ -29,6 +31,8 @@ pub struct Inspection {
     pub signature: Option<SignaturePartition>,
     /// The release manifest beside the image, where there is one (not verified: `orlop verify` does).
     pub release_manifest: Option<ReleaseManifest>,
+    /// The root's components, as the root itself says (`/usr/share/orlop/components.json`).
+    pub components: BTreeMap<String, ComponentRecord>,
     /// The root's files.
     pub files: Vec<FileEntry>,
 }
@@ -57,6 +61,13 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
     let boot_manifest =
         manifest::parse_boot(&uki.boot_manifest()?).map_err(|error| Refusal::new(Stage::Manifest, error))?;
     let root: RootHash = boot_manifest.verity.root_hash.parse()?;
+    let entry = root_partition(&image, &root)?;
+    let refused = |error: &dyn std::fmt::Display| Refusal::new(Stage::Root, error);
+    let mut content = Cursor::new(image.region(entry));
+    let files = erofs::list(&mut content).map_err(|error| refused(&error))?;
+    let document = erofs::read(&mut content, COMPONENTS).map_err(|error| refused(&error))?;
+    let document: Components =
+        serde_json::from_slice(&document).map_err(|error| refused(&format!("{COMPONENTS}: {error}")))?;
     let release = std::fs::read(path.with_extension("release.json")).ok();
     Ok(Inspection {
         damage: image.table.damage(),
@@ -64,7 +75,8 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
         uki: sections(&uki.bytes)?,
         signature: signature(&image, &root),
         release_manifest: release.and_then(|bytes| manifest::parse_release(&bytes).ok()),
-        files: files(&image, &root)?,
+        components: document.components,
+        files,
         boot_manifest,
     })
 }
@@ -93,11 +105,10 @@ fn signature(image: &Image, root: &RootHash) -> Option<SignaturePartition> {
     signature_partition::parse(&bytes).ok()
 }
 
-fn files(image: &Image, root: &RootHash) -> anyhow::Result<Vec<FileEntry>> {
+fn root_partition<'a>(image: &'a Image, root: &RootHash) -> Result<&'a Entry, Refusal> {
     let guid = root.root_guid();
     let entry = image.table.gpt.of_type(types::ROOT_X86_64).find(|entry| entry.guid == guid);
-    let entry = entry.ok_or_else(|| Refusal::new(Stage::Disk, format!("no root partition with UUID {guid}")))?;
-    erofs::list(&mut Cursor::new(image.region(entry))).map_err(|error| Refusal::new(Stage::Root, error).into())
+    entry.ok_or_else(|| Refusal::new(Stage::Disk, format!("no root partition with UUID {guid}")))
 }
 
 /// The inspection as text for people.
@@ -134,7 +145,10 @@ pub fn text(inspection: &Inspection) -> String {
     let _ = writeln!(text, "\ncommand line\n  {}", boot.command_line);
     if let Some(release) = &inspection.release_manifest {
         let _ = writeln!(text, "\nrelease manifest (not verified here)\n  lockfile {}", release.build.lockfile_sha256);
-        components(&mut text, &release.components);
+    }
+    text.push_str("\ncomponents\n");
+    for (name, record) in &inspection.components {
+        let _ = writeln!(text, "  {name:<20} {:<24} {}", record.version, record.origin);
     }
     let _ = writeln!(text, "\nfiles ({})", inspection.files.len());
     for file in &inspection.files {
@@ -142,11 +156,4 @@ pub fn text(inspection: &Inspection) -> String {
         let _ = writeln!(text, "  {:04o} {:>10} {}{target}", file.mode, file.size, file.path);
     }
     text
-}
-
-fn components(text: &mut String, components: &BTreeMap<String, String>) {
-    use std::fmt::Write;
-    for (name, version) in components {
-        let _ = writeln!(text, "  {name:<20} {version}");
-    }
 }

@@ -28,6 +28,8 @@ fn inspect_shows_partitions_sections_versions_and_files() {
     }
     assert!(inspection["boot_manifest"]["command_line"].as_str().unwrap().ends_with(" --"));
     assert!(inspection["release_manifest"]["components"]["kubelet"].as_str().unwrap().starts_with("v1."));
+    assert_eq!(inspection["components"]["kubelet"]["name"], "k8s.io/kubernetes");
+    assert!(inspection["components"]["kernel"]["version"].as_str().unwrap().starts_with("6.12."));
     let files = inspection["files"].as_array().unwrap();
     let file = |path: &str| files.iter().find(|file| file["path"] == path).unwrap_or_else(|| panic!("{path}"));
     assert_eq!(file("/usr/bin/kubelet")["mode"], 0o755);

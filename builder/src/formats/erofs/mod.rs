@@ -1,4 +1,4 @@
-//! EROFS, read only as far as folders and inodes go: what an image holds, without mounting it. Images are
+//! EROFS, read only as far as folders, inodes and plain content go: what an image holds, without mounting it. Images are
 //! written by the locked `mkfs.erofs`, and `fsck.erofs` is the second witness of this reader.
 //!
 //! Layout: Linux `fs/erofs/erofs_fs.h` and `Documentation/filesystems/erofs.rst`.
@@ -6,4 +6,4 @@
 mod format;
 mod read;
 
-pub use read::{ErofsError, FileEntry, Kind, list};
+pub use read::{ErofsError, FileEntry, Kind, list, read};

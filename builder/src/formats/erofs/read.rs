@@ -1,4 +1,4 @@
-//! Lists an image's files.
+//! Lists an image's files, and reads those that are not compressed.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -60,21 +60,32 @@ pub enum Kind {
 
 /// Folders deeper than this do not exist in a root; a loop of folders does.
 const MAX_DEPTH: usize = 64;
-/// A folder or link larger than this is not one.
+/// No folder, link or document is larger.
 const MAX_META: u64 = 16 << 20;
 
 /// Lists all paths below the root, sorted.
 pub fn list(image: &mut (impl Read + Seek)) -> Result<Vec<FileEntry>, ErofsError> {
-    let mut bytes = [0; SUPERBLOCK_BYTES];
-    let mut reader = Reader { image, superblock: Superblock { block_bits: 12, root: 0, inodes: 0, meta_block: 0 } };
-    reader.read(SUPERBLOCK_OFFSET, &mut bytes)?;
-    reader.superblock = Superblock::parse(&bytes)
-        .filter(|superblock| (9..=16).contains(&superblock.block_bits))
-        .ok_or_else(|| invalid(SUPERBLOCK_OFFSET, "no EROFS superblock".into()))?;
+    let mut reader = Reader::open(image)?;
     let mut entries = Vec::new();
     reader.walk(reader.superblock.root, "", 0, &mut entries)?;
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
+}
+
+/// The content of the file at an absolute path (no link is followed). A file that is compressed is an error:
+/// `orlop build` leaves alone what is to be read without a kernel.
+pub fn read(image: &mut (impl Read + Seek), path: &str) -> Result<Vec<u8>, ErofsError> {
+    let mut reader = Reader::open(image)?;
+    let mut node = reader.superblock.root;
+    for name in path.split('/').filter(|name| !name.is_empty()) {
+        let at = reader.offset(node)?;
+        let names = reader.names(at, path)?;
+        let found = names.into_iter().find(|(found, _)| found == name);
+        node = found.ok_or_else(|| invalid(at, format!("no {path}")))?.1;
+    }
+    let at = reader.offset(node)?;
+    let inode = reader.inode(at)?;
+    reader.data(at, &inode)
 }
 
 struct Reader<'a, R> {
@@ -82,29 +93,46 @@ struct Reader<'a, R> {
     superblock: Superblock,
 }
 
-impl<R: Read + Seek> Reader<'_, R> {
+impl<'a, R: Read + Seek> Reader<'a, R> {
+    fn open(image: &'a mut R) -> Result<Self, ErofsError> {
+        let mut bytes = [0; SUPERBLOCK_BYTES];
+        let mut reader = Reader { image, superblock: Superblock { block_bits: 12, root: 0, inodes: 0, meta_block: 0 } };
+        reader.read(SUPERBLOCK_OFFSET, &mut bytes)?;
+        reader.superblock = Superblock::parse(&bytes)
+            .filter(|superblock| (9..=16).contains(&superblock.block_bits))
+            .ok_or_else(|| invalid(SUPERBLOCK_OFFSET, "no EROFS superblock".into()))?;
+        Ok(reader)
+    }
+
     fn walk(&mut self, node: u64, path: &str, depth: usize, entries: &mut Vec<FileEntry>) -> Result<(), ErofsError> {
         let at = self.offset(node)?;
         if depth > MAX_DEPTH || entries.len() as u64 > self.superblock.inodes.saturating_mul(2).saturating_add(16) {
             return Err(invalid(at, format!("`{path}`: folders without end")));
         }
-        let inode = self.inode(at)?;
-        let block = 1usize << self.superblock.block_bits;
-        for names in self.data(at, &inode)?.chunks(block) {
-            for (name, child) in names_of(names).ok_or_else(|| invalid(at, format!("`{path}`: broken folder")))? {
-                if name == "." || name == ".." {
-                    continue;
-                }
-                let child_path = format!("{path}/{name}");
-                let entry = self.entry(child, &child_path)?;
-                let is_folder = entry.kind == Kind::Folder;
-                entries.push(entry);
-                if is_folder {
-                    self.walk(child, &child_path, depth + 1, entries)?;
-                }
+        for (name, child) in self.names(at, path)? {
+            if name == "." || name == ".." {
+                continue;
+            }
+            let child_path = format!("{path}/{name}");
+            let entry = self.entry(child, &child_path)?;
+            let is_folder = entry.kind == Kind::Folder;
+            entries.push(entry);
+            if is_folder {
+                self.walk(child, &child_path, depth + 1, entries)?;
             }
         }
         Ok(())
+    }
+
+    /// Names and node ids of the folder whose inode is at this offset.
+    fn names(&mut self, at: u64, path: &str) -> Result<Vec<(String, u64)>, ErofsError> {
+        let inode = self.inode(at)?;
+        let block = 1usize << self.superblock.block_bits;
+        let mut names = Vec::new();
+        for part in self.data(at, &inode)?.chunks(block) {
+            names.extend(names_of(part).ok_or_else(|| invalid(at, format!("`{path}`: broken folder")))?);
+        }
+        Ok(names)
     }
 
     fn entry(&mut self, node: u64, path: &str) -> Result<FileEntry, ErofsError> {
@@ -138,10 +166,13 @@ impl<R: Read + Seek> Reader<'_, R> {
         Inode::parse(&bytes).ok_or_else(|| invalid(at, "inode cut short".into()))
     }
 
-    /// Data of a folder or link: plain blocks, or plain blocks and a tail behind the inode.
+    /// Data of a folder, a link or a file that is not compressed: plain blocks, or plain blocks and a tail behind the inode.
     fn data(&mut self, at: u64, inode: &Inode) -> Result<Vec<u8>, ErofsError> {
         if inode.size > MAX_META || !matches!(inode.layout, 0 | 2) {
-            let what = format!("folder or link of {} bytes in layout {}", inode.size, inode.layout);
+            let what = format!(
+                "{} bytes in layout {}, want at most {MAX_META} in layout 0 or 2 (not compressed)",
+                inode.size, inode.layout
+            );
             return Err(invalid(at, what));
         }
         let block = 1u64 << self.superblock.block_bits;
