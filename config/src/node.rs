@@ -11,10 +11,27 @@ pub const NODE_SETTINGS: &str = "/usr/share/orlop/node.json";
 pub const ROOT_MODULES: &str = "/usr/share/orlop/modules.json";
 /// Where the state template lies.
 pub const STATE_TEMPLATE: &str = "/usr/share/orlop/state.template";
-/// Folder of the preload archives.
+/// Folder of the preload archives, each called by [`preload_file`].
 pub const PRELOAD: &str = "/usr/share/orlop/preload";
+/// Folder of the static pods' manifests, each called `NAME.yaml` after its `metadata.name`.
+pub const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 /// Path → component; component → name, version, origin, SHA-256.
 pub const COMPONENTS: &str = "/usr/share/orlop/components.json";
+
+/// containerd's socket.
+pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+/// Where kubelet looks for its container runtime: a link of PID 1's, to [`CONTAINERD_SOCKET`] once containerd answers.
+pub const CRI_SOCKET: &str = "/run/orlop/cri.sock";
+
+/// The archive's file name for an image reference: `localhost/pause:1` → `localhost+pause:1.tar`.
+pub fn preload_file(reference: &str) -> String {
+    format!("{}.tar", reference.replace('/', "+"))
+}
+
+/// The image reference that an archive of this name holds.
+pub fn preload_reference(file: &str) -> Option<String> {
+    file.strip_suffix(".tar").map(|name| name.replace('+', "/"))
+}
 
 /// What happens to a state filesystem that does not mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,24 +60,10 @@ pub struct NodeSettings {
     pub on_damage: OnDamage,
     /// Sysctls, in order: `kernel.panic` → `10`. Set and read back.
     pub sysctls: Vec<(String, String)>,
-    /// Preload archives in [`PRELOAD`], with the image reference that each holds.
-    pub preload: Vec<Preload>,
-    /// Names of the static pods (`metadata.name`), which the boot report waits for.
-    pub static_pods: Vec<String>,
     /// containerd's arguments, the program first (absolute).
     pub containerd: Vec<String>,
     /// kubelet's arguments, the program first (absolute).
     pub kubelet: Vec<String>,
-}
-
-/// One preload archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Preload {
-    /// File name in the preload folder.
-    pub file: String,
-    /// Image reference, such as `localhost/pause:1`.
-    pub reference: String,
 }
 
 /// `modules.json`: every list is closed over its dependencies and in loading order.
@@ -88,4 +91,17 @@ pub struct Module {
     /// Patterns of modalias, for `by_alias` only (`fnmatch` with `*`, `?`, `[a-z]`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archives_name_tells_its_reference() {
+        let file = preload_file("registry.example:5000/team/app:1.2");
+        assert_eq!(file, "registry.example:5000+team+app:1.2.tar");
+        assert_eq!(preload_reference(&file).as_deref(), Some("registry.example:5000/team/app:1.2"));
+        assert_eq!(preload_reference("readme"), None);
+    }
 }

@@ -12,21 +12,17 @@ pub use accounts::{group, os_release, passwd};
 pub use cni::cni;
 pub use containerd::containerd;
 pub use kubelet::kubelet;
-pub use node::{node_settings, preload_file};
+pub use node::node_settings;
 pub use sysctls::sysctls;
 
 use crate::definition::Definition;
 
 /// The image that holds every pod's namespaces; each definition carries it as a preload.
 pub const SANDBOX_IMAGE: &str = "localhost/pause:1";
-/// containerd's socket.
-pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 /// Where containerd's configuration lies in the root.
 pub const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
 /// Where kubelet's configuration lies in the root.
 pub const KUBELET_CONFIG: &str = "/etc/kubernetes/kubelet.yaml";
-/// Folder of the static pods' manifests in the root.
-pub const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 /// Where the network of a node without a cluster lies in the root; init copies it to the tmpfs `/etc/cni/net.d`.
 pub const CNI_CONFIG: &str = "/usr/share/orlop/cni/10-orlop.conflist";
 /// The pods' network on a node without a cluster.

@@ -9,7 +9,7 @@ rm -rf "$root"; mkdir -p "$root"
 tar -C "$root" -xf "$base"
 install -D -t "$root/usr/local/bin" "$tree"/usr/bin/{kubelet,containerd,containerd-shim-runc-v2,runc} "$ctr"
 install -D -t "$root/opt/cni/bin" "$tree"/usr/libexec/cni/{bridge,host-local}
-install -D "$tree/usr/share/orlop/preload/localhost_pause_1.tar" "$root/usr/share/pause.tar"
+install -D "$tree/usr/share/orlop/preload/localhost+pause:1.tar" "$root/usr/share/pause.tar"
 mkdir -p "$root"/etc/{containerd,cni/net.d,kubernetes/manifests} "$root/var/lib/kubelet"
 cat >"$root/etc/containerd/config.toml" <<'C'
 version = 3

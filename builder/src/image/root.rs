@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use orlop_chain::RootHash;
 use orlop_config::definition::{Definition, Erofs};
-use orlop_config::node::{COMPONENTS, NODE_SETTINGS, PRELOAD, ROOT_MODULES, STATE_TEMPLATE};
+use orlop_config::node::{COMPONENTS, NODE_SETTINGS, PRELOAD, ROOT_MODULES, STATE_TEMPLATE, STATIC_PODS, preload_file};
 use orlop_config::render;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ const EMPTY_FOLDERS: &[&str] =
 /// Files that init renders at each boot, as links to where it renders them.
 const RENDERED_AT_BOOT: &[&str] = &["hostname", "hosts", "machine-id", "resolv.conf"];
 /// Counted up when the way an image is made of a tree changes.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// The root as a tree, before it is an image.
 pub struct PlannedRoot {
@@ -83,7 +83,7 @@ pub fn plan(
     root.insert(STATE_TEMPLATE, tree::IMAGE, Node::File { mode: 0o644, content: template.content.clone() })?;
     for (reference, image) in &definition.preload {
         let archive = preload::archive(reference, image, produced, epoch)?;
-        root.insert_rendered(&format!("{PRELOAD}/{}", render::preload_file(reference)), archive)?;
+        root.insert_rendered(&format!("{PRELOAD}/{}", preload_file(reference)), archive)?;
     }
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
@@ -132,7 +132,7 @@ fn insert_rendered(root: &mut Tree, inputs: &Inputs) -> anyhow::Result<()> {
     }
     root.insert_rendered(NODE_SETTINGS, json_line(&render::node_settings(definition))?)?;
     for pod in definition.static_pods.keys() {
-        root.insert_rendered(&format!("{}/{pod}.yaml", render::STATIC_PODS), inputs.static_pod(pod)?)?;
+        root.insert_rendered(&format!("{}/{pod}.yaml", STATIC_PODS), inputs.static_pod(pod)?)?;
     }
     for name in RENDERED_AT_BOOT {
         root.insert(&format!("/etc/{name}"), tree::IMAGE, Node::Link { target: format!("../run/etc/{name}") })?;
@@ -184,19 +184,27 @@ fn make(root: &Tree, erofs: &Erofs, epoch: u64, digest: &str, mkfs: &Tool, folde
     Ok(())
 }
 
+/// What `orlop inspect` reads out of an image lies there as it is: pattern → clusters of 0 blocks.
+fn compression_hints() -> String {
+    format!("0 ^/?{}$\n", COMPONENTS.trim_start_matches('/'))
+}
+
 fn run_mkfs(erofs: &Erofs, epoch: u64, digest: &str, mkfs: &Tool, archive: &Path, image: &Path) -> anyhow::Result<()> {
+    let hints = image.with_extension("hints");
+    fs::write(&hints, compression_hints())?;
     let mut command = mkfs.command("mkfs.erofs");
     command
         .arg("--quiet")
         .arg("--tar=f")
         .arg(format!("-z{}", erofs.compression))
         .arg(format!("-C{}", u64::from(erofs.cluster_kib) * 1024))
-        .arg("-Efragments,dedupe")
+        .arg(format!("--compress-hints={}", hints.display()))
         .arg(format!("-T{epoch}"))
         .arg(format!("-U{}", derived_uuid("orlop-erofs-uuid-v1", digest)))
         .arg(image)
         .arg(archive);
     let output = command.output().context("mkfs.erofs cannot be started")?;
+    fs::remove_file(&hints)?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         let tail: Vec<_> = text.lines().rev().take(8).collect();

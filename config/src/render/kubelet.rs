@@ -1,6 +1,7 @@
 //! kubelet's configuration (host-contract.md §4) for a node without a cluster.
 
-use super::{CONTAINERD_SOCKET, POD_NETWORK, STATIC_PODS};
+use super::POD_NETWORK;
+use crate::node::{CRI_SOCKET, STATIC_PODS};
 
 /// `/etc/kubernetes/kubelet.yaml`. kubelet ignores a misspelt key with one line in its log, so every key here is
 /// held against the list of those that kubelet knows, in a test.
@@ -9,7 +10,7 @@ use super::{CONTAINERD_SOCKET, POD_NETWORK, STATIC_PODS};
 /// on loopback. Disk limits are small shares, because the state partition starts at 512 MiB, and a node without a
 /// cluster has nowhere else to run its pods.
 pub fn kubelet() -> String {
-    CONFIG.replace("@SOCKET@", CONTAINERD_SOCKET).replace("@PODS@", STATIC_PODS).replace("@NETWORK@", POD_NETWORK)
+    CONFIG.replace("@SOCKET@", CRI_SOCKET).replace("@PODS@", STATIC_PODS).replace("@NETWORK@", POD_NETWORK)
 }
 
 const CONFIG: &str = r#"apiVersion: kubelet.config.k8s.io/v1beta1

@@ -2,7 +2,7 @@
 
 use super::{CONTAINERD_CONFIG, KUBELET_CONFIG, sysctls};
 use crate::definition::Definition;
-use crate::node::{NodeSettings, Preload};
+use crate::node::NodeSettings;
 
 /// What PID 1 needs to know of the image.
 pub fn node_settings(definition: &Definition) -> NodeSettings {
@@ -13,8 +13,6 @@ pub fn node_settings(definition: &Definition) -> NodeSettings {
         class: definition.class.clone(),
         on_damage: definition.state.on_damage,
         sysctls: sysctls(definition),
-        preload: definition.preload.keys().map(|reference| preload(reference)).collect(),
-        static_pods: definition.static_pods.keys().cloned().collect(),
         containerd: words(&["/usr/bin/containerd", "-c", CONTAINERD_CONFIG]),
         kubelet: words(&[
             "/usr/bin/kubelet",
@@ -23,15 +21,6 @@ pub fn node_settings(definition: &Definition) -> NodeSettings {
             "--cert-dir=/var/lib/kubelet/pki",
         ]),
     }
-}
-
-fn preload(reference: &str) -> Preload {
-    Preload { file: preload_file(reference), reference: reference.into() }
-}
-
-/// The archive's file name for an image reference: `localhost/pause:1` → `localhost_pause_1.tar`.
-pub fn preload_file(reference: &str) -> String {
-    format!("{}.tar", reference.replace(['/', ':'], "_"))
 }
 
 fn words(words: &[&str]) -> Vec<String> {

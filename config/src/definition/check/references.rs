@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::values::{is_inner_path, is_pod_name, is_reference, is_root_path};
 use super::super::{Definition, PreloadImage};
 use super::{ROOT_PATH_RULE, Report};
-use crate::render::{SANDBOX_IMAGE, preload_file};
+use crate::render::SANDBOX_IMAGE;
 use crate::text::nearest;
 
 pub(super) fn check_components(definition: &Definition, report: &mut Report) {
@@ -25,15 +25,11 @@ pub(super) fn check_components(definition: &Definition, report: &mut Report) {
 }
 
 pub(super) fn check_preload(definition: &Definition, report: &mut Report) {
-    let mut files: BTreeMap<String, &str> = BTreeMap::new();
     for (reference, image) in &definition.preload {
         let path = ["preload", reference.as_str()];
         let message = format!("`{reference}` is not an image reference");
         let next = "write it with registry and tag, such as \"localhost/hello:1\"";
         report.expect(is_reference(reference), &path, message, next);
-        let other = files.insert(preload_file(reference), reference);
-        let message = format!("its archive would be called as that of `{}`", other.unwrap_or_default());
-        report.expect(other.is_none(), &path, message, "give one of the two another name");
         check_image(reference, image, report);
     }
     let message = format!("`{SANDBOX_IMAGE}` is missing");
