@@ -51,6 +51,8 @@ pub struct Search<'a, 'm> {
     loader: &'a mut Loader<'m>,
     uevents: &'a Uevents,
     failures: Vec<String>,
+    /// Disks without a partition table that can be read, as the last look found them.
+    unreadable: Vec<String>,
     /// The partition from which the firmware started the machine.
     started_from: Option<Guid>,
 }
@@ -58,7 +60,7 @@ pub struct Search<'a, 'm> {
 impl<'a, 'm> Search<'a, 'm> {
     /// A search that loads drivers and hears of devices.
     pub fn new(loader: &'a mut Loader<'m>, uevents: &'a Uevents) -> Self {
-        Search { loader, uevents, failures: Vec::new(), started_from: loader_partition() }
+        Search { loader, uevents, failures: Vec::new(), unreadable: Vec::new(), started_from: loader_partition() }
     }
 
     /// Looks until the root's disk is there.
@@ -79,20 +81,21 @@ impl<'a, 'm> Search<'a, 'm> {
             }
             return match found {
                 Ok(found) => describe(&seen, found, root_hash),
-                Err(refusal) => Err(explain(refusal.into(), &self.failures)),
+                Err(refusal) => Err(explain(refusal.into(), self.failures.iter().chain(&self.unreadable))),
             };
         }
     }
 
     /// Loads drivers for what is there, then reads every disk with a partition table. A disk that
-    /// has none is no candidate.
+    /// has none is no candidate, and is named when nothing is found.
     fn look(&mut self) -> Vec<Seen> {
         while self.loader.by_alias(&mut self.failures) > 0 {}
         let devices = fs::read_dir("/sys/class/block").into_iter().flatten().flatten();
         let names = devices.map(|entry| entry.file_name().to_string_lossy().into_owned());
         let mut names: Vec<String> = names.filter(|name| is_disk(name)).collect();
         names.sort();
-        names.into_iter().filter_map(read).collect()
+        self.unreadable.clear();
+        names.into_iter().filter_map(|name| read(name).map_err(|why| self.unreadable.push(why)).ok()).collect()
     }
 
     fn choose(&self, seen: &[Seen], root_hash: &RootHash) -> Result<Found, orlop_chain::Refusal> {
@@ -112,7 +115,7 @@ fn carriers(seen: &[Seen], root_hash: &RootHash) -> usize {
     seen.iter().filter(|disk| carries(&disk.table.gpt)).count()
 }
 
-fn explain(mut refusal: Refusal, failures: &[String]) -> Refusal {
+fn explain<'a>(mut refusal: Refusal, failures: impl Iterator<Item = &'a String>) -> Refusal {
     for failure in failures {
         refusal.reason = format!("{}; {failure}", refusal.reason);
     }
@@ -125,11 +128,12 @@ fn is_disk(name: &str) -> bool {
     !invented && !Path::new("/sys/class/block").join(name).join("partition").exists()
 }
 
-fn read(name: String) -> Option<Seen> {
-    let device = File::open(Path::new("/dev").join(&name)).ok()?;
-    let sector_size = block::sector_size(&device).ok()?;
-    let table = gpt::read(&device, sector_size).ok()?;
-    Some(Seen { name, sector_size, table })
+fn read(name: String) -> Result<Seen, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{name}: {error}");
+    let device = File::open(Path::new("/dev").join(&name)).map_err(|error| failed(&error))?;
+    let sector_size = block::sector_size(&device).map_err(|error| failed(&error))?;
+    let table = gpt::read(&device, sector_size).map_err(|error| failed(&error))?;
+    Ok(Seen { name, sector_size, table })
 }
 
 fn describe(seen: &[Seen], found: Found, root_hash: RootHash) -> Result<RootDisk, Refusal> {

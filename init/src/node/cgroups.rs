@@ -16,7 +16,7 @@ const GROUPS: [&str; 6] =
 pub const MODULES: &str = "modules";
 /// Against 100 of every other group.
 const MODULES_WEIGHT: &str = "5";
-/// Once kubelet is well: pods that take all they get must not keep the modules from being closed.
+/// Once the pods run, or are late: what takes all it gets must not keep the modules from being closed.
 const MODULES_WEIGHT_LATER: &str = "100";
 const DELEGATED: [&str; 2] = ["", "podruntime"];
 

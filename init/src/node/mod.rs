@@ -3,6 +3,7 @@
 
 pub mod cgroups;
 mod close;
+mod door;
 mod identity;
 mod ipc;
 mod mounts;
@@ -22,6 +23,7 @@ use crate::report::{Event, Refusal, Report, Stop, one_line, or_refuse, refuse};
 use crate::services::notify::Notify;
 use crate::services::{Job, News, Purpose, Service, Trouble};
 use crate::sys::watchdog::Watchdog;
+use door::Door;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use orlop_config::node::{NODE_SETTINGS, NodeSettings};
@@ -54,6 +56,8 @@ pub struct Node {
     ended: Vec<(Purpose, Result<(), String>)>,
     watchdog: Option<Watchdog>,
     shutdown: Option<Shutdown>,
+    /// Until kubelet is healthy for the first time.
+    door: Option<Door>,
     modules_closed: bool,
 }
 
@@ -90,6 +94,7 @@ pub fn run() -> ! {
         ended: Vec::new(),
         watchdog: None,
         shutdown: None,
+        door: None,
         modules_closed: false,
     };
     let refusal = match node.live() {
@@ -176,6 +181,9 @@ impl Node {
         }
         for pid in ears.notify.ready() {
             self.services.iter_mut().filter(|service| service.pid() == Some(pid)).for_each(Service::hint);
+        }
+        if let Some(door) = &mut self.door {
+            door.greet();
         }
         self.read_jobs();
         for wish in

@@ -1,8 +1,11 @@
 //! The phases of a node, as a table.
 
+use super::door::Door;
 use super::{CONTAINERD, KUBELET, Node, cgroups, close, identity, mounts, pods, state, sysctls};
 use crate::report::{Event, Refusal, now_ms, or_refuse};
-use crate::services::{Endpoint, Purpose, Recipe, Service};
+use crate::services::{Endpoint, Recipe, Service};
+use orlop_config::node::{CONTAINERD_SOCKET, CRI_SOCKET};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What a phase that is not done at its deadline means.
@@ -45,15 +48,15 @@ const PHASES: &[Phase] = &[
     now("modules", close::load_first),
     Phase {
         name: "containerd",
-        start: start_containerd,
-        done: |node| Ok(node.services[CONTAINERD].healthy()),
+        start: start_services,
+        done: containerd_done,
         deadline: Duration::from_secs(120),
         late: Late::Wait(CONTAINERD),
     },
     Phase {
         name: "preload",
-        start: start_preload,
-        done: preload_done,
+        start: pods::start_preload,
+        done: pods::preload_done,
         deadline: Duration::from_secs(180),
         late: Late::Wait(CONTAINERD),
     },
@@ -67,7 +70,10 @@ const PHASES: &[Phase] = &[
     Phase { name: "pods", start: pods::start, done: pods::done, deadline: Duration::from_secs(300), late: Late::GoOn },
     Phase {
         name: "modules-closed",
-        start: |_| Ok(()),
+        start: |_| {
+            cgroups::hurry_modules();
+            Ok(())
+        },
         done: close::done,
         deadline: Duration::from_secs(300),
         late: Late::Refuse,
@@ -141,14 +147,15 @@ fn resident_kib() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-fn start_containerd(node: &mut Node) -> Result<(), Refusal> {
+/// Starts both: kubelet needs seconds until it asks for its runtime, and then waits at the door.
+fn start_services(node: &mut Node) -> Result<(), Refusal> {
     let recipes = [
         Recipe {
             name: "containerd",
             arguments: node.settings.containerd.clone(),
             program: or_refuse(node.programs.containerd.try_clone(), "containerd", "program")?,
             cgroup: "/podruntime/runtime",
-            endpoint: Endpoint::Grpc("/run/containerd/containerd.sock"),
+            endpoint: Endpoint::Grpc(CONTAINERD_SOCKET),
         },
         Recipe {
             name: "kubelet",
@@ -162,37 +169,25 @@ fn start_containerd(node: &mut Node) -> Result<(), Refusal> {
         let name = recipe.name;
         node.services.push(or_refuse(Service::new(recipe), name, format!("/var/log/{name}.log"))?);
     }
+    node.door = Some(or_refuse(Door::keep(Path::new(CRI_SOCKET)), "containerd", CRI_SOCKET)?);
     node.start_service(CONTAINERD);
+    node.start_service(KUBELET);
     close::start_later(node)
 }
 
-fn start_preload(node: &mut Node) -> Result<(), Refusal> {
-    for image in node.settings.preload.clone() {
-        let file = format!("{}/{}", orlop_config::node::PRELOAD, image.file);
-        let started = node.start_job(Purpose::Import, &["cri", "import", &file, &image.reference]);
-        started.map_err(|error| Refusal::new("preload", error))?;
+fn containerd_done(node: &mut Node) -> Result<bool, Refusal> {
+    let healthy = node.services[CONTAINERD].healthy();
+    if healthy && let Some(door) = &mut node.door {
+        or_refuse(door.open(Path::new(CONTAINERD_SOCKET)), "containerd", CRI_SOCKET)?;
     }
-    // Beside the import: kubelet needs seconds until it asks for the first image.
-    node.start_service(KUBELET);
-    Ok(())
-}
-
-/// A preload image that does not import is named, and the boot goes on: kubelet says which pod
-/// misses it, and the rest of the node works.
-fn preload_done(node: &mut Node) -> Result<bool, Refusal> {
-    for end in node.take_ended(Purpose::Import) {
-        if let Err(error) = end {
-            node.report.error("preload", error);
-        }
-    }
-    Ok(!node.jobs.iter().any(|job| job.purpose == Purpose::Import))
+    Ok(healthy)
 }
 
 fn kubelet_done(node: &mut Node) -> Result<bool, Refusal> {
     let healthy = node.services[KUBELET].healthy();
     if healthy {
+        node.door = None;
         node.report.tell(&Event::Healthy { ms: now_ms() });
-        cgroups::hurry_modules();
     }
     Ok(healthy)
 }

@@ -1,16 +1,53 @@
-//! Waiting for the static pods, which `cri wait-pod` tells of.
+//! What the root brings for pods: preload images, which are imported, and static pods, which are waited for. Both are
+//! folders of the verified root.
 
 use super::Node;
-use crate::report::{Event, Refusal, Report, now_ms};
+use crate::report::{Event, Refusal, Report, now_ms, or_refuse};
 use crate::services::Purpose;
+use orlop_config::node::{PRELOAD, STATIC_PODS, preload_reference};
+use std::io::{self, ErrorKind};
+
+/// Has the preload images imported.
+pub fn start_preload(node: &mut Node) -> Result<(), Refusal> {
+    for file in or_refuse(names(PRELOAD), "preload", PRELOAD)? {
+        let Some(reference) = preload_reference(&file) else { continue };
+        let started = node.start_job(Purpose::Import, &["cri", "import", &format!("{PRELOAD}/{file}"), &reference]);
+        started.map_err(|error| Refusal::new("preload", error))?;
+    }
+    Ok(())
+}
+
+/// A preload image that does not import is named, and the boot goes on: kubelet says which pod
+/// misses it, and the rest of the node works.
+pub fn preload_done(node: &mut Node) -> Result<bool, Refusal> {
+    for end in node.take_ended(Purpose::Import) {
+        if let Err(error) = end {
+            node.report.error("preload", error);
+        }
+    }
+    Ok(!node.jobs.iter().any(|job| job.purpose == Purpose::Import))
+}
+
+/// The names in a folder of the root, sorted; none where there is no folder.
+fn names(folder: &str) -> io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let name = |entry: io::Result<std::fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = entries.map(name).collect::<io::Result<_>>()?;
+    names.sort();
+    Ok(names)
+}
 
 /// Starts the wait, when there is something to wait for.
 pub fn start(node: &mut Node) -> Result<(), Refusal> {
-    if node.settings.static_pods.is_empty() {
+    let manifests = or_refuse(names(STATIC_PODS), "pods", STATIC_PODS)?;
+    let pods: Vec<&str> = manifests.iter().filter_map(|name| name.strip_suffix(".yaml")).collect();
+    if pods.is_empty() {
         return Ok(());
     }
-    let pods = node.settings.static_pods.clone();
-    let arguments: Vec<&str> = ["cri", "wait-pod"].into_iter().chain(pods.iter().map(String::as_str)).collect();
+    let arguments: Vec<&str> = ["cri", "wait-pod"].into_iter().chain(pods).collect();
     node.start_job(Purpose::Pods, &arguments).map_err(|error| Refusal::new("pods", error))
 }
 

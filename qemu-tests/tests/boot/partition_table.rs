@@ -28,7 +28,8 @@ fn without_a_good_copy_the_boot_is_refused() -> Result<()> {
     spoil(&disk, SECTOR)?;
     spoil(&disk, bytes - SECTOR)?;
     let machine = boot(&bench.machine(Disk::image(&disk)))?;
-    machine.refused("disk")?;
+    let reason = machine.refused("disk")?;
+    assert!(reason.contains("vda: both copies of the partition table are bad"), "{reason}");
     Ok(())
 }
 
