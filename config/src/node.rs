@@ -20,7 +20,8 @@ pub const COMPONENTS: &str = "/usr/share/orlop/components.json";
 
 /// containerd's socket.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
-/// Where kubelet looks for its container runtime: a link of PID 1's, to [`CONTAINERD_SOCKET`] once containerd answers.
+/// Where kubelet looks for its container runtime: a link of PID 1's, to [`CONTAINERD_SOCKET`] once containerd has the
+/// images of the preload.
 pub const CRI_SOCKET: &str = "/run/orlop/cri.sock";
 
 /// The archive's file name for an image reference: `localhost/pause:1` → `localhost+pause:1.tar`.

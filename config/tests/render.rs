@@ -61,6 +61,7 @@ fn kubelets_keys_are_keys_that_kubelet_knows() {
         "enableDebugFlagsHandler",
         "enableProfilingHandler",
         "enableServer",
+        "serverTLSBootstrap",
         "enabled",
         "evictionHard",
         "failCgroupV1",
@@ -104,7 +105,13 @@ fn kubelets_keys_are_keys_that_kubelet_knows() {
 #[test]
 fn kubelet_listens_on_loopback_only() {
     let config = render::kubelet();
-    for line in ["enableServer: false", "readOnlyPort: 0", "healthzBindAddress: 127.0.0.1", "healthzPort: 10248"] {
+    for line in [
+        "enableServer: false",
+        "serverTLSBootstrap: true",
+        "readOnlyPort: 0",
+        "healthzBindAddress: 127.0.0.1",
+        "healthzPort: 10248",
+    ] {
         assert!(config.lines().any(|other| other == line), "{line}");
     }
 }

@@ -7,8 +7,10 @@ use crate::node::{CRI_SOCKET, STATIC_PODS};
 /// held against the list of those that kubelet knows, in a test.
 ///
 /// Without a cluster nothing could authorise a request, so kubelet opens no server at all: only its health check,
-/// on loopback. Disk limits are small shares, because the state partition starts at 512 MiB, and a node without a
-/// cluster has nowhere else to run its pods.
+/// on loopback. `serverTLSBootstrap` has it take a certificate of the cluster's or none. Else it would make itself two
+/// RSA keys at its first start, seconds of a boot, and leave one on the state partition, for a server that is not there.
+/// Disk limits are small shares, because the state partition starts at 512 MiB, and a node without a cluster has nowhere
+/// else to run its pods.
 pub fn kubelet() -> String {
     CONFIG.replace("@SOCKET@", CRI_SOCKET).replace("@PODS@", STATIC_PODS).replace("@NETWORK@", POD_NETWORK)
 }
@@ -27,6 +29,7 @@ authentication:
 authorization:
   mode: AlwaysAllow
 enableServer: false
+serverTLSBootstrap: true
 readOnlyPort: 0
 healthzBindAddress: 127.0.0.1
 healthzPort: 10248

@@ -1,5 +1,5 @@
-//! The door at which kubelet finds its container runtime: a link. Until containerd answers it leads to a socket of
-//! PID 1, which greets whoever calls and has them wait; then to containerd's own.
+//! The door at which kubelet finds its container runtime: a link. Until containerd answers and has the images that the
+//! root carries, it leads to a socket of PID 1, which greets whoever calls and has them wait; then to containerd's own.
 //!
 //! kubelet asks its runtime for its version once, and ends when nobody is there. With the door it starts beside
 //! containerd instead of after it, which is seconds of a boot. What waits is one gRPC call, and it is sent on as HTTP/2

@@ -49,14 +49,14 @@ const PHASES: &[Phase] = &[
     Phase {
         name: "containerd",
         start: start_services,
-        done: containerd_done,
+        done: |node| Ok(node.services[CONTAINERD].healthy()),
         deadline: Duration::from_secs(120),
         late: Late::Wait(CONTAINERD),
     },
     Phase {
         name: "preload",
         start: pods::start_preload,
-        done: pods::preload_done,
+        done: preload_done,
         deadline: Duration::from_secs(180),
         late: Late::Wait(CONTAINERD),
     },
@@ -175,12 +175,14 @@ fn start_services(node: &mut Node) -> Result<(), Refusal> {
     close::start_later(node)
 }
 
-fn containerd_done(node: &mut Node) -> Result<bool, Refusal> {
-    let healthy = node.services[CONTAINERD].healthy();
-    if healthy && let Some(door) = &mut node.door {
-        or_refuse(door.open(Path::new(CONTAINERD_SOCKET)), "containerd", CRI_SOCKET)?;
+/// Opens the door when the images are there: a pod that kubelet starts before would miss them, and be tried again
+/// only much later.
+fn preload_done(node: &mut Node) -> Result<bool, Refusal> {
+    let done = pods::preload_done(node)?;
+    if done && let Some(door) = &mut node.door {
+        or_refuse(door.open(Path::new(CONTAINERD_SOCKET)), "preload", CRI_SOCKET)?;
     }
-    Ok(healthy)
+    Ok(done)
 }
 
 fn kubelet_done(node: &mut Node) -> Result<bool, Refusal> {
