@@ -67,6 +67,12 @@ test-images: image ## the images that only the boot tests use
 run: image ## boot it in QEMU until kubelet is healthy and its pod runs
 	@$(ORLOP) run $(OUT)/standalone.raw --until pod hello
 
+# What a clean checkout's `make test` (which is `.ci/run`) takes from here on is kept for `make bench`, by what it began
+# with: nothing at all, or a full cache. Where something is compiled already, the time would say little.
+BEGAN := $(shell date +%s)
+CLEAN := $(if $(wildcard target),,$(if $(wildcard $(CACHE)/results),cached,cold))
+keep-time = $(if $(CLEAN),if (( status == 0 )); then echo $$(( $$(date +%s) - $(BEGAN) )) >out/test-$(CLEAN).seconds; fi;)
+
 # One invocation of cargo for all tests, so that the workspace is compiled once. Its many summaries are added up into
 # the one line that stands last.
 define run-tests
@@ -79,7 +85,7 @@ endef
 
 .PHONY: test
 test: lint test-images ## all tests that fit the budget, boot tests included
-	$(call run-tests,orlop/image$(COMMA)orlop-machine/boot,echo "left to make test-slow: $(SLOW)";)
+	$(call run-tests,orlop/image$(COMMA)orlop-machine/boot,$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
 COMMA := ,
 SLOW  := power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor

@@ -153,6 +153,16 @@ impl Builds<'_> {
         self.cache.join("peers").join(COLD)
     }
 
+    /// The time of a clean checkout's `make test`, which that keeps in `out`.
+    pub fn clean_test(repository: &Path, began: &str) -> Measured {
+        let seconds = fs::read_to_string(repository.join(format!("out/test-{began}.seconds"))).ok();
+        let seconds = seconds.and_then(|text| text.trim().parse().ok());
+        seconds.map_or(
+            Err(format!("no `make test` that began {began} in a clean checkout ended well here")),
+            Samples::exact,
+        )
+    }
+
     /// The last cold build's time.
     pub fn last_cold(&self) -> Measured {
         let document = fs::read(self.kept()).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());

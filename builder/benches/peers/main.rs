@@ -125,6 +125,13 @@ impl Bench<'_> {
         let (must, aim) = (Limit::AtMost(25.0 * 60.0), Limit::AtMost(12.0 * 60.0));
         let ours = self.builds.last_cold();
         rows.push(Row { what: "cold `make image`", unit: Unit::Seconds, ours, peer: None, must, aim });
+        for (what, began, must, aim) in
+            [("cold `.ci/run`", "cold", 60.0, 45.0), ("`.ci/run`, full cache", "cached", 30.0, 20.0)]
+        {
+            let (must, aim) = (Limit::AtMost(must * 60.0), Limit::AtMost(aim * 60.0));
+            let ours = Builds::clean_test(repository, began);
+            rows.push(Row { what, unit: Unit::Seconds, ours, peer: None, must, aim });
+        }
         Ok((rows, boots))
     }
 
