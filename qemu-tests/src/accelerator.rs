@@ -1,6 +1,7 @@
 //! Does KVM work? A `/dev/kvm` that exists proves nothing (nested, seccomp, a broken host): a vCPU must run.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
@@ -26,12 +27,16 @@ impl Accelerator {
         if let Some(known) = PROBED.get() {
             return Ok(known.clone());
         }
-        program::find(program::QEMU)?;
-        let found = match tiny_guest("kvm", Duration::from_secs(5)) {
+        let found = Accelerator::of(&program::find(program::QEMU)?, Duration::from_secs(5));
+        Ok(PROBED.get_or_init(|| found).clone())
+    }
+
+    /// What this QEMU can use, found out within `limit`.
+    fn of(qemu: &Path, limit: Duration) -> Accelerator {
+        match tiny_guest(qemu, "kvm", limit) {
             Ok(()) => Accelerator::Kvm,
             Err(because) => Accelerator::Tcg { because },
-        };
-        Ok(PROBED.get_or_init(|| found).clone())
+        }
     }
 
     /// `kvm` or `tcg`.
@@ -99,11 +104,10 @@ fn tiny_bios() -> Vec<u8> {
 }
 
 /// Runs the tiny guest; `Err` says in a few words why it did not end as it must.
-fn tiny_guest(accelerator: &str, limit: Duration) -> Result<(), String> {
+fn tiny_guest(qemu: &Path, accelerator: &str, limit: Duration) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let bios = folder.path().join("bios");
     std::fs::write(&bios, tiny_bios()).map_err(|error| error.to_string())?;
-    let qemu = program::find(program::QEMU).map_err(|error| error.to_string())?;
     let mut child = Command::new(qemu)
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-m", "16", "-cpu", "max"])
         .args(["-accel", accelerator, "-device", "isa-debug-exit,iobase=0xf4,iosize=1", "-bios"])
@@ -123,7 +127,7 @@ fn tiny_guest(accelerator: &str, limit: Duration) -> Result<(), String> {
         Said::Nothing if status.code() == Some(EXIT_STATUS) => Ok(()),
         Said::Nothing => Err(format!("QEMU ended with {status}")),
         Said::Line(line) => Err(without_program(&line).to_owned()),
-        Said::Late => Err(format!("a virtual processor did not run within {} s", limit.as_secs())),
+        Said::Late => Err(format!("a virtual processor did not run within {} s", limit.as_secs_f32())),
     }
 }
 
@@ -158,18 +162,73 @@ fn without_program(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+
+    #[cfg(feature = "boot")]
+    fn real() -> std::path::PathBuf {
+        program::find(program::QEMU).unwrap()
+    }
 
     #[cfg(feature = "boot")]
     #[test]
     fn the_tiny_guest_runs_under_emulation() {
-        assert_eq!(tiny_guest("tcg", Duration::from_secs(60)), Ok(()));
+        assert_eq!(tiny_guest(&real(), "tcg", Duration::from_secs(60)), Ok(()));
     }
 
     #[cfg(feature = "boot")]
     #[test]
     fn an_accelerator_that_is_not_there_is_told_from_one_that_works() {
-        assert!(tiny_guest("no-such-accelerator", Duration::from_secs(20)).is_err());
+        assert!(tiny_guest(&real(), "no-such-accelerator", Duration::from_secs(20)).is_err());
+    }
+
+    /// What is found with a QEMU that does this when it is asked for KVM, and how long that took.
+    fn found(does: &str, limit: Duration) -> (Accelerator, Duration) {
+        let folder = tempfile::tempdir().unwrap();
+        let qemu = folder.path().join("qemu-system-x86_64");
+        let script = format!("#!/bin/sh\ncase \"$*\" in *\"-accel kvm \"*) {does} ;; *) exit 9 ;; esac\n");
+        // By another process: while this one holds the file open, a child of another test's may hold it too, and
+        // what is open for writing cannot be started.
+        let mut write = Command::new("sh");
+        write.args(["-c", "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh", &script]).arg(&qemu);
+        assert!(write.status().unwrap().success());
+        let start = Instant::now();
+        let found = Accelerator::of(&qemu, limit);
+        (found, start.elapsed())
+    }
+
+    fn because(reason: &str) -> Accelerator {
+        Accelerator::Tcg { because: reason.into() }
+    }
+
+    /// Far beyond what a test waits for.
+    const HANG: &str = "exec sleep 600";
+
+    #[test]
+    fn a_processor_that_never_runs_is_killed_at_the_deadline() {
+        let (found, took) = found(HANG, Duration::from_millis(300));
+        assert_eq!(found, because("a virtual processor did not run within 0.3 s"));
+        assert!(took < Duration::from_secs(300), "it was waited for: {took:?}");
+    }
+
+    #[test]
+    fn a_kvm_that_breaks_is_told_in_qemus_words() {
+        let complaint = "echo 'KVM internal error. Suberror: 1' >&2; echo 'EAX=00000000' >&2;";
+        // QEMU keeps a machine that broke for a debugger, or ends.
+        for then in [HANG, "exit 1"] {
+            let (found, took) = found(&format!("{complaint} {then}"), Duration::from_secs(300));
+            assert_eq!(found, because("KVM internal error. Suberror: 1"));
+            assert!(took < Duration::from_secs(300), "it was waited for: {took:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_guests_own_status_is_a_kvm_that_works() {
+        let limit = Duration::from_secs(300);
+        assert_eq!(found(&format!("exit {EXIT_STATUS}"), limit).0, Accelerator::Kvm);
+        assert_eq!(found("exit 0", limit).0, because("QEMU ended with exit status: 0"));
+        assert_eq!(found("kill -KILL $$", limit).0, because("QEMU ended with signal: 9 (SIGKILL)"));
     }
 
     #[test]
