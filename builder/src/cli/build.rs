@@ -30,7 +30,7 @@ pub struct BuildArgs {
     #[arg(long)]
     offline: bool,
     /// Lock packages again that the archive dropped, print old → new, and write the lockfile.
-    #[arg(long, conflicts_with = "offline")]
+    #[arg(long, conflicts_with_all = ["offline", "plan"])]
     relock_gone: bool,
     /// How many things to do at a time.
     #[arg(long, value_name = "N", default_value_t = default_jobs())]
