@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use orlop_chain::Refusal;
+use serde::Serialize;
 
 use super::Context;
-use crate::image::verify::{Release, Verdict, verify};
+use crate::image::verify::{Passed, Release, Verdict, verify};
 
 /// Verify an image as its boot would, and its release manifest: every link, by the code that PID 1 runs.
 ///
@@ -33,9 +35,32 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
         Some(file) => Release::File(file.clone()),
         None => Release::File(args.image.with_extension("release.json")),
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let verdict = verify(&args.image, &args.key, &release, threads)?;
-    context.result(&verdict, &text(&verdict))
+    let mut passed = Vec::new();
+    let verified = verify(&args.image, &args.key, &release, &mut passed);
+    match &verified {
+        Ok(verdict) => context.result(verdict, &text(verdict))?,
+        Err(error) => {
+            if let Some(refusal) = error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()) {
+                let refused = Refused { stage: refusal.stage.name(), reason: &refusal.reason };
+                // That it was refused matters more than that nobody could be told so in JSON.
+                let _ = context.result(&RefusedVerdict { refused, passed }, "");
+            }
+        }
+    }
+    verified.map(drop)
+}
+
+/// The JSON document of an image that was refused; people read the error.
+#[derive(Serialize)]
+struct RefusedVerdict<'a> {
+    refused: Refused<'a>,
+    passed: Vec<Passed>,
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    stage: &'a str,
+    reason: &'a str,
 }
 
 fn text(verdict: &Verdict) -> String {

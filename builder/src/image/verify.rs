@@ -54,12 +54,13 @@ pub struct Passed {
     pub what: String,
 }
 
-/// Verifies an image; the error is the first refusal.
-pub fn verify(path: &Path, key: &Path, release: &Release, threads: usize) -> anyhow::Result<Verdict> {
+/// Verifies an image; the error is the first refusal, and `passed` has the checks before it.
+pub fn verify(path: &Path, key: &Path, release: &Release, passed: &mut Vec<Passed>) -> anyhow::Result<Verdict> {
     let key_bytes = fs::read(key).map_err(|error| anyhow::anyhow!("{}: {error}", key.display()))?;
     let key = parse_public(&key_bytes).map_err(|error| anyhow::anyhow!("{}: {error}", key.display()))?;
     let image = Image::open(path)?;
-    let mut checks = Checks { image: &image, key: &key, threads, passed: Vec::new() };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut checks = Checks { image: &image, key: &key, threads, passed };
     checks.table()?;
     let uki = image.uki()?;
     let bytes = uki.boot_manifest()?;
@@ -80,7 +81,7 @@ pub fn verify(path: &Path, key: &Path, release: &Release, threads: usize) -> any
         root_hash: boot.verity.root_hash,
         development: boot.development,
         image_only: release.is_none(),
-        passed: checks.passed,
+        passed: std::mem::take(checks.passed),
     })
 }
 
@@ -88,7 +89,7 @@ struct Checks<'a> {
     image: &'a Image,
     key: &'a PublicKey,
     threads: usize,
-    passed: Vec<Passed>,
+    passed: &'a mut Vec<Passed>,
 }
 
 impl Checks<'_> {
