@@ -64,7 +64,10 @@ impl Inputs {
         let path = beside(named, resolved.file_of_static_pod(pod).unwrap_or_default());
         let bytes = match path.strip_prefix("orlop:") {
             Some(name) => shipped::file(name).map(<[u8]>::to_vec).with_context(|| format!("orlop ships no `{name}`")),
-            None => fs::read(&path).with_context(|| format!("{path} (the manifest of static pod `{pod}`)")),
+            None => fs::read(&path).map_err(|reason| {
+                let what = format!("the manifest of static pod `{pod}`");
+                Error::Named { path: path.clone(), what, reason }.into()
+            }),
         }?;
         let text = std::str::from_utf8(&bytes).with_context(|| format!("{path}: a manifest is text"))?;
         check_static_pod(pod, &path, text)?;

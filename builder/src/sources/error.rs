@@ -110,6 +110,16 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A file that the definition names is not to be had.
+    #[error("{path} ({what}): {reason}; correct the definition, or put the file there")]
+    Named {
+        /// The file.
+        path: String,
+        /// What names it.
+        what: String,
+        /// What the system said.
+        reason: io::Error,
+    },
     /// What the definition asks for does not exist.
     #[error("{0}")]
     Unresolved(String),

@@ -60,6 +60,8 @@ fn place(project: &Project, component: &str, source: &FileSource) -> Result<Path
             source.path
         )));
     }
+    let named = |reason| Error::Named { path: path.clone(), what: format!("component `{component}`"), reason };
+    fs::metadata(&path).map_err(named)?;
     Ok(path.into())
 }
 

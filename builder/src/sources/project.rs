@@ -35,6 +35,12 @@ pub enum ProjectError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The definition is no text.
+    #[error("{path}: not a definition: it is no UTF-8 text, as TOML is")]
+    NotText {
+        /// The file.
+        path: String,
+    },
     /// There is no lockfile, or it cannot be read.
     #[error("{path}: {source}; `orlop lock DEFINITION` makes it")]
     NoLock {
@@ -49,7 +55,10 @@ impl Project {
     /// Loads a definition: a file, or a shipped one by its name, `orlop:standalone`.
     pub fn load(path: &Path) -> Result<Project, ProjectError> {
         let name = path.to_string_lossy().into_owned();
-        let first = read(&name).map_err(|source| ProjectError::Unreadable { path: name.clone(), source })?;
+        let first = read(&name).map_err(|source| match source.kind() {
+            std::io::ErrorKind::InvalidData => ProjectError::NotText { path: name.clone() },
+            _ => ProjectError::Unreadable { path: name.clone(), source },
+        })?;
         let resolved = load(first, &mut |value, from| Ok(read(&beside(value, from))?))?;
         Ok(Project { path: path.to_path_buf(), resolved })
     }
