@@ -1,5 +1,6 @@
 //! `orlop`: one TOML definition becomes an immutable, signed disk image. Parses, runs, prints one error chain.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,7 +22,8 @@ fn main() -> ExitCode {
     match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("orlop: {error:#}");
+            // Nobody may be reading any more (`… 2>&1 | head -1`), which is no reason for a panic.
+            let _ = writeln!(std::io::stderr(), "orlop: {error:#}");
             cli::exit_status(&error).into()
         }
     }

@@ -25,14 +25,14 @@ pub enum Error {
         looked_for: String,
     },
     /// A file of the host.
-    #[error("{action} {}: {source}", path.display())]
+    #[error("{action} {}: {reason}", path.display())]
     File {
         /// What was tried with it.
         action: &'static str,
         /// Which file.
         path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
+        /// The system's answer; in the text, and so not the source: a chain would say it twice.
+        reason: io::Error,
     },
     /// A program of the host ended badly.
     #[error("{program} failed ({status}): {stderr}")]
@@ -98,6 +98,12 @@ pub enum Error {
         /// Where the console's log is, and its end.
         log: Log,
     },
+    /// Whoever runs the machine was asked to end it, while something was awaited.
+    #[error("stopped by a signal while waiting for {awaited}")]
+    Stopped {
+        /// What was awaited.
+        awaited: String,
+    },
     /// It did not come in time.
     #[error("no {awaited} within {} s\n{log}", waited.as_secs_f32())]
     Deadline {
@@ -113,7 +119,7 @@ pub enum Error {
 impl Error {
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::File { action, path, source }
+        move |reason| Error::File { action, path, reason }
     }
 
     /// Whether the emulator itself broke the boot, which says nothing of the image: starting again is right.

@@ -39,7 +39,7 @@ pub mod writelog;
 use std::time::Duration;
 
 pub use accelerator::Accelerator;
-pub use error::Error;
+pub use error::{Error, Log};
 pub use event::Event;
 pub use machine::{Bus, Disk, Firmware, Format, Machine};
 pub use running::{Exit, Happening, Running};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Accelerator, Result, Running, image::DirectBoot, spawn};
+use crate::{Accelerator, Result, Running, firmware::Ovmf, image::DirectBoot, program, spawn};
 
 /// A machine: what it boots from, its disks, its size.
 #[derive(Clone, Debug)]
@@ -123,6 +123,15 @@ impl Machine {
     #[must_use]
     pub fn serial_log(self, file: impl Into<PathBuf>) -> Machine {
         Machine { serial_log: Some(file.into()), ..self }
+    }
+
+    /// Looks for what the machine needs of the host: QEMU, and firmware if it starts by that.
+    pub fn find_host(&self) -> Result<()> {
+        program::find(program::QEMU)?;
+        match self.firmware {
+            Firmware::Ovmf => Ovmf::find().map(drop),
+            Firmware::Direct(_) => Ok(()),
+        }
     }
 
     /// Starts QEMU. It dies with the thread that calls this, at the latest.

@@ -38,6 +38,8 @@ pub enum Happening {
     },
     /// An event of QEMU's own.
     Control(Value),
+    /// Whoever runs the machine was asked to end it, and pushes this into the feed: it ends every wait.
+    Stop,
     /// QEMU's process is gone.
     Gone,
 }
@@ -163,8 +165,8 @@ impl Running {
         self.wait_since(mark, awaited, limit, |happening| happening.event().filter(|event| wanted(event)).cloned())
     }
 
-    /// Waits until `pick` takes a happening since `mark`. A refusal, a panic and the machine's end are errors
-    /// at once, unless `pick` takes them.
+    /// Waits until `pick` takes a happening since `mark`. A refusal, a panic, the machine's end and a wish to stop it
+    /// are errors at once, unless `pick` takes them.
     pub fn wait_since<R>(
         &self,
         mark: Mark,
@@ -201,6 +203,24 @@ impl Running {
     /// Presses the power key.
     pub fn power_key(&self) -> Result<()> {
         self.qmp("system_powerdown", json!({})).map(drop)
+    }
+
+    /// Presses the power key and waits until the machine has ended. One wish to stop it ([`Happening::Stop`]) may be
+    /// what led here; the second one gives up the wait.
+    pub fn power_off(&self, limit: Duration) -> Result<()> {
+        self.power_key()?;
+        let awaited = || "end of the machine".to_owned();
+        let mut stops = 0;
+        let found = self.feed.wait(Mark::default(), limit, |happening| match happening {
+            Happening::Gone => Some(Ok(())),
+            Happening::Stop => {
+                stops += 1;
+                (stops > 1).then(|| Err(Error::Stopped { awaited: awaited() }))
+            }
+            _ => None,
+        });
+        let late = || Err(Error::Deadline { awaited: awaited(), waited: limit, log: self.kept_log() });
+        found.unwrap_or_else(late)
     }
 
     /// Presses the reset key.
@@ -241,14 +261,16 @@ impl Running {
     }
 
     fn fatal(&self, fatal: Fatal, awaited: String) -> Error {
-        let log = self.kept_log();
+        let log = || self.kept_log();
         match fatal {
-            Fatal::Refused { stage, reason } => Error::Refused { awaited, stage, reason, log },
-            Fatal::Panic(line) => Error::Panic { awaited, line, log },
+            // Nothing went wrong: no log is kept.
+            Fatal::Stop => Error::Stopped { awaited },
+            Fatal::Refused { stage, reason } => Error::Refused { awaited, stage, reason, log: log() },
+            Fatal::Panic(line) => Error::Panic { awaited, line, log: log() },
             Fatal::Gone => {
                 let said = program::tail(&self.stderr.lock().unwrap_or_else(PoisonError::into_inner));
                 let how = format!("{} {said}", self.shutdown_reason());
-                Error::Ended { awaited, how: how.trim_end().to_owned(), log }
+                Error::Ended { awaited, how: how.trim_end().to_owned(), log: log() }
             }
         }
     }
@@ -257,7 +279,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.kept_log());
+            // A second panic here would abort the process.
+            let _ = writeln!(std::io::stderr(), "{}", self.kept_log());
         }
     }
 }
@@ -270,6 +293,7 @@ impl std::fmt::Debug for Running {
 
 /// What ends every wait.
 enum Fatal {
+    Stop,
     Refused { stage: String, reason: String },
     Panic(String),
     Gone,
@@ -279,6 +303,7 @@ impl Fatal {
     fn of(happening: &Happening) -> Option<Fatal> {
         match happening {
             Happening::Gone => Some(Fatal::Gone),
+            Happening::Stop => Some(Fatal::Stop),
             Happening::Console { line, .. } if line.contains("Kernel panic - not syncing") => {
                 Some(Fatal::Panic(line.clone()))
             }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -137,6 +138,8 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            // A terminal's Ctrl-C is for whoever runs the machine, who may want to power it off properly.
+            .process_group(0)
             .spawn()
             .map_err(|error| Error::NotStarted(error.to_string()))?;
         let stderr = Arc::new(Mutex::new(Vec::new()));
@@ -225,7 +228,7 @@ fn read_lines(
 
 fn console_line(line: String, echo: bool) -> Happening {
     if echo {
-        eprintln!("{line}");
+        let _ = writeln!(std::io::stderr(), "{line}");
     }
     Happening::Console { event: Event::of_console_line(&line), line }
 }

@@ -11,10 +11,13 @@ mod progress;
 mod run;
 mod verify;
 
+use std::io::{ErrorKind, Write};
+
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use orlop_config::Mistake;
 
-use crate::sources::ProjectError;
+use crate::sources::{self, ProjectError};
 
 pub use progress::Progress;
 
@@ -55,14 +58,19 @@ pub struct Context {
 impl Context {
     /// Prints a verb's result: the JSON document, or the text for people.
     pub fn result(&self, document: &impl serde::Serialize, text: &str) -> anyhow::Result<()> {
-        use std::io::Write;
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            writeln!(out, "{}", serde_json::to_string_pretty(document)?)?;
-        } else if !text.is_empty() {
-            writeln!(out, "{}", text.trim_end())?;
+        let json = if self.json { Some(serde_json::to_string_pretty(document)?) } else { None };
+        let text = json.as_deref().unwrap_or(text).trim_end();
+        if text.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{text}").and_then(|()| out.flush()) {
+            // Who closes the pipe (`… | head -1`) has read enough, and the work is done.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(error).context("writing the result to standard output")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -98,12 +106,34 @@ fn is_refusal(cause: &(dyn std::error::Error + 'static)) -> bool {
 
 fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     // A transparent error stands in the chain in place of what it wraps.
-    let definition =
-        |error: &ProjectError| matches!(error, ProjectError::Definition(_) | ProjectError::Unreadable { .. });
-    cause.is::<Usage>() || cause.is::<Mistake>() || cause.downcast_ref().is_some_and(definition)
+    let definition = |error: &ProjectError| !matches!(error, ProjectError::Lock(_) | ProjectError::NoLock { .. });
+    let named = matches!(cause.downcast_ref(), Some(sources::Error::Named { .. }));
+    cause.is::<Usage>() || cause.is::<Mistake>() || named || cause.downcast_ref().is_some_and(definition)
 }
 
 /// Arguments that parse but do not fit together.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_init_refuses_is_status_3_and_what_merely_failed_is_1() {
+        let log = || orlop_machine::Log { path: "serial.log".into(), tail: Vec::new() };
+        let awaited = || "healthy kubelet".to_owned();
+        let refused = orlop_machine::Error::Refused {
+            awaited: awaited(),
+            stage: "signature".into(),
+            reason: "it is not this key's".into(),
+            log: log(),
+        };
+        assert_eq!(exit_status(&anyhow::Error::from(refused).context("booting")), REFUSED);
+        let panic = orlop_machine::Error::Panic { awaited: awaited(), line: "refused".into(), log: log() };
+        assert_eq!(exit_status(&panic.into()), 1);
+        assert_eq!(exit_status(&orlop_machine::Error::Stopped { awaited: awaited() }.into()), 1);
+        assert_eq!(exit_status(&Usage("--until".into()).into()), USAGE);
+    }
+}

@@ -1,7 +1,7 @@
-//! Steps and their times on standard error: bars on a terminal, plain lines in a pipe.
+//! Steps and their times on standard error: bars on a terminal that can show them, plain lines elsewhere.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -24,10 +24,11 @@ struct Running {
 }
 
 impl Progress {
-    /// Bars where standard error is a terminal.
+    /// Bars where standard error is a terminal that can move its cursor: on a dumb one a hidden set of bars would
+    /// swallow every line that is printed above them.
     pub fn stderr() -> Progress {
-        let terminal = std::io::stderr().is_terminal();
-        Progress { bars: terminal.then(MultiProgress::new), running: Mutex::default() }
+        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        Progress { bars: bars.filter(|bars| !bars.is_hidden()), running: Mutex::default() }
     }
 
     fn line(&self, text: &str) {
@@ -35,7 +36,7 @@ impl Progress {
             Some(bars) => {
                 let _ = bars.println(text);
             }
-            None => eprintln!("{text}"),
+            None => plain(text),
         }
     }
 
@@ -74,13 +75,18 @@ impl Report for Progress {
             bar.set_position(done);
         } else if said.elapsed() >= PLAIN_INTERVAL {
             *said = Instant::now();
-            eprintln!("{step:<28}   …      {} of {}", mib(done), total.map_or("?".into(), mib));
+            plain(&format!("{step:<28}   …      {} of {}", mib(done), total.map_or("?".into(), mib)));
         }
     }
 
     fn note(&self, text: &str) {
         self.line(text);
     }
+}
+
+/// What nobody reads any more is no failure of the step.
+fn plain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn mib(bytes: u64) -> String {

@@ -1,6 +1,8 @@
 //! `orlop run`: boots an image in QEMU and shows its boot report as it happens.
 
-use std::collections::BTreeMap;
+mod report;
+mod stop;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,15 +10,17 @@ use anyhow::Context as _;
 use clap::Args;
 use orlop_machine::feed::Mark;
 use orlop_machine::image::Image;
-use orlop_machine::{Disk, Error, Event, Format, Happening, Machine, Running, overlay};
-use serde::Serialize;
+use orlop_machine::{Disk, Error, Format, Happening, Machine, Running, overlay};
 
+use self::report::BootReport;
+use self::stop::Stops;
 use super::{Context, Usage};
 use crate::sources::Report;
 
 /// Boot an image in QEMU, without privilege, and show its boot report.
 ///
-/// What the machine writes is thrown away, unless --persist. Without --until it runs until it ends by itself.
+/// What the machine writes is thrown away, unless --persist. Without --until it runs until it ends by itself;
+/// Ctrl-C ends it too, with --persist by its power key.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  orlop run out/standalone/standalone.raw --until pod hello")]
 pub struct RunArgs {
@@ -54,6 +58,9 @@ pub struct RunArgs {
 /// A boot that the emulator broke is tried this often.
 const EMULATOR_TRIES: usize = 3;
 
+/// How long an orderly end may take: the containers' grace periods, the state's unmounting.
+const POWER_OFF: Duration = Duration::from_secs(120);
+
 /// When to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Until {
@@ -62,48 +69,17 @@ enum Until {
     Poweroff,
 }
 
-/// The boot report, as the verb's JSON document.
-#[derive(Debug, Serialize)]
-struct BootReport {
-    image: PathBuf,
-    boot: &'static str,
-    accelerator: &'static str,
-    outcome: String,
-    phases: Vec<Phase>,
-    healthy_ms: Option<u64>,
-    ready_ms: Option<u64>,
-    pods: BTreeMap<String, Pod>,
-    refused: Option<Refused>,
-    serial_log: Option<PathBuf>,
-}
-
-#[derive(Debug, Serialize)]
-struct Phase {
-    name: String,
-    ms: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Pod {
-    state: String,
-    ms: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Refused {
-    stage: String,
-    reason: String,
-}
-
 /// Runs the verb.
 pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     let until = Until::parse(&args.until)?;
+    let stops = Stops::catch()?;
     let image = Image::open(&args.image)?;
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let machine = machine(args, &image, folder.path())?;
+    let run = Run { args, until, stops, progress: &context.progress };
     let mut tries = 1..EMULATOR_TRIES;
     let (report, ended) = loop {
-        let (report, ended) = boot(args, &machine, &until, context)?;
+        let (report, ended) = run.boot(&machine)?;
         match &ended {
             Err(error) if error.is_emulators() && !args.persist && tries.next().is_some() => {
                 context.progress.note("started again: the emulator broke the kernel (Oops: int3)");
@@ -115,70 +91,76 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     Ok(ended?)
 }
 
-/// Boots once, until what is awaited has happened.
-fn boot(
-    args: &RunArgs,
-    machine: &Machine,
-    until: &Until,
-    context: &Context,
-) -> anyhow::Result<(BootReport, Result<(), Error>)> {
-    let running = machine.start()?;
-    context.progress.note(&format!("{} runs on {}", args.image.display(), running.accelerator()));
-    let mut report = BootReport::new(args, &running);
-    let watched = watch(&running, &mut report, until, args.limit(until), &context.progress);
-    report.outcome = match &watched {
-        Ok(()) => until.to_string(),
-        Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
-    };
-    let ended = watched.and_then(|()| end(args, until, &running));
-    Ok((report, ended))
-}
-
 fn machine(args: &RunArgs, image: &Image, folder: &Path) -> anyhow::Result<Machine> {
     let mut disk = match args.persist {
         true => Disk::kept(&args.image, Format::Raw),
         false => Disk::image(&args.image),
     };
-    match args.disk_size {
-        Some(size) if args.persist => overlay::grow(&args.image, size)?,
-        size => disk.size = size,
-    }
+    disk.size = args.disk_size.filter(|_| !args.persist);
     let mut machine = Machine::with_disk(disk);
     machine.memory_mib = u32::try_from(args.memory >> 20).map_err(|_| Usage("--memory is too much".into()))?;
     machine.cpus = args.cpus;
     machine.serial_log = args.serial_log.clone();
-    Ok(if args.direct { machine.direct(image.direct_boot(folder)?) } else { machine })
-}
-
-/// Takes in what happens until the awaited event has happened.
-fn watch(
-    running: &Running,
-    report: &mut BootReport,
-    until: &Until,
-    limit: Duration,
-    progress: &dyn Report,
-) -> Result<(), Error> {
-    let start = Instant::now();
-    progress.begin("boot");
-    let awaited = until.awaited();
-    let watched = running.wait_since(Mark::default(), &awaited, limit, |happening| {
-        let gone = matches!(happening, Happening::Gone);
-        if let Some(event) = happening.event() {
-            report.take(event, progress);
-        }
-        report.reached(until, gone).then_some(())
-    });
-    progress.end("boot", if watched.is_ok() { &awaited } else { "failed" }, start.elapsed());
-    watched
-}
-
-/// A disk that keeps what is written gets the time to be unmounted.
-fn end(args: &RunArgs, until: &Until, running: &Running) -> Result<(), Error> {
-    if args.persist && *until != Until::Poweroff {
-        running.power_key()?;
-        running.wait_exit(Duration::from_secs(120))?;
+    if args.direct {
+        machine = machine.direct(image.direct_boot(folder)?);
     }
-    Ok(())
+    if let Some(size) = args.disk_size.filter(|_| args.persist) {
+        // The image stays as it is where it cannot be booted anyway.
+        machine.find_host()?;
+        overlay::grow(&args.image, size)?;
+    }
+    Ok(machine)
+}
+
+/// One call of the verb.
+struct Run<'a> {
+    args: &'a RunArgs,
+    until: Until,
+    stops: Stops,
+    progress: &'a dyn Report,
+}
+
+impl Run<'_> {
+    /// Boots once, until what is awaited has happened.
+    fn boot(&self, machine: &Machine) -> anyhow::Result<(BootReport, Result<(), Error>)> {
+        let running = machine.start()?;
+        self.stops.tell(running.feed());
+        self.progress.note(&format!("{} runs on {}", self.args.image.display(), running.accelerator()));
+        let mut report = BootReport::new(self.args, &running);
+        let watched = self.watch(&running, &mut report);
+        report.outcome = match &watched {
+            Ok(()) => self.until.to_string(),
+            Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
+        };
+        let ended = self.end(&running, &watched);
+        Ok((report, ended.and(watched)))
+    }
+
+    /// Takes in what happens until the awaited event has happened.
+    fn watch(&self, running: &Running, report: &mut BootReport) -> Result<(), Error> {
+        let start = Instant::now();
+        self.progress.begin("boot");
+        let awaited = self.until.awaited();
+        let watched = running.wait_since(Mark::default(), &awaited, self.args.limit(&self.until), |happening| {
+            let gone = matches!(happening, Happening::Gone);
+            if let Some(event) = happening.event() {
+                report.take(event, self.progress);
+            }
+            report.reached(&self.until, gone).then_some(())
+        });
+        self.progress.end("boot", if watched.is_ok() { &awaited } else { "failed" }, start.elapsed());
+        watched
+    }
+
+    /// A disk that keeps what is written gets the time to be unmounted.
+    fn end(&self, running: &Running, watched: &Result<(), Error>) -> Result<(), Error> {
+        let stopped = matches!(watched, Err(Error::Stopped { .. }));
+        if stopped && self.args.persist {
+            self.progress.note("powering the machine off, as asked; a second signal pulls its plug");
+        }
+        let runs_on = stopped || (watched.is_ok() && self.until != Until::Poweroff);
+        if self.args.persist && runs_on { running.power_off(POWER_OFF) } else { Ok(()) }
+    }
 }
 
 impl RunArgs {
@@ -229,70 +211,6 @@ impl std::fmt::Display for Until {
     }
 }
 
-impl BootReport {
-    fn new(args: &RunArgs, running: &Running) -> BootReport {
-        BootReport {
-            image: args.image.clone(),
-            boot: if args.direct { "direct" } else { "firmware" },
-            accelerator: running.accelerator().name(),
-            outcome: String::new(),
-            phases: Vec::new(),
-            healthy_ms: None,
-            ready_ms: None,
-            pods: BTreeMap::new(),
-            refused: None,
-            serial_log: args.serial_log.clone(),
-        }
-    }
-
-    /// Takes an event in. Each comes by two channels, the console and the report port: the second time it is
-    /// known already.
-    fn take(&mut self, event: &Event, progress: &dyn Report) {
-        let row = |name: &str, ms: u64, note: &str| progress.end(name, note, Duration::from_millis(ms));
-        match event {
-            Event::Phase { name, ms } if !self.phases.iter().any(|phase| phase.name == *name && phase.ms == *ms) => {
-                let since = self.phases.last().map_or(0, |phase| phase.ms);
-                row(name, *ms, &format!("+{:.2}", ms.saturating_sub(since) as f64 / 1000.0));
-                self.phases.push(Phase { name: name.clone(), ms: *ms });
-            }
-            Event::Healthy { ms } if self.healthy_ms.is_none() => {
-                row("kubelet healthy", *ms, "");
-                self.healthy_ms = Some(*ms);
-            }
-            Event::Ready { ms } if self.ready_ms.is_none() => {
-                row("ready", *ms, "");
-                self.ready_ms = Some(*ms);
-            }
-            Event::Pod { name, state, ms } if self.pods.get(name).is_none_or(|pod| pod.state != *state) => {
-                row(&format!("pod {name} {state}"), *ms, "");
-                self.pods.insert(name.clone(), Pod { state: state.clone(), ms: *ms });
-            }
-            Event::Refused { stage, reason } => {
-                self.refused = Some(Refused { stage: stage.clone(), reason: reason.clone() });
-            }
-            _ => {}
-        }
-    }
-
-    fn reached(&self, until: &Until, gone: bool) -> bool {
-        match until {
-            Until::Healthy => self.healthy_ms.is_some(),
-            Until::Pod(name) => self.pods.get(name).is_some_and(|pod| pod.state == "running"),
-            Until::Poweroff => gone && self.refused.is_none(),
-        }
-    }
-
-    /// One line for people.
-    fn verdict(&self) -> String {
-        let seconds = |ms: u64| ms as f64 / 1000.0;
-        let healthy = self.healthy_ms.map(|ms| format!("kubelet is healthy after {:.1} s", seconds(ms)));
-        let running = self.pods.iter().filter(|(_, pod)| pod.state == "running");
-        let pods = running.map(|(name, pod)| format!("pod {name} runs after {:.1} s", seconds(pod.ms)));
-        let parts: Vec<String> = healthy.into_iter().chain(pods).collect();
-        if parts.is_empty() { "the machine has ended".into() } else { parts.join(", ") }
-    }
-}
-
 /// `512M`, `2G`, `1T`; a bare number is MiB.
 fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("want a size such as 512M, 8G or 1T, got `{text}`");
@@ -310,25 +228,9 @@ fn parse_size(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::Silent;
 
     fn words(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
-    }
-
-    fn report() -> BootReport {
-        BootReport {
-            image: "image.raw".into(),
-            boot: "direct",
-            accelerator: "tcg",
-            outcome: String::new(),
-            phases: Vec::new(),
-            healthy_ms: None,
-            ready_ms: None,
-            pods: BTreeMap::new(),
-            refused: None,
-            serial_log: None,
-        }
     }
 
     #[test]
@@ -348,27 +250,5 @@ mod tests {
         assert!(Until::parse(&words("pod")).unwrap_err().to_string().contains("pod's name"));
         assert!(Until::parse(&words("healthy image.raw")).unwrap_err().to_string().contains("image before it"));
         assert!(Until::parse(&words("sunrise")).is_err());
-    }
-
-    #[test]
-    fn an_event_that_comes_twice_counts_once() {
-        let mut report = report();
-        let phase = Event::Phase { name: "state".into(), ms: 5000 };
-        let pod = Event::Pod { name: "hello".into(), state: "running".into(), ms: 9000 };
-        for event in [&phase, &pod, &phase, &pod, &Event::Healthy { ms: 8000 }] {
-            report.take(event, &Silent);
-        }
-        assert_eq!(report.phases.len(), 1);
-        assert!(report.reached(&Until::Pod("hello".into()), false) && report.reached(&Until::Healthy, false));
-        assert!(!report.reached(&Until::Pod("other".into()), false));
-        assert_eq!(report.verdict(), "kubelet is healthy after 8.0 s, pod hello runs after 9.0 s");
-    }
-
-    #[test]
-    fn a_refused_boot_is_no_power_off() {
-        let mut report = report();
-        assert!(report.reached(&Until::Poweroff, true) && !report.reached(&Until::Poweroff, false));
-        report.take(&Event::Refused { stage: "disk".into(), reason: "none".into() }, &Silent);
-        assert!(!report.reached(&Until::Poweroff, true));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::download;
+use crate::support::server::{Answer, Server};
 use crate::support::{Desk, orlop, run};
 
 const START: &str = "extends = \"orlop:node\"\nname = \"mine\"\n";
@@ -73,7 +75,7 @@ fn a_definition_that_is_not_there_or_no_text_is_named() {
     let desk = Desk::new();
     run(&mut desk.build(&desk.path("missing.toml"))).fails(2, &["missing.toml", "No such file", "orlop:standalone"]);
     let bytes = desk.file("bytes.toml", b"name = \"\xff\xfe\"");
-    run(&mut desk.build(&bytes)).fails(2, &["bytes.toml"]);
+    run(&mut desk.build(&bytes)).fails(2, &["bytes.toml: not a definition: it is no UTF-8 text"]);
     run(&mut desk.build(&desk.path("keys"))).fails(2, &["keys"]);
     let base = desk.file("base.toml", "extends = \"orlop:noed\"\n");
     run(&mut desk.build(&base)).fails(2, &["base.toml:1:11", "no shipped definition `noed`", "orlop:node"]);
@@ -92,4 +94,25 @@ fn a_static_pod_by_another_name_is_refused_before_anything_is_fetched() {
     let says = ["hello.yaml:", "the pod is called `hallo`", "the definition calls it `hello`"];
     run(desk.build(&definition).arg("--offline")).fails(2, &says);
     desk.nothing_built();
+}
+
+#[test]
+fn a_file_that_is_named_and_not_there_is_a_wrong_definition() {
+    let desk = Desk::new();
+    let definition = desk.copy_of_standalone("");
+    fs::remove_file(desk.path("images/pods/hello.yaml")).unwrap();
+    let says =
+        ["images/pods/hello.yaml (the manifest of static pod `hello`)", "No such file", "correct the definition"];
+    run(desk.build(&definition).arg("--offline")).fails(2, &says);
+    desk.nothing_built();
+
+    // This definition's other component is somewhere else, where nobody is asked before this is said.
+    let server = Server::start(Answer::NotFound);
+    let definition = download::definition(&desk, &server, "url");
+    let text = fs::read_to_string(&definition).unwrap();
+    fs::write(&definition, format!("{text}[components.mine]\nsource.file.path = \"files/mine\"\n")).unwrap();
+    let mut lock = orlop();
+    lock.arg("lock").arg(&definition).env("ORLOP_CACHE", desk.path("cache"));
+    run(&mut lock).fails(2, &["files/mine (component `mine`)", "No such file", "correct the definition"]);
+    assert_eq!(server.requests(), Vec::<String>::new());
 }

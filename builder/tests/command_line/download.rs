@@ -12,10 +12,10 @@ use crate::support::server::{Answer, Server};
 use crate::support::{Desk, Outcome, names, run, run_on};
 
 /// More than a few blocks, and nothing that a tar or a package would be.
-const FILE: &[u8] = &[b'x'; 20_000];
+pub const FILE: &[u8] = &[b'x'; 20_000];
 
 /// A definition whose only locked download is `release.bin`.
-fn definition(desk: &Desk, server: &Server, kind: &str) -> PathBuf {
+pub fn definition(desk: &Desk, server: &Server, kind: &str) -> PathBuf {
     let (url, sha256) = (server.url("pool/release.bin"), hash(FILE));
     let source = match kind {
         "url" => format!("url = {{ url = \"{url}\", sha256 = \"{sha256}\", version = \"1\" }}"),
@@ -57,7 +57,8 @@ fn build(desk: &Desk, server: &Server, kind: &str, arguments: &[&str]) -> Outcom
     outcome
 }
 
-fn command(desk: &Desk, server: &Server, kind: &str) -> Command {
+/// A build of that definition.
+pub fn command(desk: &Desk, server: &Server, kind: &str) -> Command {
     let mut command = desk.build(&definition(desk, server, kind));
     command.env("ORLOP_DEBIAN_MIRROR", server.url("").trim_end_matches('/')).env_remove("http_proxy");
     command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
@@ -65,7 +66,7 @@ fn command(desk: &Desk, server: &Server, kind: &str) -> Command {
 }
 
 /// What the build misses once the download is there.
-const NEXT: &str = "has no input `tool.e2fsprogs`";
+pub const NEXT: &str = "has no input `tool.e2fsprogs`";
 
 #[test]
 fn a_file_that_arrives_is_kept_under_its_digest() {

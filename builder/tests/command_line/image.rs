@@ -51,7 +51,7 @@ fn what_is_no_image_is_said_to_be_none() {
 }
 
 /// A disk with a good table, and nothing on it.
-fn blank_disk(desk: &Desk) -> PathBuf {
+pub fn blank_disk(desk: &Desk) -> PathBuf {
     let path = desk.file("blank.raw", "");
     let file = std::fs::File::options().write(true).read(true).open(&path).unwrap();
     let sectors = 8 * 2048;

@@ -6,6 +6,8 @@ mod download;
 mod image;
 mod key;
 mod lockfile;
+mod run;
+mod terminal;
 mod tree;
 mod verbs;
 

@@ -28,8 +28,11 @@ fn wrong_usage_is_status_2() {
     }
     let misspelt = run(orlop().args(["inspct", "x.raw"]));
     misspelt.fails(2, &["inspect"]);
-    let both = ["build", "a.toml", "--key", "k", "--offline", "--relock-gone"];
-    run(orlop().args(both)).fails(2, &["cannot be used with"]);
+    // No connection, or nothing written: neither can lock anything again.
+    for other in ["--offline", "--plan"] {
+        let both = ["build", "a.toml", "--key", "k", "--relock-gone", other];
+        run(orlop().args(both)).fails(2, &["cannot be used with", other]);
+    }
 }
 
 #[test]
@@ -54,4 +57,20 @@ fn keygen_answers_in_json_with_paths_that_are_there() {
 fn a_failure_with_json_leaves_standard_output_empty() {
     let desk = Desk::new();
     run(orlop().args(["inspect", "--json"]).arg(desk.path("missing.raw"))).fails(1, &["missing.raw"]);
+}
+
+#[test]
+fn a_refused_image_is_a_document_too() {
+    let desk = Desk::new();
+    let mut verify = orlop();
+    verify.args(["verify", "--image-only"]).arg(desk.file("text.raw", "not an image\n".repeat(1000)));
+    verify.arg("--key").arg(desk.public_key());
+    run(&mut verify).fails(3, &["stage=gpt"]);
+    let outcome = run(verify.arg("--json"));
+    assert_eq!(outcome.status, Some(3), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("stage=gpt"), "{}", outcome.stderr);
+    let document: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(document["refused"]["stage"], "gpt");
+    assert!(outcome.stderr.contains(document["refused"]["reason"].as_str().unwrap()), "{document}");
+    assert_eq!(document["passed"], serde_json::json!([]));
 }

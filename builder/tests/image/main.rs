@@ -6,6 +6,7 @@ mod compare;
 mod output;
 mod outside;
 mod reproducible;
+mod run;
 mod shared_cache;
 mod tampered;
 mod verdict;
