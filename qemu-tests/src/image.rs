@@ -47,6 +47,9 @@ impl Image {
     pub fn open(path: impl AsRef<Path>) -> Result<Image> {
         let path = path.as_ref().to_owned();
         let mut file = File::open(&path).map_err(Error::file("opening the image", &path))?;
+        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(wrong(&path, "a folder; name the disk image (`NAME.raw`) in it".into()));
+        }
         let length = file.seek(SeekFrom::End(0)).map_err(Error::file("reading", &path))?;
         let partitions = read_table(&file).map_err(|reason| wrong(&path, reason))?;
         if let Some(beyond) = partitions.iter().find(|part| part.offset.saturating_add(part.length) > length) {

@@ -47,7 +47,7 @@ fn what_is_no_image_is_said_to_be_none() {
     let folder = desk.path("keys");
     run(&mut inspect(&folder)).fails(1, &["keys: a folder", "NAME.raw"]);
     run(&mut verify(&desk, &folder)).fails(1, &["keys: a folder", "NAME.raw"]);
-    run(&mut boot(&folder)).fails(1, &["keys"]);
+    run(&mut boot(&folder)).fails(1, &["keys: a folder", "NAME.raw"]);
 }
 
 /// A disk with a good table, and nothing on it.
