@@ -328,3 +328,56 @@ fn keep(log: &Path, folder: &Path) -> PathBuf {
         Err(_) => log.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+
+    use super::*;
+
+    /// A machine of which only the control socket lives, and answers to every command that it is done.
+    fn machine() -> Running {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        std::thread::spawn(move || {
+            writeln!(&theirs, r#"{{"QMP": {{}}}}"#).unwrap();
+            let lines = BufReader::new(theirs.try_clone().unwrap()).lines();
+            lines.map_while(std::io::Result::ok).for_each(|_| writeln!(&theirs, r#"{{"return": {{}}}}"#).unwrap());
+        });
+        let folder = tempfile::tempdir().unwrap();
+        Running::new(Parts {
+            child: Reaped(std::process::Command::new("true").spawn().unwrap()),
+            stderr: Arc::default(),
+            qmp: Qmp::greet(ours, Box::new(|_| {})).unwrap(),
+            writers: Vec::new(),
+            feed: Feed::new(8),
+            log: folder.path().join("serial.log"),
+            folder,
+            accelerator: Accelerator::Kvm,
+        })
+    }
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn a_wish_to_stop_ends_a_wait() {
+        let running = machine();
+        running.feed().push(Happening::Stop);
+        let error = running.wait_line("never said", LONG).unwrap_err();
+        assert!(matches!(&error, Error::Stopped { awaited } if awaited.contains("never said")), "{error}");
+    }
+
+    #[test]
+    fn powering_off_is_given_up_by_the_second_wish_to_stop() {
+        let ends = |happenings: &[Happening], limit| {
+            let running = machine();
+            happenings.iter().for_each(|happening| running.feed().push(happening.clone()));
+            running.power_off(limit)
+        };
+        assert!(ends(&[Happening::Gone], LONG).is_ok());
+        assert!(ends(&[Happening::Stop, Happening::Gone, Happening::Stop], LONG).is_ok());
+        let twice = ends(&[Happening::Stop, Happening::Stop], LONG);
+        assert!(matches!(twice, Err(Error::Stopped { .. })), "{twice:?}");
+        let once = ends(&[Happening::Stop], Duration::ZERO);
+        assert!(matches!(once, Err(Error::Deadline { .. })), "{once:?}");
+    }
+}

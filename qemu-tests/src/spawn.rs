@@ -98,7 +98,7 @@ fn accept(listener: &UnixListener) -> Result<UnixStream> {
 
 /// A child that is killed and reaped when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Reaped(Child);
+pub(crate) struct Reaped(pub(crate) Child);
 
 impl Reaped {
     /// Waits for the process; only called when it is known to be gone.

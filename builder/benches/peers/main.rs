@@ -60,7 +60,6 @@ fn main() -> anyhow::Result<()> {
     let image = repository.join(built["image"].as_str().context("the build names its image")?);
     let bench = Bench { args: &args, builds, image, work: work.path(), peers: Peers::in_cache(&cache)?, cache: &cache };
     let (rows, boots) = bench.measure(&built, repository)?;
-    print!("{}", report(&rows, &boots, &machine));
     let document = json!({
         "machine": machine,
         "rows": rows.iter().map(Row::json).collect::<Vec<_>>(),
@@ -69,6 +68,7 @@ fn main() -> anyhow::Result<()> {
     });
     fs::write(&args.json, serde_json::to_vec_pretty(&document)?).context("writing the numbers")?;
     eprintln!("bench: {}", args.json.display());
+    print!("{}", report(&rows, &boots, &machine));
     Ok(())
 }
 

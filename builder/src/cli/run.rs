@@ -148,7 +148,12 @@ impl Run<'_> {
             }
             report.reached(&self.until, gone).then_some(())
         });
-        self.progress.end("boot", if watched.is_ok() { &awaited } else { "failed" }, start.elapsed());
+        let outcome = match &watched {
+            Ok(()) => &awaited,
+            Err(Error::Stopped { .. }) => "stopped",
+            Err(_) => "failed",
+        };
+        self.progress.end("boot", outcome, start.elapsed());
         watched
     }
 

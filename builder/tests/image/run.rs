@@ -112,7 +112,7 @@ fn a_boot_that_is_refused_is_status_3_at_the_stage_that_verify_names() {
     let verdict = document(&run(&mut verify));
     assert!(verdict["passed"].as_array().unwrap().iter().any(|passed| passed["stage"] == "gpt"), "{verdict}");
 
-    let report = document(&run(boot(&desk).args(["--direct", "--json", "--until", "healthy"]).arg(&raw)));
+    let report = document(&run(boot(&desk).arg(&raw).args(["--direct", "--json", "--until", "healthy"])));
     assert_eq!(report["refused"]["stage"], verdict["refused"]["stage"], "{report}");
     assert_eq!(report["healthy_ms"], serde_json::Value::Null);
 }
