@@ -36,6 +36,14 @@ pub fn make_dirs(base: &Path, below: &str) -> io::Result<OwnedFd> {
     Ok(folder)
 }
 
+/// Opens a folder below another; `None` where there is none.
+pub fn find_dir(base: &Path, below: &str) -> io::Result<Option<OwnedFd>> {
+    match open_child(&open_dir(base)?, below) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// Reads a small regular file; `None` where there is none.
 pub fn read(folder: &OwnedFd, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;

@@ -8,12 +8,12 @@ mod partition;
 mod tests;
 
 use super::Node;
-use super::identity;
+use super::identity::{self, MachineId};
 use super::safe_path;
 use crate::early::partition_name;
 use crate::report::{Refusal, or_refuse};
 use nix::errno::Errno;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MsFlags, mount, umount};
 use orlop_chain::gpt::{Entry, Table, types};
 use orlop_chain::state_template::{Content, Template};
 use orlop_config::node::{OnDamage, STATE_TEMPLATE};
@@ -39,29 +39,52 @@ struct Place {
     node: PathBuf,
 }
 
-/// Everything from a blank partition, or last boot's, to a mounted `/var` that is this machine's.
+/// Everything from a blank partition, or last boot's, to a mounted `/var` that is this machine's. What is there is
+/// judged before anything is written, the partition table included.
 pub fn start(node: &mut Node) -> Result<(), Refusal> {
     let template = or_refuse(std::fs::read(STATE_TEMPLATE), STAGE, STATE_TEMPLATE)?;
     let template = or_refuse(Template::parse(&template), STAGE, STATE_TEMPLATE)?;
     let mut place = find(&node.handover.disk)?;
     let content = judge(&place, &template)?;
-    let first_boot = matches!(content, Content::Blank | Content::Interrupted);
-    for note in growth::table(&mut place, first_boot)? {
+    let kept = match content {
+        Content::Unknown => return Err(unknown(&place)),
+        Content::Blank | Content::Interrupted => None,
+        Content::Ext4 => keep(node, &place)?,
+    };
+    for note in growth::table(&mut place, content != Content::Ext4)? {
         node.report.note(STAGE, note);
     }
-    let mut fresh = first_boot;
-    match content {
-        Content::Blank | Content::Interrupted => partition::make(&place.node, &template)?,
-        Content::Ext4 => {}
-        Content::Unknown if or_refuse(partition::was_ext4(&place.node), STAGE, place.node.display())? => {}
-        Content::Unknown => return Err(unknown(&place)),
-    }
-    if let Err(error) = attach(&place.node) {
-        damaged(node, &place, &template, error)?;
-        fresh = true;
+    if kept.is_none() {
+        partition::make(&place.node, &template)?;
+        let name = place.node.display();
+        or_refuse(attach(&place.node, MsFlags::empty()), STAGE, format!("{name} right after it was made"))?;
     }
     or_refuse(growth::filesystem(&place), STAGE, "growing the state filesystem")?;
-    own(node, fresh)
+    own(node, kept)
+}
+
+/// The state of an earlier boot, mounted.
+struct Kept {
+    /// The machine's, unless a cut of the first boot came before its record.
+    id: Option<MachineId>,
+}
+
+/// Mounts an ext4 that is there, if it is ours: until that is known read-only, so that nothing but a torn journal is
+/// written to another's. `None` when it is damaged and the image says that it is made anew.
+fn keep(node: &mut Node, place: &Place) -> Result<Option<Kept>, Refusal> {
+    if let Err(error) = attach(&place.node, MsFlags::MS_RDONLY) {
+        return damaged(node, place, error).map(|()| None);
+    }
+    let found = owner::find(Path::new(MOUNT_POINT), &node.handover);
+    let writable = found.as_ref().map_or(Ok(()), |_| attach(&place.node, MsFlags::MS_REMOUNT));
+    if found.is_err() || writable.is_err() {
+        or_refuse(umount(MOUNT_POINT), STAGE, MOUNT_POINT)?;
+    }
+    let id = found?;
+    match writable {
+        Ok(()) => Ok(Some(Kept { id })),
+        Err(error) => damaged(node, place, error).map(|()| None),
+    }
 }
 
 fn unknown(place: &Place) -> Refusal {
@@ -93,32 +116,34 @@ fn judge(place: &Place, template: &Template<'_>) -> Result<Content, Refusal> {
     or_refuse(device.judge(template), STAGE, place.node.display())
 }
 
-fn attach(node: &Path) -> Result<(), Errno> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+fn attach(node: &Path, how: MsFlags) -> Result<(), Errno> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | how;
     mount(Some(node), MOUNT_POINT, Some("ext4"), flags, Some(OPTIONS))
 }
 
 /// What looks like ext4 and does not mount: the image says what that means.
-fn damaged(node: &mut Node, place: &Place, template: &Template<'_>, error: Errno) -> Result<(), Refusal> {
+fn damaged(node: &mut Node, place: &Place, error: Errno) -> Result<(), Refusal> {
     let name = place.node.display();
     if node.settings.on_damage == OnDamage::Refuse {
         let reason = format!("{name} does not mount ({error}) and state.on_damage is `refuse`; nothing was written");
         return Err(Refusal::new(STAGE, reason));
     }
     node.report.error(STAGE, format!("{name} does not mount ({error}): wiped, as state.on_damage says"));
-    partition::make(&place.node, template)?;
-    or_refuse(attach(&place.node), STAGE, format!("{name} right after it was made"))
+    Ok(())
 }
 
-/// Makes the mounted filesystem this machine's, or refuses it as another's.
-fn own(node: &mut Node, fresh: bool) -> Result<(), Refusal> {
+/// Makes the mounted filesystem this machine's.
+fn own(node: &mut Node, kept: Option<Kept>) -> Result<(), Refusal> {
     let root = Path::new(MOUNT_POINT);
     for folder in FOLDERS {
         or_refuse(safe_path::make_dirs(root, folder), STAGE, format!("/var/{folder}"))?;
     }
     let folder = or_refuse(safe_path::open_dir(root), STAGE, MOUNT_POINT)?;
     or_refuse(safe_path::link(&folder, "run", "/run"), STAGE, "/var/run")?;
-    let id = owner::take(&node.handover, fresh)?;
-    node.report.set("first_boot", fresh.into());
+    node.report.set("first_boot", kept.is_none().into());
+    let id = match kept.and_then(|kept| kept.id) {
+        Some(id) => id,
+        None => owner::make(root, &node.handover)?,
+    };
     identity::apply(node, &id)
 }

@@ -1,6 +1,6 @@
 //! Whose state this is: `/var/lib/orlop/state.json`.
 
-use super::{MOUNT_POINT, STAGE};
+use super::STAGE;
 use crate::handover::Handover;
 use crate::node::identity::MachineId;
 use crate::node::safe_path;
@@ -26,18 +26,28 @@ struct Record {
     machine_id: String,
 }
 
-/// Reads the record, or writes it on a fresh state; the machine's id.
-pub fn take(handover: &Handover, fresh: bool) -> Result<MachineId, Refusal> {
-    let folder = or_refuse(safe_path::make_dirs(Path::new(MOUNT_POINT), FOLDER), STAGE, FOLDER)?;
-    let found = or_refuse(safe_path::read(&folder, FILE, LIMIT), STAGE, FILE)?;
+/// The machine's id by the record; `None` on a filesystem that is still empty. Another's is refused. Changes nothing.
+pub fn find(root: &Path, handover: &Handover) -> Result<Option<MachineId>, Refusal> {
+    let found = match or_refuse(safe_path::find_dir(root, FOLDER), STAGE, FOLDER)? {
+        Some(folder) => or_refuse(safe_path::read(&folder, FILE, LIMIT), STAGE, FILE)?,
+        None => None,
+    };
     if let Some(bytes) = found {
-        return check(&bytes, handover);
+        return check(&bytes, handover).map(Some);
     }
-    let names = or_refuse(safe_path::names(Path::new(MOUNT_POINT)), STAGE, MOUNT_POINT)?;
-    if !fresh && let Some(foreign) = names.iter().find(|name| !EMPTY.contains(&name.as_str())) {
-        let reason = format!("the state filesystem holds `{foreign}` and no {FOLDER}/{FILE}: it is not Orlop's");
-        return Err(Refusal::new(STAGE, reason));
+    let names = or_refuse(safe_path::names(root), STAGE, root.display())?;
+    match names.iter().find(|name| !EMPTY.contains(&name.as_str())) {
+        None => Ok(None),
+        Some(foreign) => {
+            let reason = format!("the state filesystem holds `{foreign}` and no {FOLDER}/{FILE}: it is not Orlop's");
+            Err(Refusal::new(STAGE, reason))
+        }
     }
+}
+
+/// Gives a filesystem without a record this machine's.
+pub fn make(root: &Path, handover: &Handover) -> Result<MachineId, Refusal> {
+    let folder = or_refuse(safe_path::make_dirs(root, FOLDER), STAGE, FOLDER)?;
     let id = or_refuse(MachineId::random(), STAGE, "machine id")?;
     let record = Record {
         version: 1,
@@ -112,6 +122,46 @@ mod tests {
         for end in 0..whole.len() {
             assert!(check(&whole[..end], &handover()).is_err());
         }
+    }
+
+    /// A state filesystem's root, and all that is in it after a look.
+    fn looked_at(files: &[(&str, &[u8])]) -> (Result<Option<MachineId>, Refusal>, Vec<String>) {
+        let root = tempfile::tempdir().expect("a folder");
+        let root = root.path().canonicalize().expect("a path");
+        for (path, bytes) in files {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            std::fs::write(path, bytes).expect("written");
+        }
+        let found = find(&root, &handover());
+        let mut names = safe_path::names(&root).expect("names");
+        names.sort();
+        (found, names)
+    }
+
+    #[test]
+    fn a_look_tells_ours_from_anothers_and_changes_nothing() {
+        let (found, names) = looked_at(&[]);
+        assert_eq!((found, names.len()), (Ok(None), 0));
+        let (found, names) = looked_at(&[("lib/kubelet/x", b""), ("log/x", b"")]);
+        assert_eq!((found, names), (Ok(None), vec!["lib".to_owned(), "log".to_owned()]));
+        let (found, _) =
+            looked_at(&[("lib/orlop/state.json", &record("standalone", "internal", ID)), ("cache/x", b"")]);
+        assert_eq!(found, Ok(MachineId::parse(ID)));
+        let (found, names) = looked_at(&[("lib/orlop/state.json", &record("node", "internal", ID))]);
+        assert!(found.expect_err("refused").reason.contains("image `node`"));
+        assert_eq!(names, ["lib"]);
+        let (found, names) = looked_at(&[("home/somebody", b"")]);
+        assert!(found.expect_err("refused").reason.contains("holds `home`"));
+        assert_eq!(names, ["home"]);
+    }
+
+    #[test]
+    fn the_record_that_is_made_is_found() {
+        let root = tempfile::tempdir().expect("a folder");
+        let root = root.path().canonicalize().expect("a path");
+        let id = make(&root, &handover()).expect("made");
+        assert_eq!(find(&root, &handover()), Ok(Some(id)));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use crate::node::identity::random;
 use crate::report::{Refusal, or_refuse};
 use crate::sys::block;
 use orlop_chain::Guid;
-use orlop_chain::device::{Device, ReadAt, Step, apply};
+use orlop_chain::device::{Device, ReadAt, apply};
 use orlop_chain::state_template::{BLANK_BYTES, Content, Identity, Template, judge, plan};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -50,19 +50,6 @@ impl Device for BlockDevice {
     }
 }
 
-/// Whether an ext4 was here whose primary superblock is gone: its first backup is (with 4 KiB blocks)
-/// in block 32768. Such a partition is damaged, not foreign: `on_damage` says what is to be done.
-pub fn was_ext4(node: &Path) -> io::Result<bool> {
-    const BACKUP: u64 = 32768 * 4096;
-    const MAGIC: (usize, [u8; 2]) = (0x38, [0x53, 0xef]);
-    let device = File::open(node)?;
-    if device.size()? < BACKUP + 1024 {
-        return Ok(false);
-    }
-    let backup = device.bytes_at(BACKUP, 1024)?;
-    Ok(backup[MAGIC.0..MAGIC.0 + 2] == MAGIC.1)
-}
-
 /// Makes the template's filesystem with an identity of this machine.
 pub fn make(node: &Path, template: &Template<'_>) -> Result<(), Refusal> {
     let device = or_refuse(BlockDevice::open(node), STAGE, node.display())?;
@@ -77,12 +64,5 @@ pub fn make(node: &Path, template: &Template<'_>) -> Result<(), Refusal> {
 
 fn write(device: &BlockDevice, template: &Template<'_>) -> io::Result<()> {
     let identity = Identity { uuid: Guid::from_random(random()?), hash_seed: Guid::from_random(random()?) };
-    apply(device, &steps(template, identity))
-}
-
-/// The steps that make the filesystem: what was there stops being one before anything else happens.
-pub fn steps(template: &Template<'_>, identity: Identity) -> Vec<Step> {
-    let mut steps = vec![Step::Zero { offset: 0, length: BLANK_BYTES as u64 }, Step::Flush];
-    steps.extend(plan(template, identity));
-    steps
+    apply(device, &plan(template, identity))
 }

@@ -1,12 +1,17 @@
 //! The first boot's writes over a disk in memory, cut at every point: every prefix, and every subset of
-//! what lies between two flushes, must be something that the next boot finishes.
+//! what lies between two flushes, must be something that the next boot finishes. So must a wipe's.
 
 use super::growth;
-use super::partition;
 use orlop_chain::Guid;
 use orlop_chain::device::Step;
 use orlop_chain::gpt::{self, Entry, Gpt, types};
-use orlop_chain::state_template::{BLANK_BYTES, Content, Identity, Layout, Template, encode_header, judge, superblock};
+use orlop_chain::state_template::{
+    BLANK_BYTES, Content, Identity, Layout, Template, encode_header, judge, plan as filesystem, superblock,
+};
+
+/// The chain's own, sector by sector.
+#[path = "../../../../chain/src/device/cuts.rs"]
+mod sectors;
 
 const SECTOR: u64 = 512;
 const MIB: u64 = 1 << 20;
@@ -66,7 +71,7 @@ fn boot(disk: &[u8], template: &Template<'_>) -> Option<Vec<Step>> {
     let plan = growth::plan(&table, SECTOR, first_boot, &mut guids).expect("a plan");
     let mut steps = plan.steps;
     if first_boot {
-        steps.extend(partition::steps(template, IDENTITY).into_iter().map(on_disk));
+        steps.extend(filesystem(template, IDENTITY).into_iter().map(on_disk));
     }
     (!steps.is_empty()).then_some(steps)
 }
@@ -138,6 +143,48 @@ fn whatever_a_cut_leaves_the_next_boot_finishes() {
 }
 
 #[test]
+fn whatever_torn_sectors_a_cut_leaves_the_next_boot_finishes() {
+    let file = template_file();
+    let template = Template::parse(&file).expect("a template");
+    let mut disk = new_disk();
+    disk[STATE as usize + 300_000..][..5000].fill(0x99);
+    let steps = boot(&disk, &template).expect("a first boot writes");
+    let mut count = 0;
+    sectors::for_each(&mut disk, &steps, &mut |torn| {
+        count += 1;
+        finish(torn.to_vec(), &template);
+    });
+    assert!(count > 300, "{count}");
+    assert_eq!(boot(&disk, &template), None);
+}
+
+/// A damaged filesystem is wiped by the same steps. Cut anywhere, it is still damaged, or unfinished, or whole: never
+/// foreign, which would be refused for ever, and never an ext4 that is neither the old one nor the new one.
+#[test]
+fn a_wipe_that_is_cut_goes_on_at_the_next_boot() {
+    let file = template_file();
+    let template = Template::parse(&file).expect("a template");
+    let size = template.layout.size as usize;
+    let mut state = vec![0x77; size];
+    state[1024 + 0x38..1024 + 0x3a].copy_from_slice(&[0x53, 0xef]);
+    let old = state[1024..1536].to_vec();
+    let mut whole = template.range(0, size);
+    superblock::patch(&mut whole[..4096], IDENTITY.uuid, IDENTITY.hash_seed);
+    let mut found = [0; 3];
+    sectors::for_each(&mut state, &filesystem(&template, IDENTITY), &mut |torn| match judge(torn, &template) {
+        Content::Unknown => panic!("a cut of our own writing is never foreign"),
+        Content::Blank | Content::Interrupted => found[0] += 1,
+        Content::Ext4 if torn[1024..1536] == old => found[1] += 1,
+        Content::Ext4 => {
+            assert!(torn == whole, "an ext4 before everything was there");
+            found[2] += 1;
+        }
+    });
+    assert!(found.iter().all(|count| *count > 0), "{found:?}");
+    assert!(state == whole);
+}
+
+#[test]
 fn a_second_cut_does_no_more_harm_than_the_first() {
     let file = template_file();
     let template = Template::parse(&file).expect("a template");
@@ -157,6 +204,19 @@ fn foreign_content_is_never_written_over() {
     let mut disk = new_disk();
     disk[STATE as usize + 3] = 1;
     assert_eq!(judge(&disk[STATE as usize..][..BLANK_BYTES], &template), Content::Unknown);
+}
+
+/// LUKS and XFS begin at the front; the rest of an old state, backup superblocks and all, may lie behind them.
+#[test]
+fn a_foreign_head_over_an_old_state_is_foreign() {
+    let file = template_file();
+    let template = Template::parse(&file).expect("a template");
+    for head in [b"LUKS\xba\xbe\x00\x02".as_slice(), b"XFSB\x00\x00\x10\x00"] {
+        let mut state = template.range(0, BLANK_BYTES);
+        state[..4096].fill(0);
+        state[..head.len()].copy_from_slice(head);
+        assert_eq!(judge(&state, &template), Content::Unknown, "{head:?}");
+    }
 }
 
 #[test]
