@@ -79,8 +79,12 @@ pub struct Service {
 impl Service {
     /// A service that does not run yet.
     pub fn new(recipe: Recipe) -> io::Result<Self> {
+        Self::with_logs(recipe, Path::new("/var/log"))
+    }
+
+    fn with_logs(recipe: Recipe, folder: &Path) -> io::Result<Self> {
         let (pipe, write) = LinePipe::new()?;
-        let log = Log::new(LogFiles::open(Path::new("/var/log"), recipe.name)?);
+        let log = Log::new(LogFiles::open(folder, recipe.name)?);
         let arguments = recipe.arguments.iter().map(|a| CString::new(a.as_str())).collect::<Result<_, _>>()?;
         Ok(Service {
             recipe,
@@ -219,6 +223,10 @@ impl Service {
     /// Does what its time has come for.
     pub fn tick(&mut self, news: &mut Vec<News>) {
         let now = Instant::now();
+        if self.check.as_ref().is_some_and(|(_, deadline)| *deadline <= now) {
+            // Nobody answers: without this the deadline would be past, and the loop would never wait, until somebody does.
+            self.advance_check(news);
+        }
         match self.state {
             State::Waiting { until } if until <= now => news.push(self.start()),
             State::Running { healthy: false, .. } if self.check.is_none() && self.next_check <= now => {
@@ -249,5 +257,41 @@ impl Service {
     /// The last lines of its log.
     pub fn tail(&self) -> impl Iterator<Item = &str> {
         self.log.tail()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_silent_peer_is_asked_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().canonicalize().expect("a path");
+        let socket = folder.join("socket");
+        let listener = UnixListener::bind(&socket).expect("a listener");
+        listener.set_nonblocking(true).expect("one that does not wait");
+        let recipe = Recipe {
+            name: "silent",
+            arguments: Vec::new(),
+            program: std::fs::File::open("/dev/null").expect("a file").into(),
+            cgroup: "/none",
+            endpoint: Endpoint::Grpc(socket.to_str().expect("a path").to_owned().leak()),
+        };
+        let mut service = Service::with_logs(recipe, &folder).expect("a service");
+        service.state = State::Running { pid: Pid::this(), since: Instant::now(), healthy: false };
+        let mut news = Vec::new();
+        service.tick(&mut news);
+        let asked = listener.accept();
+        assert!(asked.is_ok() && service.check.is_some());
+        service.check.as_mut().expect("a check").1 = Instant::now();
+        service.tick(&mut news);
+        assert!(service.check.is_none(), "its time was up");
+        assert!(service.wake() > Some(Instant::now()), "the loop may wait");
+        service.hint();
+        service.tick(&mut news);
+        assert!(listener.accept().is_ok(), "asked again");
+        assert_eq!(news, []);
     }
 }
