@@ -76,7 +76,9 @@ impl<'a, 'm> Search<'a, 'm> {
                 Err(_) if carriers(&seen, &root_hash) > 0 => SETTLED,
                 Err(_) => PATIENCE.saturating_sub(begin.elapsed()),
             };
-            if or_refuse(self.uevents.wait(Instant::now() + patience), "disk", "waiting for disks")? {
+            let heard = or_refuse(self.uevents.wait(Instant::now() + patience), "disk", "waiting for disks")?;
+            // A device that comes and goes for ever must not keep the search from its end.
+            if heard && begin.elapsed() < PATIENCE {
                 continue;
             }
             return match found {
