@@ -46,8 +46,10 @@ fn fail(error: &str) -> i32 {
 
 /// Closes the modules when the second wave is through, whatever phase the boot is in.
 pub fn step(node: &mut Node) -> Result<(), Refusal> {
-    for end in node.take_ended(Purpose::Modules) {
-        end.map_err(|error| Refusal::new("modules", error))?;
+    for ended in node.take_ended(Purpose::Modules) {
+        if let Some(failure) = ended.failure() {
+            return Err(Refusal::new("modules", failure));
+        }
         or_refuse(sysctls::close_modules(), "modules-closed", "kernel.modules_disabled")?;
         let given_up = capability::give_up(capability::CLOSED);
         or_refuse(given_up, "modules-closed", "giving up CAP_SYS_MODULE and CAP_MAC_ADMIN")?;

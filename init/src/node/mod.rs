@@ -4,8 +4,10 @@
 pub mod cgroups;
 mod close;
 mod door;
+mod guard;
 mod identity;
 mod ipc;
+mod jobs;
 mod mounts;
 mod phases;
 mod pods;
@@ -19,11 +21,12 @@ mod sysctls;
 use crate::early::stop_of;
 use crate::handover::{self, Handover};
 use crate::modules::uevent::Uevents;
-use crate::report::{Event, Refusal, Report, Stop, one_line, or_refuse, refuse};
+use crate::report::{Event, Refusal, Report, Stop, or_refuse, refuse};
 use crate::services::notify::Notify;
-use crate::services::{Job, News, Purpose, Service, Trouble};
+use crate::services::{Job, News, Retries, Service, Trouble};
 use crate::sys::watchdog::Watchdog;
 use door::Door;
+use guard::Guard;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use orlop_config::node::{NODE_SETTINGS, NodeSettings};
@@ -53,12 +56,16 @@ pub struct Node {
     services: Vec<Service>,
     jobs: Vec<Job>,
     /// Ends of jobs that were not asked for yet.
-    ended: Vec<(Purpose, Result<(), String>)>,
+    ended: Vec<jobs::Ended>,
+    /// Jobs that failed and wait for containerd.
+    retries: Retries,
     watchdog: Option<Watchdog>,
     shutdown: Option<Shutdown>,
     /// Until kubelet is healthy for the first time.
     door: Option<Door>,
     modules_closed: bool,
+    /// Until the services start.
+    guard: Option<Guard>,
 }
 
 /// What the loop polls, beside services and jobs.
@@ -92,11 +99,14 @@ pub fn run() -> ! {
         services: Vec::new(),
         jobs: Vec::new(),
         ended: Vec::new(),
+        retries: Retries::default(),
         watchdog: None,
         shutdown: None,
         door: None,
         modules_closed: false,
+        guard: None,
     };
+    node.start_guard(stop);
     let refusal = match node.live() {
         Ok(never) => match never {},
         Err(refusal) => refusal,
@@ -144,8 +154,8 @@ impl Node {
             self.tick();
             if self.shutdown.is_some() {
                 shutdown::step(self)?;
-            } else {
-                phases::step(self)?;
+            } else if let Err(refusal) = phases::step(self) {
+                shutdown::refuse(self, refusal)?;
             }
             self.listen(&mut ears)?;
         }
@@ -162,7 +172,7 @@ impl Node {
     /// How long nothing needs to be done.
     fn patience(&self) -> Duration {
         let now = Instant::now();
-        let timers = self.services.iter().filter_map(Service::wake);
+        let timers = self.services.iter().filter_map(Service::wake).chain(self.next_retry());
         let timers = timers.chain(self.progress.wake()).chain(self.shutdown.as_ref().map(Shutdown::wake));
         timers.map(|at| at.saturating_duration_since(now)).min().unwrap_or(TURN).min(TURN)
     }
@@ -221,6 +231,20 @@ impl Node {
             service.tick(&mut news);
             tell(&mut self.report, service.name(), &news);
         }
+        self.tick_jobs();
+    }
+
+    /// What PID 1 does itself, up to the services, may hang in the kernel: then another process refuses.
+    fn start_guard(&mut self, stop: Stop) {
+        let report = &mut self.report;
+        let started = Guard::start(guard::PATIENCE, |phase| {
+            let text = format!("phase {phase} is not done after {} s", guard::PATIENCE.as_secs());
+            refuse(report, &Refusal::new(phase, text), stop)
+        });
+        match started {
+            Ok(guard) => self.guard = Some(guard),
+            Err(error) => self.report.error("guard", error.to_string()),
+        }
     }
 
     /// Starts a service, and says so.
@@ -228,47 +252,6 @@ impl Node {
         let service = &mut self.services[index];
         let news = service.start();
         tell(&mut self.report, service.name(), &[news]);
-    }
-
-    /// Starts a job.
-    fn start_job(&mut self, purpose: Purpose, arguments: &[&str]) -> Result<(), String> {
-        let named = |error: std::io::Error| format!("{}: {error}", arguments[0]);
-        let job = match purpose {
-            Purpose::Modules => {
-                let group = cgroups::open(cgroups::MODULES).map_err(named)?;
-                Job::start(purpose, &self.programs.init, arguments, Some(&group))
-            }
-            _ => Job::start(purpose, &self.programs.cri, arguments, None),
-        };
-        self.jobs.push(job.map_err(named)?);
-        Ok(())
-    }
-
-    /// Takes the ends of jobs of one purpose.
-    fn take_ended(&mut self, purpose: Purpose) -> Vec<Result<(), String>> {
-        let (taken, kept) = std::mem::take(&mut self.ended).into_iter().partition(|(one, _)| *one == purpose);
-        self.ended = kept;
-        taken.into_iter().map(|(_, end): (Purpose, _)| end).collect()
-    }
-
-    fn read_jobs(&mut self) {
-        let mut lines = Vec::new();
-        for job in &mut self.jobs {
-            let mut own = Vec::new();
-            job.lines(&mut own);
-            lines.extend(own.into_iter().map(|line| (job.purpose, line)));
-        }
-        for (purpose, line) in lines {
-            self.job_line(purpose, &line);
-        }
-    }
-
-    fn job_line(&mut self, purpose: Purpose, line: &str) {
-        match purpose {
-            Purpose::Pods => pods::line(&mut self.report, line),
-            Purpose::StopAll => self.report.note("stop", line),
-            Purpose::Import | Purpose::Modules => self.report.quote(line),
-        }
     }
 
     /// Reaps every child: services, jobs, and whatever was orphaned.
@@ -296,21 +279,6 @@ impl Node {
         }
         self.report.service(service.name(), "exited", &facts);
         true
-    }
-
-    fn job_ended(&mut self, pid: Pid, how: &End) {
-        let Some(index) = self.jobs.iter().position(|job| job.pid == pid) else { return };
-        let mut job = self.jobs.remove(index);
-        let mut lines = Vec::new();
-        job.lines(&mut lines);
-        for line in &lines {
-            self.job_line(job.purpose, line);
-        }
-        let end = match how {
-            End::Code(0) => Ok(()),
-            other => Err(format!("{}={} {}", other.fact().0, other.fact().1, one_line(job.last_line()))),
-        };
-        self.ended.push((job.purpose, end));
     }
 }
 

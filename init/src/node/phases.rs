@@ -1,7 +1,7 @@
 //! The phases of a node, as a table.
 
 use super::door::Door;
-use super::{CONTAINERD, KUBELET, Node, cgroups, close, identity, mounts, pods, state, sysctls};
+use super::{CONTAINERD, KUBELET, Node, cgroups, close, guard, identity, mounts, pods, state, sysctls};
 use crate::report::{Event, Refusal, now_ms, or_refuse};
 use crate::services::{Endpoint, Recipe, Service};
 use orlop_config::node::{CONTAINERD_SOCKET, CRI_SOCKET};
@@ -34,7 +34,7 @@ struct Phase {
 }
 
 const fn now(name: &'static str, start: fn(&mut Node) -> Result<(), Refusal>) -> Phase {
-    Phase { name, start, done: |_| Ok(true), deadline: Duration::from_secs(60), late: Late::Refuse }
+    Phase { name, start, done: |_| Ok(true), deadline: guard::PATIENCE, late: Late::Refuse }
 }
 
 /// In order. What each of the first ones does is done when it returns; the others wait for programs.
@@ -93,6 +93,11 @@ impl Progress {
     pub fn wake(&self) -> Option<Instant> {
         self.deadline
     }
+
+    /// Whether the current phase's deadline is past.
+    pub fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
 }
 
 /// Goes on with the boot as far as it goes without waiting.
@@ -101,6 +106,7 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
     while let Some(phase) = PHASES.get(node.progress.index) {
         if node.progress.deadline.is_none() {
             node.progress.deadline = Some(Instant::now() + phase.deadline);
+            node.guard.iter_mut().for_each(|guard| guard.begin(phase.name));
             (phase.start)(node)?;
         }
         if (phase.done)(node)? {
@@ -149,6 +155,8 @@ fn resident_kib() -> Option<u64> {
 
 /// Starts both: kubelet needs seconds until it asks for its runtime, and then waits at the door.
 fn start_services(node: &mut Node) -> Result<(), Refusal> {
+    // From here on PID 1 only waits in its loop.
+    node.guard = None;
     let recipes = [
         Recipe {
             name: "containerd",

@@ -17,15 +17,14 @@ pub fn start_preload(node: &mut Node) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A preload image that does not import is named, and the boot goes on: kubelet says which pod
-/// misses it, and the rest of the node works.
+/// A preload image that does not import is named and tried again; at the deadline the boot goes on without it: kubelet
+/// says which pod misses it, and the rest of the node works.
 pub fn preload_done(node: &mut Node) -> Result<bool, Refusal> {
-    for end in node.take_ended(Purpose::Import) {
-        if let Err(error) = end {
-            node.report.error("preload", error);
-        }
+    node.put_off(Purpose::Import, "preload");
+    if node.progress.is_late() {
+        node.give_up(Purpose::Import, "preload");
     }
-    Ok(!node.jobs.iter().any(|job| job.purpose == Purpose::Import))
+    Ok(!node.works_on(Purpose::Import))
 }
 
 /// The names in a folder of the root, sorted; none where there is no folder.
@@ -53,13 +52,8 @@ pub fn start(node: &mut Node) -> Result<(), Refusal> {
 
 /// Whether all of them run. A wait that fails (containerd was restarted) is begun anew.
 pub fn done(node: &mut Node) -> Result<bool, Refusal> {
-    for end in node.take_ended(Purpose::Pods) {
-        if let Err(error) = end {
-            node.report.error("pods", error);
-            start(node)?;
-        }
-    }
-    Ok(!node.jobs.iter().any(|job| job.purpose == Purpose::Pods))
+    node.put_off(Purpose::Pods, "pods");
+    Ok(!node.works_on(Purpose::Pods))
 }
 
 /// A line of the wait.

@@ -1,9 +1,11 @@
 //! The orderly end: kubelet, the containers with their grace period, containerd, what is left, the
 //! state partition, power. Each step has a deadline; one that is late is said, and the next begins.
 
+use super::guard::Guard;
 use super::{CONTAINERD, KUBELET, Node};
-use crate::report::{Event, Refusal, now_ms};
-use crate::services::Purpose;
+use crate::early::stop_of;
+use crate::report::{Event, Refusal, Stop, now_ms};
+use crate::services::{Purpose, Service};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::{Signal, kill};
@@ -39,6 +41,17 @@ struct Step {
     force: fn(&mut Node),
 }
 
+/// For all containers.
+const CONTAINERS: Duration = Duration::from_secs(90);
+/// Of it, what `cri stop-all` leaves over for its own start and end.
+const CONTAINERS_REST: Duration = Duration::from_secs(5);
+/// Until the containers are asked again to stop, when containerd ended under the first try.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Exit status of `cri stop-all` for: all were asked, some did not stop. Asking again would not help.
+const PARTLY: i32 = 3;
+/// For the last sync and unmount, which may hang in the kernel.
+const UNMOUNT: Duration = Duration::from_secs(30);
+
 /// In order.
 const STEPS: &[Step] = &[
     Step {
@@ -50,9 +63,9 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "containers",
-        start: stop_containers,
+        start: want_containers_stopped,
         done: containers_stopped,
-        deadline: Duration::from_secs(90),
+        deadline: CONTAINERS,
         force: |_| (),
     },
     Step {
@@ -78,6 +91,8 @@ pub struct Shutdown {
     wish: Wish,
     index: usize,
     deadline: Option<Instant>,
+    /// When the containers are to be asked to stop, unless that is done.
+    ask: Option<Instant>,
 }
 
 impl Shutdown {
@@ -91,8 +106,25 @@ impl Shutdown {
 pub fn begin(node: &mut Node, wish: Wish) {
     if node.shutdown.is_none() {
         node.report.note("shutdown", format!("asked by {}", wish.by));
-        node.shutdown = Some(Shutdown { wish, index: 0, deadline: None });
+        node.shutdown = Some(Shutdown { wish, index: 0, deadline: None, ask: None });
+        // Nothing of the boot goes on, and none of its deadlines wakes the loop.
+        node.retries = Default::default();
+        node.progress = Default::default();
     }
+}
+
+/// A boot that is refused under running services ends in order: pods may hold data by then.
+pub fn refuse(node: &mut Node, refusal: Refusal) -> Result<(), Refusal> {
+    if node.services.is_empty() {
+        return Err(refusal);
+    }
+    node.report.refused(&refusal);
+    let mode = match stop_of(node.handover.refusal) {
+        Stop::Reboot => RebootMode::RB_AUTOBOOT,
+        Stop::PowerOff => RebootMode::RB_POWER_OFF,
+    };
+    begin(node, Wish { mode, by: "the refusal" });
+    Ok(())
 }
 
 /// Goes on as far as it goes without waiting; at the end it does not return.
@@ -131,20 +163,38 @@ fn stopped(node: &mut Node, index: usize) -> bool {
     node.services.get(index).is_none_or(|service| service.pid().is_none())
 }
 
-fn stop_containers(node: &mut Node) {
-    let runs = node.services.get(CONTAINERD).is_some_and(|service| service.pid().is_some());
-    if runs && let Err(error) = node.start_job(Purpose::StopAll, &["cri", "stop-all"]) {
-        node.report.error("shutdown", error);
+/// What never answered has started no container.
+fn want_containers_stopped(node: &mut Node) {
+    let answered = node.services.get(CONTAINERD).is_some_and(Service::was_healthy);
+    if let Some(shutdown) = &mut node.shutdown {
+        shutdown.ask = answered.then(Instant::now);
     }
 }
 
+/// Asks once containerd answers: it may be about to be started again.
 fn containers_stopped(node: &mut Node) -> bool {
-    for end in node.take_ended(Purpose::StopAll) {
-        if let Err(error) = end {
-            node.report.error("shutdown", format!("cri stop-all: {error}"));
+    let mut ask = node.shutdown.as_ref().and_then(|shutdown| shutdown.ask);
+    for ended in node.take_ended(Purpose::StopAll) {
+        if let Some(failure) = ended.failure() {
+            node.report.error("shutdown", format!("cri stop-all: {failure}"));
+            ask = (ended.code != Some(PARTLY)).then(|| Instant::now() + ASK_AGAIN);
         }
     }
-    !node.jobs.iter().any(|job| job.purpose == Purpose::StopAll)
+    let runs = node.runs(Purpose::StopAll);
+    if !runs && node.has_containerd() && ask.is_some_and(|at| at <= Instant::now()) {
+        let deadline = node.shutdown.as_ref().and_then(|shutdown| shutdown.deadline);
+        let left = deadline.map_or(CONTAINERS, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let within = left.saturating_sub(CONTAINERS_REST).as_secs().to_string();
+        let asked = node.start_job(Purpose::StopAll, &["cri", "stop-all", "--within", &within]);
+        ask = asked.is_err().then(|| Instant::now() + ASK_AGAIN);
+        if let Err(error) = asked {
+            node.report.error("shutdown", error);
+        }
+    }
+    if let Some(shutdown) = &mut node.shutdown {
+        shutdown.ask = ask;
+    }
+    ask.is_none() && !node.runs(Purpose::StopAll)
 }
 
 fn kill_all(signal: Signal) {
@@ -164,13 +214,19 @@ fn processes() -> usize {
 fn finish(node: &mut Node) -> ! {
     // The logs are open files on the state partition.
     node.services.clear();
+    let mode = node.shutdown.as_ref().map_or(RebootMode::RB_POWER_OFF, |shutdown| shutdown.wish.mode);
+    // A disk that no longer answers must not keep the machine from its end. Kept until then.
+    let guard = Guard::start(UNMOUNT, |_| {
+        node.report.error("shutdown", format!("the state is not unmounted after {} s", UNMOUNT.as_secs()));
+        let _ = reboot(mode);
+    });
     nix::unistd::sync();
     let clean = unmount_state(node);
     node.report.note("state", format!("unmounted clean={clean}"));
     node.report.tell(&Event::Poweroff { phase: None, ms: now_ms() });
     node.report.flush();
-    let mode = node.shutdown.as_ref().map_or(RebootMode::RB_POWER_OFF, |shutdown| shutdown.wish.mode);
     let _ = reboot(mode);
+    drop(guard);
     std::process::exit(1)
 }
 

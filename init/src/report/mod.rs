@@ -69,6 +69,12 @@ impl Report {
         self.note(about, text);
     }
 
+    /// The boot is refused.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        self.record.error(&format!("{}: {}", refusal.stage, one_line(&refusal.reason)));
+        self.tell(&Event::Refused { stage: refusal.stage.clone(), reason: refusal.reason.clone() });
+    }
+
     /// Something about a service.
     pub fn service(&mut self, name: &str, what: &str, facts: &[(&'static str, String)]) {
         self.tell(&Event::Service { name: name.to_owned(), what: what.to_owned(), facts: facts.to_vec() });

@@ -1,6 +1,6 @@
 //! The end of a boot that must not go on: one line everywhere, then a reset or power off.
 
-use super::{Event, Report, one_line};
+use super::Report;
 use nix::sys::reboot::{RebootMode, reboot};
 use std::fmt::Display;
 use std::time::Duration;
@@ -46,8 +46,7 @@ pub enum Stop {
 
 /// Ends the boot. Never returns, never goes on.
 pub fn refuse(report: &mut Report, refusal: &Refusal, stop: Stop) -> ! {
-    report.record.error(&format!("{}: {}", refusal.stage, one_line(&refusal.reason)));
-    report.tell(&Event::Refused { stage: refusal.stage.clone(), reason: refusal.reason.clone() });
+    report.refused(refusal);
     end(report, stop)
 }
 

@@ -1,12 +1,15 @@
 //! A program that runs once: its lines, its end.
 
+use super::backoff::Backoff;
 use super::lines::LinePipe;
 use crate::sys::process::{Program, spawn};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// What a job is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +24,47 @@ pub enum Purpose {
     StopAll,
 }
 
+impl Purpose {
+    /// How long such a job may take: far more than it does, so that only one that hangs is killed. The wait for pods ends
+    /// with them.
+    fn patience(self) -> Duration {
+        Duration::from_secs(match self {
+            Purpose::Import | Purpose::Modules => 600,
+            Purpose::Pods => 3600,
+            Purpose::StopAll => 90,
+        })
+    }
+}
+
+/// What is to be done, as often as it takes.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// What for.
+    pub purpose: Purpose,
+    /// Arguments, the program's name first.
+    pub arguments: Vec<String>,
+    /// Of its tries.
+    pub(super) backoff: Backoff,
+}
+
+impl Task {
+    /// A task that was not tried yet.
+    pub fn new(purpose: Purpose, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Task { purpose, arguments, backoff: Backoff::default() }
+    }
+}
+
 /// A running job.
 #[derive(Debug)]
 pub struct Job {
-    /// What for.
-    pub purpose: Purpose,
+    /// What it does.
+    pub task: Task,
     /// Its process.
     pub pid: Pid,
+    since: Instant,
+    deadline: Instant,
+    killed: bool,
     pipe: LinePipe,
     open: bool,
     last: String,
@@ -35,9 +72,10 @@ pub struct Job {
 
 impl Job {
     /// Starts a program of the verified root.
-    pub fn start(purpose: Purpose, file: &OwnedFd, arguments: &[&str], cgroup: Option<&File>) -> io::Result<Self> {
+    pub fn start(task: Task, file: &OwnedFd, cgroup: Option<&File>) -> io::Result<Self> {
         let (pipe, write) = LinePipe::new()?;
-        let arguments = arguments.iter().map(|argument| CString::new(*argument)).collect::<Result<Vec<_>, _>>()?;
+        let arguments: Vec<CString> =
+            task.arguments.iter().map(|argument| CString::new(argument.as_str())).collect::<Result<_, _>>()?;
         let environment = [c"PATH=/usr/bin".to_owned()];
         let output = write.as_fd();
         let program = Program {
@@ -50,7 +88,10 @@ impl Job {
             open_files: None,
             without: &[],
         };
-        Ok(Job { purpose, pid: spawn(&program)?, pipe, open: true, last: String::new() })
+        let pid = spawn(&program)?;
+        let since = Instant::now();
+        let deadline = since + task.purpose.patience();
+        Ok(Job { task, pid, since, deadline, killed: false, pipe, open: true, last: String::new() })
     }
 
     /// What to poll for.
@@ -72,9 +113,25 @@ impl Job {
         }
     }
 
-    /// The last line: the reason, when it failed.
-    pub fn last_line(&self) -> &str {
-        &self.last
+    /// How long it has run.
+    pub fn run(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Kills it when its time is up.
+    pub fn tick(&mut self, now: Instant) {
+        if !self.killed && self.deadline <= now {
+            self.killed = true;
+            let _ = kill(self.pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Why it failed: its last line, and whether it was killed.
+    pub fn reason(&self) -> String {
+        match self.killed {
+            true => format!("killed after {} s; {}", self.task.purpose.patience().as_secs(), self.last),
+            false => self.last.clone(),
+        }
     }
 }
 
@@ -93,20 +150,31 @@ mod tests {
     #[test]
     fn a_job_is_started_by_descriptor_and_its_lines_are_heard() {
         let script = ["sh", "-c", "echo one; echo $PATH $HOME; echo why >&2; exit 3"];
-        let mut job = Job::start(Purpose::Pods, &program("/bin/sh"), &script, None).expect("started");
+        let mut job = Job::start(Task::new(Purpose::Pods, &script), &program("/bin/sh"), None).expect("started");
         let mut lines = Vec::new();
         while job.open() {
             poll(&mut [PollFd::new(job.fd(), PollFlags::POLLIN)], PollTimeout::NONE).expect("polled");
             job.lines(&mut lines);
         }
         assert_eq!(lines, ["one", "/usr/bin", "why"]);
-        assert_eq!(job.last_line(), "why");
+        assert_eq!(job.reason(), "why");
         assert_eq!(waitpid(job.pid, None), Ok(WaitStatus::Exited(job.pid, 3)));
     }
 
     #[test]
     fn what_cannot_be_executed_says_why() {
-        let error = Job::start(Purpose::Pods, &program("/etc/passwd"), &["passwd"], None).expect_err("no program");
+        let task = Task::new(Purpose::Pods, &["passwd"]);
+        let error = Job::start(task, &program("/etc/passwd"), None).expect_err("no program");
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
+    #[test]
+    fn a_job_that_hangs_is_killed_at_its_deadline() {
+        let task = Task::new(Purpose::StopAll, &["sleep", "1000"]);
+        let mut job = Job::start(task, &program("/bin/sleep"), None).expect("started");
+        job.tick(Instant::now());
+        assert!(!job.killed, "its time is not up");
+        job.tick(job.deadline);
+        assert_eq!(waitpid(job.pid, None), Ok(WaitStatus::Signaled(job.pid, Signal::SIGKILL, false)));
+        assert!(job.reason().starts_with("killed after 90 s"));
     }
 }

@@ -6,10 +6,12 @@ mod job;
 mod lines;
 mod log;
 pub mod notify;
+mod retries;
 mod service;
 mod store;
 
 pub use health::Endpoint;
-pub use job::{Job, Purpose};
+pub use job::{Job, Purpose, Task};
 pub use log::Trouble;
+pub use retries::Retries;
 pub use service::{News, Recipe, Service};

@@ -74,6 +74,7 @@ pub struct Service {
     log: Log<LogFiles>,
     check: Option<(Check, Instant)>,
     next_check: Instant,
+    was_healthy: bool,
 }
 
 impl Service {
@@ -97,6 +98,7 @@ impl Service {
             log,
             check: None,
             next_check: Instant::now(),
+            was_healthy: false,
         })
     }
 
@@ -116,6 +118,11 @@ impl Service {
     /// Whether its health check passed since it was started.
     pub fn healthy(&self) -> bool {
         matches!(self.state, State::Running { healthy: true, .. })
+    }
+
+    /// Whether it ever passed.
+    pub fn was_healthy(&self) -> bool {
+        self.was_healthy
     }
 
     /// From now on it is to run.
@@ -208,6 +215,7 @@ impl Service {
             Verdict::Pending if !late => {}
             Verdict::Healthy => {
                 self.check = None;
+                self.was_healthy = true;
                 if let State::Running { healthy, .. } = &mut self.state {
                     *healthy = true;
                     news.push(News::Healthy);

@@ -54,6 +54,19 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Pid> {
     }
 }
 
+/// Runs `work` in a child, which ends with it.
+pub fn in_child(work: impl FnOnce()) -> io::Result<Pid> {
+    // SAFETY: PID 1 has one thread, so the child may run any code.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            work();
+            // SAFETY: ends the child at once, without running the parent's destructors.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Parent { child } => Ok(child),
+    }
+}
+
 /// In the child: everything up to the execution; returns only on failure.
 fn run(program: &Program<'_>, null: &File, arguments: &[*const c_char], environment: &[*const c_char]) -> io::Error {
     if let Err(error) = prepare(program, null) {
