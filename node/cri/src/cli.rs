@@ -4,9 +4,13 @@ use crate::channel::{Channel, SOCKET};
 use crate::{Error, Result, import, stop, wait};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What is said to a wrong command line.
-const USAGE: &str = "usage: cri [--socket PATH] import FILE REFERENCE | wait-pod NAME... | stop-all";
+const USAGE: &str = "usage: cri [--socket PATH] import FILE REFERENCE | wait-pod NAME... | stop-all [--within SECONDS]";
+
+/// Where the kernel tells the host's name, which is the node's.
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
 /// One verb with its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +28,10 @@ pub enum Verb {
         names: Vec<String>,
     },
     /// Stops everything that runs.
-    StopAll,
+    StopAll {
+        /// What the caller has time for; without it, as long as it takes.
+        within: Option<Duration>,
+    },
 }
 
 /// A whole command line.
@@ -53,7 +60,12 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> std::result::Result<R
         ["wait-pod", names @ ..] if !names.is_empty() => {
             Verb::WaitPod { names: names.iter().map(|name| (*name).to_owned()).collect() }
         }
-        ["stop-all"] => Verb::StopAll,
+        ["stop-all"] => Verb::StopAll { within: None },
+        ["stop-all", "--within", seconds] => {
+            let within =
+                seconds.parse().map_err(|_| format!("--within {seconds}: not a number of seconds; {USAGE}"))?;
+            Verb::StopAll { within: Some(Duration::from_secs(within)) }
+        }
         _ => return Err(USAGE.to_owned()),
     };
     Ok(Request { socket, verb })
@@ -72,12 +84,11 @@ pub fn run(request: Request) -> Result<()> {
                 Ok(())
             }
             Verb::WaitPod { names } => {
-                wait::wait_pods(&channel, names, |name| {
-                    println!("pod={name} state=running");
-                })
-                .await
+                let node = std::fs::read_to_string(HOST_NAME).map_err(Error::HostName)?;
+                let pods = wait::of_node(names, node.trim());
+                wait::wait_pods(&channel, pods, |name| println!("pod={name} state=running")).await
             }
-            Verb::StopAll => stop::stop_all(&channel, |line| println!("{line}")).await,
+            Verb::StopAll { within } => stop::stop_all(&channel, within, |line| println!("{line}")).await,
         }
     })
 }
@@ -92,7 +103,10 @@ mod tests {
 
     #[test]
     fn verbs_are_read_and_anything_else_is_wrong_usage() {
-        assert_eq!(words("stop-all").map(|request| request.verb), Ok(Verb::StopAll));
+        let verb = |line: &str| words(line).map(|request| request.verb);
+        assert_eq!(verb("stop-all"), Ok(Verb::StopAll { within: None }));
+        assert_eq!(verb("stop-all --within 85"), Ok(Verb::StopAll { within: Some(Duration::from_secs(85)) }));
+        assert!(verb("stop-all --within soon").is_err_and(|error| error.contains("soon")));
         let request = words("--socket /s import a.tar localhost/pause:1").expect("right usage");
         assert_eq!(request.socket, PathBuf::from("/s"));
         assert_eq!(request.verb, Verb::Import { file: "a.tar".into(), reference: "localhost/pause:1".into() });

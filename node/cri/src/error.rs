@@ -25,6 +25,12 @@ pub enum Error {
         /// Its answer.
         status: Box<tonic::Status>,
     },
+    /// containerd did not answer in the time there was.
+    #[error("containerd: {what}: no answer in time")]
+    Silent {
+        /// What was asked.
+        what: &'static str,
+    },
     /// The archive cannot be read.
     #[error("archive {}: {source}", .path.display())]
     Read {
@@ -49,6 +55,9 @@ pub enum Error {
         /// Of how many.
         all: usize,
     },
+    /// The node's name is not known.
+    #[error("the host's name cannot be read: {0}")]
+    HostName(io::Error),
     /// The program's own runtime did not start.
     #[error("the runtime does not start: {0}")]
     Runtime(io::Error),

@@ -18,38 +18,47 @@ const POLL: Duration = Duration::from_millis(200);
 /// Events can be lost (containerd's queue is bounded), so silence is not believed for longer than this.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 
+/// A pod that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the caller calls it.
+    pub name: String,
+    /// What kubelet calls it.
+    pub full_name: String,
+}
+
+/// The static pods of a node: kubelet appends its node's name to theirs.
+pub fn of_node(names: Vec<String>, node: &str) -> Vec<Wanted> {
+    let node = node.to_lowercase();
+    names.into_iter().map(|name| Wanted { full_name: format!("{name}-{node}"), name }).collect()
+}
+
 /// Waits, and calls `running` with each name as its pod runs. It has no deadline: the caller has.
-pub async fn wait_pods(channel: &Channel, mut names: Vec<String>, mut running: impl FnMut(&str)) -> Result<()> {
+pub async fn wait_pods(channel: &Channel, mut wanted: Vec<Wanted>, mut running: impl FnMut(&str)) -> Result<()> {
     let runtime = pods::runtime(channel);
     // Events first, then the list: what happens in between is in one of them.
     let events = Events::subscribe(&runtime);
     loop {
         let pods = pods::list(&runtime).await?;
         let mut waiting = Vec::new();
-        for name in names {
-            match newest(&pods, &name) {
-                Some(pod) if is_running(&runtime, pod).await? => running(&name),
-                _ => waiting.push(name),
+        for one in wanted {
+            match newest(&pods, &one.full_name) {
+                Some(pod) if is_running(&runtime, pod).await? => running(&one.name),
+                _ => waiting.push(one),
             }
         }
         if waiting.is_empty() {
             return Ok(());
         }
-        names = waiting;
+        wanted = waiting;
         events.next().await;
     }
 }
 
 /// A pod may have several sandboxes (after a crash of the node): the newest is the pod.
-fn newest<'a>(pods: &'a [Pod], name: &str) -> Option<&'a Pod> {
-    let named = pods.iter().filter(|pod| pod_is(pod, name));
+fn newest<'a>(pods: &'a [Pod], full_name: &str) -> Option<&'a Pod> {
+    let named = pods.iter().filter(|pod| pod.name == full_name);
     named.max_by_key(|pod| pod.created_at)
-}
-
-/// A static pod's mirror name ends in the node's name, which the caller need not know.
-fn pod_is(pod: &Pod, name: &str) -> bool {
-    let suffix = pod.name.strip_prefix(name);
-    suffix.is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('-'))
 }
 
 async fn is_running(runtime: &Runtime, pod: &Pod) -> Result<bool> {
@@ -127,10 +136,16 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_sandbox_is_the_pod_and_the_nodes_name_may_follow() {
-        let pods = [pod("hello-node1", 1), pod("hello-node1", 3), pod("hellofresh", 9)];
-        assert_eq!(newest(&pods, "hello").map(|pod| pod.created_at), Some(3));
-        assert_eq!(newest(&pods, "hell"), None);
-        assert_eq!(newest(&pods, "hellofresh").map(|pod| pod.created_at), Some(9));
+    fn the_newest_sandbox_is_the_pod() {
+        let pods = [pod("hello-node1", 1), pod("hello-node1", 3), pod("hello-node1", 2)];
+        assert_eq!(newest(&pods, "hello-node1").map(|pod| pod.created_at), Some(3));
+    }
+
+    #[test]
+    fn a_pod_whose_name_only_begins_alike_is_another() {
+        let wanted = of_node(vec!["hello".to_owned()], "Node1");
+        assert_eq!(wanted, [Wanted { name: "hello".to_owned(), full_name: "hello-node1".to_owned() }]);
+        let pods = [pod("hello-world", 1), pod("hello-world-node1", 2), pod("hello", 3), pod("hello-node12", 4)];
+        assert_eq!(newest(&pods, &wanted[0].full_name), None);
     }
 }

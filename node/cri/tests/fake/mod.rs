@@ -52,6 +52,8 @@ pub struct World {
     pub exit_codes: BTreeMap<String, i32>,
     /// Containers that cannot be stopped.
     pub stuck: BTreeSet<String>,
+    /// Containers whose stop is never answered.
+    pub silent: BTreeSet<String>,
     /// Whether GetContainerEvents is offered.
     pub offers_events: bool,
     pub listeners: Vec<mpsc::UnboundedSender<Result<ContainerEventResponse, Status>>>,

@@ -52,10 +52,16 @@ impl RuntimeService for Fake {
     ) -> Result<Response<StopContainerResponse>, Status> {
         lease(&request)?;
         let StopContainerRequest { container_id, timeout } = request.into_inner();
-        let mut world = self.world();
-        world.log.push(format!("stop {container_id} after {timeout}"));
-        if world.stuck.contains(&container_id) {
-            return Err(Status::deadline_exceeded("it does not end"));
+        let is_silent = {
+            let mut world = self.world();
+            world.log.push(format!("stop {container_id} after {timeout}"));
+            if world.stuck.contains(&container_id) {
+                return Err(Status::deadline_exceeded("it does not end"));
+            }
+            world.silent.contains(&container_id)
+        };
+        if is_silent {
+            std::future::pending::<()>().await;
         }
         Ok(Response::new(StopContainerResponse {}))
     }
