@@ -64,8 +64,10 @@ impl<S: Store> Log<S> {
             Ok(()) if self.stuck => {
                 self.stuck = false;
                 let dropped = std::mem::take(&mut self.dropped);
-                let line = format!("orlop: {dropped} lines were lost here: the disk took none\n");
-                self.waiting.extend(line.as_bytes());
+                if dropped > 0 {
+                    let line = format!("orlop: {dropped} lines were lost here: the disk took none\n");
+                    self.waiting.extend(line.as_bytes());
+                }
                 Some(Trouble::Recovered(dropped))
             }
             Ok(()) => None,
@@ -174,6 +176,16 @@ mod tests {
         assert!(text.starts_with("12345\n67890\nxx\n"));
         assert!(text.ends_with(&format!("orlop: {dropped} lines were lost here: the disk took none\nafter\n")));
         assert_eq!(text.matches("xx\n").count() as u64 + dropped, lines);
+    }
+
+    #[test]
+    fn lines_that_only_waited_are_not_called_lost() {
+        let mut log = Log::new(Disk::default());
+        log.store.files.push(Vec::new());
+        assert!(matches!(log.line(b"one"), Some(Trouble::Stuck(_))));
+        log.store.room = usize::MAX;
+        assert_eq!(log.line(b"two"), Some(Trouble::Recovered(0)));
+        assert_eq!(log.store.files.concat(), b"one\ntwo\n");
     }
 
     #[test]
