@@ -34,6 +34,7 @@ use phases::Progress;
 use power::Buttons;
 use programs::Programs;
 use shutdown::Shutdown;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use close::{MODULE_LOADER, load_modules};
@@ -210,11 +211,16 @@ impl Node {
 
     fn open_watchdog(&mut self) {
         if self.watchdog.is_none() {
-            match Watchdog::open(WATCHDOG) {
+            match Watchdog::open(Path::new("/dev/watchdog0"), WATCHDOG) {
                 Ok(None) => {}
-                Ok(watchdog) => {
-                    self.report.note("watchdog", format!("resets after {} s of silence", WATCHDOG.as_secs()));
-                    self.watchdog = watchdog;
+                Ok(Some((watchdog, timeout))) => {
+                    match timeout {
+                        Ok(()) => {
+                            self.report.note("watchdog", format!("resets after {} s of silence", WATCHDOG.as_secs()))
+                        }
+                        Err(error) => self.report.error("watchdog", format!("keeps its own timeout: {error}")),
+                    }
+                    self.watchdog = Some(watchdog);
                 }
                 Err(error) => self.report.error("watchdog", error.to_string()),
             }
@@ -315,12 +321,15 @@ fn tell(report: &mut Report, name: &str, news: &[News]) {
 
 impl Ears {
     fn open() -> std::io::Result<Self> {
+        let mut buttons = Buttons::default();
+        // Those that were there before anybody listened for devices.
+        buttons.look();
         Ok(Ears {
             signals: ipc::Signals::open()?,
             notify: Notify::open()?,
             control: ipc::Control::open()?,
             uevents: Uevents::open()?,
-            buttons: Buttons::default(),
+            buttons,
         })
     }
 }
