@@ -123,6 +123,7 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
             node.report.note("init", format!("resident_kib={kib}"));
         }
         node.report.tell(&Event::Ready { ms: now_ms() });
+        node.report.send_document();
     }
     Ok(())
 }

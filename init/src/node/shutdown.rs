@@ -224,7 +224,7 @@ fn finish(node: &mut Node) -> ! {
     let clean = unmount_state(node);
     node.report.note("state", format!("unmounted clean={clean}"));
     node.report.tell(&Event::Poweroff { phase: None, ms: now_ms() });
-    node.report.flush();
+    node.report.send_document();
     let _ = reboot(mode);
     drop(guard);
     std::process::exit(1)

@@ -39,6 +39,11 @@ impl Report {
         Report { consoles: Consoles::open(), ..Report::default() }
     }
 
+    /// Goes on with the report that lies in `/run`, for who has lost the one at hand.
+    pub fn reopen() -> Self {
+        Report { record: Record::reopen(Path::new(DOCUMENT)), ..Report::open() }
+    }
+
     /// Tells an event everywhere.
     pub fn tell(&mut self, event: &Event) {
         self.consoles.say(&event.line());
@@ -73,6 +78,7 @@ impl Report {
     pub fn refused(&mut self, refusal: &Refusal) {
         self.record.error(&format!("{}: {}", refusal.stage, one_line(&refusal.reason)));
         self.tell(&Event::Refused { stage: refusal.stage.clone(), reason: refusal.reason.clone() });
+        self.send_document();
     }
 
     /// Something about a service.
@@ -83,6 +89,11 @@ impl Report {
     /// A line for people only, such as the tail of a log.
     pub fn quote(&mut self, line: &str) {
         self.consoles.say(&format!("orlop: | {}", one_line(line)));
+    }
+
+    /// Sends the whole document on the port, for who started the machine: nobody can log in to read it.
+    pub fn send_document(&mut self) {
+        self.port.send(&serde_json::json!({"event": "report", "report": self.record.document()}).to_string());
     }
 
     /// Sets a field of the document.

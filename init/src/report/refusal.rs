@@ -70,6 +70,6 @@ pub fn refuse_on_panic() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let text = info.payload_as_str().unwrap_or("panic").to_owned();
-        refuse(&mut Report::open(), &Refusal::new("panic", format!("{text}{place}")), Stop::Reboot)
+        refuse(&mut Report::reopen(), &Refusal::new("panic", format!("{text}{place}")), Stop::Reboot)
     }));
 }
