@@ -52,6 +52,40 @@ fn a_bind_is_remounted_with_flags_in_any_order() {
     }
 }
 
+/// All the words that kubelet finds by statfs(2), in an order of Go's, with what it adds for others to read.
+#[test]
+fn every_flag_of_a_remount_arrives() {
+    let words = "nodiratime,_netdev,noatime,remount,nodev,ro,defaults,bind,noexec,nosuid";
+    let text = printed(&format!(
+        "mkdir s t; mount -o bind,_netdev $PWD/s $PWD/t; flags $PWD/t; \
+         mount --no-canonicalize -o {words} $PWD/s $PWD/t; flags $PWD/t"
+    ));
+    let (before, after) = text.split_once('\n').expect("two lines");
+    assert!(before.starts_with("rw,relatime "), "{text}");
+    let flags: Vec<&str> = after.split([' ', ',']).collect();
+    for flag in ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime"] {
+        assert!(flags.contains(&flag), "{flag}: {text}");
+    }
+}
+
+/// Only the host's root may keep a tmpfs out of swap, so that here the kernel may say no: the words reached it either way.
+#[test]
+fn a_memory_volume_asks_for_no_swap() {
+    let text = printed(
+        "mkdir a; if mount -t tmpfs -o size=65536,noswap tmpfs $PWD/a 2>err; then flags $PWD/a; else cat err; fi",
+    );
+    assert!(text.contains("noswap"), "{text}");
+    assert!(text.contains("size=64k") || text.contains("size=65536,noswap"), "{text}");
+}
+
+#[test]
+fn huge_pages_are_asked_for_by_size() {
+    let output = run("mkdir a; mount -t hugetlbfs -o pagesize=2Mi nodev $PWD/a; flags $PWD/a >&2");
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert!(text.contains("hugetlbfs") || text.contains("pagesize=2M"), "{text}");
+    assert!(text.contains("pagesize=2M") || text.contains("not in this kernel"), "{text}");
+}
+
 #[test]
 fn a_bind_with_flags_has_them_at_once() {
     let text = printed("mkdir s t; mount -o bind,ro $PWD/s $PWD/t; flags $PWD/t; ! touch t/f 2>/dev/null");
@@ -90,6 +124,30 @@ fn a_busy_mount_stays_until_it_is_detached() {
          grep -c 'target is busy' err; umount -l $PWD/a; flags $PWD/a",
     );
     assert_eq!(text, "32\n1\n");
+}
+
+/// NFS' teardown, after a deadline.
+#[test]
+fn a_forced_umount_is_one() {
+    let text =
+        printed("mkdir a; mount -t tmpfs tmpfs $PWD/a; umount -f $PWD/a; flags $PWD/a; umount -f $PWD/a 2>&1 || :");
+    assert!(text.starts_with("umount: /") && text.ends_with("/work/a: not mounted.\n"), "{text}");
+}
+
+/// Without loop devices of its own the machine's must not be touched: what can be seen is what was asked, and of whom.
+#[test]
+fn loop_devices_are_asked_for_and_given_back_by_name() {
+    let text = printed(
+        "touch disk; mount -t tmpfs tmpfs /dev; \
+         for words in '-f' \"-f $PWD/disk\" \"-f --show $PWD/disk\" \"-d $PWD/disk\"; do \
+         if losetup $words 2>&1; then exit 1; else echo $?; fi; done",
+    );
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 8, "{text}");
+    for pair in lines[..6].chunks(2) {
+        assert!(pair[0].starts_with("losetup: /dev/loop-control: ") && pair[1] == "32", "{text}");
+    }
+    assert!(lines[6].starts_with("losetup: /") && lines[6].contains("/work/disk: ") && lines[7] == "32", "{text}");
 }
 
 #[test]
