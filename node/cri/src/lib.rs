@@ -6,6 +6,7 @@ pub mod channel;
 pub mod cli;
 mod error;
 pub mod import;
+pub mod manifest;
 pub mod pods;
 pub mod proto;
 pub mod stop;

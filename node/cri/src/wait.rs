@@ -1,12 +1,13 @@
 //! `wait-pod`: waits until all containers of each named pod run.
 //!
-//! CRI does not say how many containers a pod is to have, so "all" are those that were made. Containers that ended
-//! well (init containers) count as done; one that is made and not started, or ended badly, does not.
+//! CRI does not say how many containers a pod is to have, so "all" are those that were made, and one of them must be more
+//! than an init container. Containers that ended well count as done; one that is made and not started, or ended badly,
+//! does not.
 
 use crate::channel::Channel;
 use crate::pods::{self, Pod, Runtime};
 use crate::proto::runtime::{Container, ContainerState, ContainerStatusRequest, GetEventsRequest};
-use crate::{Error, Result};
+use crate::{Error, Result, manifest};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -25,12 +26,16 @@ pub struct Wanted {
     pub name: String,
     /// What kubelet calls it.
     pub full_name: String,
+    /// Its containers that only prepare it: it does not run when only these do.
+    pub init: Vec<String>,
 }
 
 /// The static pods of a node: kubelet appends its node's name to theirs.
 pub fn of_node(names: Vec<String>, node: &str) -> Vec<Wanted> {
     let node = node.to_lowercase();
-    names.into_iter().map(|name| Wanted { full_name: format!("{name}-{node}"), name }).collect()
+    let wanted =
+        |name: String| Wanted { full_name: format!("{name}-{node}"), init: manifest::init_containers_of(&name), name };
+    names.into_iter().map(wanted).collect()
 }
 
 /// Waits, and calls `running` with each name as its pod runs. It has no deadline: the caller has.
@@ -43,7 +48,7 @@ pub async fn wait_pods(channel: &Channel, mut wanted: Vec<Wanted>, mut running: 
         let mut waiting = Vec::new();
         for one in wanted {
             match newest(&pods, &one.full_name) {
-                Some(pod) if is_running(&runtime, pod).await? => running(&one.name),
+                Some(pod) if is_running(&runtime, pod, &one.init).await? => running(&one.name),
                 _ => waiting.push(one),
             }
         }
@@ -61,8 +66,9 @@ fn newest<'a>(pods: &'a [Pod], full_name: &str) -> Option<&'a Pod> {
     named.max_by_key(|pod| pod.created_at)
 }
 
-async fn is_running(runtime: &Runtime, pod: &Pod) -> Result<bool> {
-    if !pod.ready || !pod.newest().any(pods::runs) {
+async fn is_running(runtime: &Runtime, pod: &Pod, init: &[String]) -> Result<bool> {
+    let is_own = |container: &Container| !init.iter().any(|name| name == pods::name(container));
+    if !pod.ready || !pod.newest().any(|container| pods::runs(container) && is_own(container)) {
         return Ok(false);
     }
     for container in pod.newest().filter(|container| !pods::runs(container)) {
@@ -144,7 +150,7 @@ mod tests {
     #[test]
     fn a_pod_whose_name_only_begins_alike_is_another() {
         let wanted = of_node(vec!["hello".to_owned()], "Node1");
-        assert_eq!(wanted, [Wanted { name: "hello".to_owned(), full_name: "hello-node1".to_owned() }]);
+        assert_eq!((wanted[0].name.as_str(), wanted[0].full_name.as_str()), ("hello", "hello-node1"));
         let pods = [pod("hello-world", 1), pod("hello-world-node1", 2), pod("hello", 3), pod("hello-node12", 4)];
         assert_eq!(newest(&pods, &wanted[0].full_name), None);
     }

@@ -36,9 +36,15 @@ fn container(world: &mut World, pod: &str, name: &str, attempt: u32, state: Cont
 
 /// Waits for one pod that the change makes run, and says whether it was announced only then.
 fn waits_for(fake: &Fake, change: impl FnOnce(&mut World)) {
+    waits_with_init(fake, &[], change);
+}
+
+fn waits_with_init(fake: &Fake, init: &[&str], change: impl FnOnce(&mut World)) {
+    let mut wanted = of_node(vec!["hello".to_owned()], "node");
+    wanted[0].init = init.iter().map(|name| (*name).to_owned()).collect();
     against(fake, async |channel| {
         let mut seen = Vec::new();
-        let waiting = wait_pods(&channel, of_node(vec!["hello".to_owned()], "node"), |name| seen.push(name.to_owned()));
+        let waiting = wait_pods(&channel, wanted, |name| seen.push(name.to_owned()));
         let mut waiting = Box::pin(waiting);
         let early = tokio::time::timeout(Duration::from_millis(50), waiting.as_mut()).await;
         assert!(early.is_err(), "it was said to run before it did");
@@ -65,6 +71,14 @@ fn without_events_the_clock_will_do() {
     pod(&mut fake.world(), "hello-node", "default");
     container(&mut fake.world(), "hello-node", "main", 0, CREATED);
     waits_for(&fake, |world| world.containers[0].state = RUNNING as i32);
+}
+
+#[test]
+fn an_init_container_alone_is_no_running_pod() {
+    let fake = Fake::default();
+    pod(&mut fake.world(), "hello-node", "default");
+    container(&mut fake.world(), "hello-node", "prepare", 0, RUNNING);
+    waits_with_init(&fake, &["prepare"], |world| container(world, "hello-node", "main", 0, RUNNING));
 }
 
 #[test]
