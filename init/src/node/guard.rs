@@ -62,16 +62,15 @@ fn watch(mut read: File, patience: Duration, late: impl FnOnce(&str)) {
 mod tests {
     use super::*;
 
-    /// What a guard says that is told of the phases, and then dropped if it is to be.
-    fn said(patience: Duration, phases: &[&str], ends: bool) -> String {
+    /// What a guard's process says until it ends. It is told nothing.
+    fn said(patience: Duration, ends: bool) -> String {
         let (read, write) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
         let mut write = Some(File::from(write));
-        let mut guard = Guard::start(patience, |name| {
-            let _ = write.as_ref().map(|mut write| write.write_all(name.as_bytes()));
-        })
-        .expect("a guard");
+        let guard = Guard::start(patience, |name| {
+            let _ = write.as_ref().map(|mut write| write.write_all(format!("late {name}").as_bytes()));
+        });
+        let guard = guard.expect("a guard");
         write = None;
-        phases.iter().for_each(|name| guard.begin(name));
         let guard = (!ends).then_some(guard);
         let mut text = String::new();
         File::from(read).read_to_string(&mut text).expect("what it says until it ends");
@@ -80,12 +79,23 @@ mod tests {
     }
 
     #[test]
-    fn who_hangs_is_named() {
-        assert_eq!(said(Duration::from_millis(300), &["mounts", "state"], false), "state");
+    fn another_process_acts_when_this_one_hangs() {
+        assert_eq!(said(Duration::ZERO, false), "late ");
     }
 
     #[test]
-    fn who_ends_in_time_is_not() {
-        assert_eq!(said(Duration::from_secs(600), &["mounts"], true), "");
+    fn and_ends_when_this_one_is_done() {
+        assert_eq!(said(Duration::from_secs(600), true), "");
+    }
+
+    #[test]
+    fn what_began_last_is_named() {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+        let mut guard = Guard(write.into());
+        guard.begin("mounts");
+        guard.begin("state");
+        let mut late = String::new();
+        watch(read.into(), Duration::from_millis(1), |name| late.push_str(name));
+        assert_eq!(late, "state");
     }
 }
