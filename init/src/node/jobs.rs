@@ -144,3 +144,113 @@ impl Node {
         self.ended.push(Ended { run: job.run(), task: job.task, code, reason });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::programs::Programs;
+    use super::super::shutdown;
+    use super::*;
+    use crate::handover::Handover;
+    use crate::report::{Refusal, Report};
+    use nix::sys::wait::waitpid;
+    use orlop_config::manifest::Refusal as Policy;
+    use orlop_config::node::{NodeSettings, OnDamage};
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+
+    /// A node whose `cri` is a shell, without services.
+    fn node() -> Node {
+        let program = |path: &str| OwnedFd::from(File::open(path).expect("a program"));
+        let text = String::new;
+        let settings = NodeSettings {
+            version: 1,
+            image: text(),
+            image_version: text(),
+            class: text(),
+            on_damage: OnDamage::Refuse,
+            sysctls: Vec::new(),
+            containerd: Vec::new(),
+            kubelet: Vec::new(),
+        };
+        let handover = Handover {
+            image: text(),
+            image_version: text(),
+            class: text(),
+            development: true,
+            refusal: Policy::Reboot,
+            root_hash: text(),
+            disk: text(),
+            appended: None,
+            phases: Vec::new(),
+            notes: Vec::new(),
+        };
+        Node {
+            report: Report::default(),
+            handover,
+            settings,
+            programs: Programs {
+                containerd: program("/dev/null"),
+                kubelet: program("/dev/null"),
+                cri: program("/bin/sh"),
+                init: program("/dev/null"),
+            },
+            progress: Default::default(),
+            services: Vec::new(),
+            jobs: Vec::new(),
+            ended: Vec::new(),
+            retries: Default::default(),
+            watchdog: None,
+            shutdown: None,
+            door: None,
+            modules_closed: false,
+            guard: None,
+        }
+    }
+
+    /// Runs a job to its end.
+    fn run(node: &mut Node, script: &str, code: i32) {
+        node.start_job(Purpose::Import, &["sh", "-c", script]).expect("started");
+        assert!(node.runs(Purpose::Import));
+        let pid = node.jobs[0].pid;
+        waitpid(pid, None).expect("its end");
+        node.job_ended(pid, &End::Code(code));
+        assert!(!node.runs(Purpose::Import));
+    }
+
+    #[test]
+    fn what_failed_waits_for_containerd_until_it_is_given_up() {
+        let mut node = node();
+        run(&mut node, "echo no containerd; exit 1", 1);
+        node.put_off(Purpose::Import, "preload");
+        assert!(node.works_on(Purpose::Import));
+        assert_eq!(node.next_retry(), None, "nothing wakes the loop as long as containerd is not well");
+        node.tick_jobs();
+        assert!(!node.runs(Purpose::Import));
+        node.give_up(Purpose::Import, "preload");
+        assert!(!node.works_on(Purpose::Import));
+    }
+
+    #[test]
+    fn what_went_well_is_not_tried_again() {
+        let mut node = node();
+        run(&mut node, "exit 0", 0);
+        node.put_off(Purpose::Import, "preload");
+        assert!(!node.works_on(Purpose::Import));
+    }
+
+    #[test]
+    fn the_reason_is_the_last_line() {
+        let mut node = node();
+        run(&mut node, "echo one; echo why; exit 3", 3);
+        let ended = node.take_ended(Purpose::Import);
+        assert_eq!((ended[0].code, ended[0].failure()), (Some(3), Some("code=3 why")));
+    }
+
+    #[test]
+    fn a_refusal_before_the_services_is_not_put_off() {
+        let mut node = node();
+        let refusal = Refusal::new("state", "of another image");
+        assert_eq!(shutdown::refuse(&mut node, refusal.clone()), Err(refusal));
+        assert!(node.shutdown.is_none());
+    }
+}
