@@ -27,7 +27,7 @@ fn main() {
     let argv: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let name = argv.first().map_or("", |path| path.rsplit('/').next().unwrap_or_default());
     std::process::exit(match name {
-        node::MODULE_LOADER => node::load_modules(),
+        node::MODULE_LOADER => node::load_modules(&argv),
         _ => applets::run(&argv),
     })
 }

@@ -42,7 +42,7 @@ impl<'a> Loader<'a> {
         self.all(self.lists.first.iter())
     }
 
-    /// Loads the second wave.
+    /// Loads what nothing of the boot waits for.
     pub fn later(&mut self) -> Result<(), String> {
         self.all(self.lists.later.iter())
     }
@@ -93,11 +93,13 @@ fn load_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The modaliases of every device that the kernel found.
+/// The modaliases of every device that the kernel found: those on a bus, and keys and buttons, which are on none.
 fn modaliases() -> BTreeSet<String> {
     let buses = std::fs::read_dir("/sys/bus").into_iter().flatten().flatten();
     buses
-        .filter_map(|bus| std::fs::read_dir(bus.path().join("devices")).ok())
+        .map(|bus| bus.path().join("devices"))
+        .chain(["/sys/class/input".into()])
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
         .flat_map(|devices| devices.flatten())
         .filter_map(|device| std::fs::read_to_string(device.path().join("modalias")).ok())
         .map(|alias| alias.trim_end().to_owned())

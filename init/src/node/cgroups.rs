@@ -9,15 +9,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// What kubelet checks for, and io for runc. hugetlb is used where the kernel has it.
 const WANTED: [&str; 6] = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids"];
 /// The shims' group must be there before the first pod: containerd does not make it.
-const GROUPS: [&str; 6] =
-    ["init", MODULES, "podruntime", "podruntime/runtime", "podruntime/kubelet", "podruntime/shim"];
-/// The group of the second module wave, which takes what containerd and kubelet leave of the
-/// processors. Niceness would not do: it counts within a group only.
-pub const MODULES: &str = "modules";
-/// Against 100 of every other group.
-const MODULES_WEIGHT: &str = "5";
-/// Once the pods run, or are late: what takes all it gets must not keep the modules from being closed.
-const MODULES_WEIGHT_LATER: &str = "100";
+const GROUPS: [&str; 5] = ["init", "podruntime", "podruntime/runtime", "podruntime/kubelet", "podruntime/shim"];
 const DELEGATED: [&str; 2] = ["", "podruntime"];
 
 /// Makes the groups, moves PID 1 into its own, and delegates the controllers.
@@ -34,23 +26,12 @@ pub fn start(_: &mut Node) -> Result<(), Refusal> {
         let control = format!("{folder}/cgroup.subtree_control");
         or_refuse(fs::write(&control, delegation(&offered)), "cgroups", &control)?;
     }
-    let weight = format!("{ROOT}/{MODULES}/cpu.weight");
-    or_refuse(fs::write(&weight, MODULES_WEIGHT), "cgroups", &weight)
+    Ok(())
 }
 
 /// `cgroup.procs` of a group, to start a program in it.
 pub fn open(group: &str) -> io::Result<File> {
     OpenOptions::new().write(true).open(format!("{ROOT}/{}/cgroup.procs", group.trim_start_matches('/')))
-}
-
-/// Lets the second wave, if it still goes on, have its share.
-pub fn hurry_modules() {
-    let _ = fs::write(format!("{ROOT}/{MODULES}/cpu.weight"), MODULES_WEIGHT_LATER);
-}
-
-/// Once the second wave is through, its group goes.
-pub fn remove_modules() {
-    let _ = fs::remove_dir(format!("{ROOT}/{MODULES}"));
 }
 
 /// `+cpu +memory …`: what is wanted and offered.

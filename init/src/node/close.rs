@@ -1,37 +1,52 @@
 //! The module waves, and the end of module loading: after it nobody, PID 1 included, can bring code
 //! into the kernel.
 
-use super::{Node, cgroups, sysctls};
+use super::{Node, sysctls};
 use crate::modules::{Loader, read_lists};
 use crate::report::{Refusal, or_refuse};
 use crate::services::Purpose;
 use crate::sys::capability;
 use orlop_config::node::ROOT_MODULES;
 
-/// argv[0] of the program that loads the second wave beside the services.
+/// argv[0] of the program that loads modules beside the services; its argument says which.
 pub const MODULE_LOADER: &str = "orlop-modules";
+/// Drivers of the devices that are there, the power key's among them.
+const DEVICES: &str = "devices";
+/// All that is left.
+const REST: &str = "rest";
+
 /// What a container's start needs: before containerd.
 pub fn load_first(_: &mut Node) -> Result<(), Refusal> {
     let lists = read_lists(ROOT_MODULES).map_err(|error| Refusal::new("modules", error))?;
     Loader::new(&lists).first().map_err(|error| Refusal::new("modules", error))
 }
 
-/// Starts the second wave.
-pub fn start_later(node: &mut Node) -> Result<(), Refusal> {
-    node.start_job(Purpose::Modules, &[MODULE_LOADER]).map_err(|error| Refusal::new("modules", error))
+/// Starts the drivers of the devices that are there, beside the services.
+pub fn start_devices(node: &mut Node) -> Result<(), Refusal> {
+    let started = node.start_job(Purpose::Devices, &[MODULE_LOADER, DEVICES]);
+    started.map_err(|error| Refusal::new("modules", error))
 }
 
-/// The program of the second wave; its exit status.
-pub fn load_modules() -> i32 {
+/// Starts the rest, once the static pods run or are late: each load stops all processors to patch the kernel's text,
+/// and a hundred of them beside kubelet's start and the first pod's cost both a tenth (measured under emulation).
+pub fn start_rest(node: &mut Node) -> Result<(), Refusal> {
+    let started = node.start_job(Purpose::Modules, &[MODULE_LOADER, REST]);
+    started.map_err(|error| Refusal::new("modules", error))
+}
+
+/// The program that loads modules; its exit status.
+pub fn load_modules(argv: &[String]) -> i32 {
     let lists = match read_lists(ROOT_MODULES) {
         Ok(lists) => lists,
         Err(error) => return fail(&error),
     };
     let mut loader = Loader::new(&lists);
-    let mut failures = Vec::new();
-    if let Err(error) = loader.later() {
+    if argv.get(1).is_some_and(|which| which == REST)
+        && let Err(error) = loader.later()
+    {
         return fail(&error);
     }
+    let mut failures = Vec::new();
     while loader.by_alias(&mut failures) > 0 {}
     for failure in failures {
         println!("{failure}");
@@ -44,8 +59,16 @@ fn fail(error: &str) -> i32 {
     1
 }
 
-/// Closes the modules when the second wave is through, whatever phase the boot is in.
+/// Closes the modules when the rest is through.
 pub fn step(node: &mut Node) -> Result<(), Refusal> {
+    if node.runs(Purpose::Devices) {
+        return Ok(());
+    }
+    for ended in node.take_ended(Purpose::Devices) {
+        if let Some(failure) = ended.failure() {
+            node.report.error("modules", failure);
+        }
+    }
     for ended in node.take_ended(Purpose::Modules) {
         if let Some(failure) = ended.failure() {
             return Err(Refusal::new("modules", failure));
@@ -53,7 +76,6 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
         or_refuse(sysctls::close_modules(), "modules-closed", "kernel.modules_disabled")?;
         let given_up = capability::give_up(capability::CLOSED);
         or_refuse(given_up, "modules-closed", "giving up CAP_SYS_MODULE and CAP_MAC_ADMIN")?;
-        cgroups::remove_modules();
         node.modules_closed = true;
     }
     Ok(())

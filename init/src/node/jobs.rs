@@ -1,6 +1,6 @@
 //! The jobs that run beside the services: their start, their lines, their ends, and their next tries.
 
-use super::{CONTAINERD, End, Node, cgroups, pods};
+use super::{CONTAINERD, End, Node, pods};
 use crate::report::one_line;
 use crate::services::{Job, Purpose, Service, Task};
 use nix::unistd::Pid;
@@ -36,11 +36,8 @@ impl Node {
         let name = task.arguments.first().cloned().unwrap_or_default();
         let named = |error: std::io::Error| format!("{name}: {error}");
         let job = match task.purpose {
-            Purpose::Modules => {
-                let group = cgroups::open(cgroups::MODULES).map_err(named)?;
-                Job::start(task, &self.programs.init, Some(&group))
-            }
-            _ => Job::start(task, &self.programs.cri, None),
+            Purpose::Devices | Purpose::Modules => Job::start(task, &self.programs.init),
+            Purpose::Import | Purpose::Pods | Purpose::StopAll => Job::start(task, &self.programs.cri),
         };
         self.jobs.push(job.map_err(named)?);
         Ok(())
@@ -122,7 +119,7 @@ impl Node {
         match purpose {
             Purpose::Pods => pods::line(&mut self.report, line),
             Purpose::StopAll => self.report.note("stop", line),
-            Purpose::Import | Purpose::Modules => self.report.quote(line),
+            Purpose::Import | Purpose::Devices | Purpose::Modules => self.report.quote(line),
         }
     }
 

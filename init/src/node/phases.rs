@@ -70,10 +70,7 @@ const PHASES: &[Phase] = &[
     Phase { name: "pods", start: pods::start, done: pods::done, deadline: Duration::from_secs(300), late: Late::GoOn },
     Phase {
         name: "modules-closed",
-        start: |_| {
-            cgroups::hurry_modules();
-            Ok(())
-        },
+        start: close::start_rest,
         done: close::done,
         deadline: Duration::from_secs(300),
         late: Late::Refuse,
@@ -181,7 +178,7 @@ fn start_services(node: &mut Node) -> Result<(), Refusal> {
     node.door = Some(or_refuse(Door::keep(Path::new(CRI_SOCKET)), "containerd", CRI_SOCKET)?);
     node.start_service(CONTAINERD);
     node.start_service(KUBELET);
-    close::start_later(node)
+    close::start_devices(node)
 }
 
 /// Opens the door when the images are there: a pod that kubelet starts before would miss them, and be tried again

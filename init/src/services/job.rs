@@ -6,7 +6,6 @@ use crate::sys::process::{Program, spawn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::CString;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -16,6 +15,8 @@ use std::time::{Duration, Instant};
 pub enum Purpose {
     /// Import a preload archive.
     Import,
+    /// Load the drivers of the devices that are there.
+    Devices,
     /// Load the modules that nothing waits for.
     Modules,
     /// Wait for the static pods.
@@ -29,7 +30,7 @@ impl Purpose {
     /// with them.
     fn patience(self) -> Duration {
         Duration::from_secs(match self {
-            Purpose::Import | Purpose::Modules => 600,
+            Purpose::Import | Purpose::Devices | Purpose::Modules => 600,
             Purpose::Pods => 3600,
             Purpose::StopAll => 90,
         })
@@ -72,7 +73,7 @@ pub struct Job {
 
 impl Job {
     /// Starts a program of the verified root.
-    pub fn start(task: Task, file: &OwnedFd, cgroup: Option<&File>) -> io::Result<Self> {
+    pub fn start(task: Task, file: &OwnedFd) -> io::Result<Self> {
         let (pipe, write) = LinePipe::new()?;
         let arguments: Vec<CString> =
             task.arguments.iter().map(|argument| CString::new(argument.as_str())).collect::<Result<_, _>>()?;
@@ -83,7 +84,7 @@ impl Job {
             arguments: &arguments,
             environment: &environment,
             output: [output, output],
-            cgroup,
+            cgroup: None,
             oom_score: None,
             open_files: None,
             without: &[],
@@ -150,7 +151,7 @@ mod tests {
     #[test]
     fn a_job_is_started_by_descriptor_and_its_lines_are_heard() {
         let script = ["sh", "-c", "echo one; echo $PATH $HOME; echo why >&2; exit 3"];
-        let mut job = Job::start(Task::new(Purpose::Pods, &script), &program("/bin/sh"), None).expect("started");
+        let mut job = Job::start(Task::new(Purpose::Pods, &script), &program("/bin/sh")).expect("started");
         let mut lines = Vec::new();
         while job.open() {
             poll(&mut [PollFd::new(job.fd(), PollFlags::POLLIN)], PollTimeout::NONE).expect("polled");
@@ -164,13 +165,13 @@ mod tests {
     #[test]
     fn what_cannot_be_executed_says_why() {
         let task = Task::new(Purpose::Pods, &["passwd"]);
-        let error = Job::start(task, &program("/etc/passwd"), None).expect_err("no program");
+        let error = Job::start(task, &program("/etc/passwd")).expect_err("no program");
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
     }
     #[test]
     fn a_job_that_hangs_is_killed_at_its_deadline() {
         let task = Task::new(Purpose::StopAll, &["sleep", "1000"]);
-        let mut job = Job::start(task, &program("/bin/sleep"), None).expect("started");
+        let mut job = Job::start(task, &program("/bin/sleep")).expect("started");
         job.tick(Instant::now());
         assert!(!job.killed, "its time is not up");
         job.tick(job.deadline);
