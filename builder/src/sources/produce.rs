@@ -81,11 +81,19 @@ pub fn files(
 
 /// Every file and link below a folder, by its path.
 pub fn catalogue(root: &Path) -> Result<BTreeMap<String, ProducedKind>, Error> {
+    catalogue_in(root, |_| {})
+}
+
+/// `order` puts a folder's entries into the order in which they are looked at; a test's is another than the file
+/// system's.
+fn catalogue_in(root: &Path, order: fn(&mut [fs::DirEntry])) -> Result<BTreeMap<String, ProducedKind>, Error> {
     let mut found = BTreeMap::new();
     let mut open = vec![root.to_path_buf()];
     while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).at(folder.display())? {
-            let path = entry.at(folder.display())?.path();
+        let entries = fs::read_dir(&folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+        let mut entries = entries.at(folder.display())?;
+        order(&mut entries);
+        for path in entries.iter().map(fs::DirEntry::path) {
             let meta = path.symlink_metadata().at(path.display())?;
             if meta.is_dir() {
                 open.push(path);
@@ -110,4 +118,28 @@ pub(super) fn kind(path: &Path, meta: &fs::Metadata) -> Result<ProducedKind, Err
     }
     let executable = meta.permissions().mode() & 0o111 != 0;
     Ok(ProducedKind::File { size: meta.len(), sha256: hash_file(path)?, executable })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_a_folder_does_not_matter() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["b/2", "b/1", "a/x", "c", "a/b/y"] {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, name).unwrap();
+        }
+        let as_it_is = serde_json::to_string(&catalogue(root.path()).unwrap()).unwrap();
+        let orders: [fn(&mut [fs::DirEntry]); 2] = [
+            |entries| entries.sort_by_key(fs::DirEntry::file_name),
+            |entries| entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name())),
+        ];
+        for order in orders {
+            assert_eq!(serde_json::to_string(&catalogue_in(root.path(), order).unwrap()).unwrap(), as_it_is);
+        }
+        assert!(as_it_is.find("a/b/y") < as_it_is.find("a/x") && as_it_is.find("b/2") < as_it_is.find("\"c\""));
+    }
 }

@@ -2,6 +2,7 @@
 //! shipped definitions. The build script and [`super`] share this file, so it uses nothing but `std`.
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::io;
 use std::path::Path;
 
@@ -18,18 +19,24 @@ const LEFT_OUT: [&str; 7] = ["tests", "benches", "examples", "fuzz", "target", "
 /// features nobody asks for any more.
 const STUBS: [&str; 2] = ["builder", "qemu-tests"];
 
+/// Puts a folder's entries into the order in which they are looked at; a test's is another than the file system's.
+type Order = fn(&mut [DirEntry]);
+
 /// The repository's workspace with the node's crates, and the others as empty crates.
 pub fn workspace(root: &Path) -> io::Result<Files> {
+    workspace_in(root, |_| {})
+}
+
+fn workspace_in(root: &Path, order: Order) -> io::Result<Files> {
     let mut members: Vec<String> = CRATES.map(String::from).to_vec();
-    for entry in std::fs::read_dir(root.join("node"))? {
-        let entry = entry?;
+    for entry in entries(&root.join("node"), order)? {
         if entry.path().join("Cargo.toml").is_file() {
             members.push(format!("node/{}", entry.file_name().to_string_lossy()));
         }
     }
     let mut files = Files::new();
     for member in &members {
-        walk(root, member, &mut files)?;
+        Walk { root, takes: is_source, order }.below(member, &mut files)?;
     }
     for member in STUBS {
         let path = format!("{member}/Cargo.toml");
@@ -50,23 +57,44 @@ pub fn workspace(root: &Path) -> io::Result<Files> {
 #[allow(dead_code, reason = "the build script's alone")]
 pub fn images(root: &Path) -> io::Result<Files> {
     let mut files = Files::new();
-    walk(&root.join("images"), "", &mut files)?;
+    Walk { root: &root.join("images"), takes: |_| true, order: |_| {} }.below("", &mut files)?;
     Ok(files)
 }
 
-fn walk(root: &Path, folder: &str, files: &mut Files) -> io::Result<()> {
-    for entry in std::fs::read_dir(root.join(folder))? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-        let meta = std::fs::metadata(entry.path())?;
-        if meta.is_dir() && !LEFT_OUT.contains(&name.as_str()) {
-            walk(root, &path, files)?;
-        } else if meta.is_file() && !name.starts_with('.') {
-            files.insert(path, std::fs::read(entry.path())?);
+/// What a crate is compiled from. What else lies in its folder (an editor's, a person's) must not change the image.
+fn is_source(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let rust = name.ends_with(".rs") && (path.contains("/src/") || name == "build.rs");
+    rust || name == "Cargo.toml" || name.ends_with(".proto")
+}
+
+fn entries(folder: &Path, order: Order) -> io::Result<Vec<DirEntry>> {
+    let mut entries = std::fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    order(&mut entries);
+    Ok(entries)
+}
+
+struct Walk<'a> {
+    root: &'a Path,
+    /// Whether a file is taken, by its path.
+    takes: fn(&str) -> bool,
+    order: Order,
+}
+
+impl Walk<'_> {
+    fn below(&self, folder: &str, files: &mut Files) -> io::Result<()> {
+        for entry in entries(&self.root.join(folder), self.order)? {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+            let meta = std::fs::metadata(entry.path())?;
+            if meta.is_dir() && !LEFT_OUT.contains(&name.as_str()) {
+                self.below(&path, files)?;
+            } else if meta.is_file() && !name.starts_with('.') && (self.takes)(&path) {
+                files.insert(path, std::fs::read(entry.path())?);
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A crate's manifest without the targets whose files are left out.
@@ -108,4 +136,51 @@ pub fn tar(files: &Files) -> Vec<u8> {
     }
     tar.resize(tar.len() + 1024, 0);
     tar
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A repository of the smallest kind, with what people leave lying about.
+    fn repository() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, path.file_name().unwrap().as_encoded_bytes()).unwrap();
+        };
+        let crates = ["chain", "config", "init", "node/a", "node/b", "builder", "qemu-tests"];
+        crates.iter().for_each(|name| write(&format!("{name}/Cargo.toml")));
+        ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"].iter().for_each(|name| write(name));
+        ["init/src/main.rs", "init/src/sys/mod.rs", "node/a/src/main.rs", "node/a/proto/a.proto", "chain/build.rs"]
+            .iter()
+            .for_each(|name| write(name));
+        ["init/notes.txt", "init/src/main.rs.orig", "init/patch.rs", "init/tests/x.rs", "node/a/.swp", "node/a/core"]
+            .iter()
+            .for_each(|name| write(name));
+        root
+    }
+
+    #[test]
+    fn what_is_not_compiled_is_not_packed() {
+        let root = repository();
+        let files = workspace(root.path()).unwrap();
+        let of = |folder: &str| files.keys().filter(|path| path.starts_with(folder)).cloned().collect::<Vec<_>>();
+        assert_eq!(of("init/"), ["init/Cargo.toml", "init/src/main.rs", "init/src/sys/mod.rs"]);
+        assert_eq!(of("node/a/"), ["node/a/Cargo.toml", "node/a/proto/a.proto", "node/a/src/main.rs"]);
+        assert_eq!(of("chain/"), ["chain/Cargo.toml", "chain/build.rs"]);
+    }
+
+    #[test]
+    fn the_order_of_a_folder_does_not_matter() {
+        let root = repository();
+        let sorted = workspace_in(root.path(), |entries| entries.sort_by_key(DirEntry::file_name)).unwrap();
+        let reversed =
+            workspace_in(root.path(), |entries| entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name())));
+        assert_eq!(tar(&sorted), tar(&reversed.unwrap()));
+        assert_eq!(tar(&sorted), tar(&workspace(root.path()).unwrap()));
+    }
 }
