@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use orlop_config::lockfile::{Lockfile, parse};
 use serde::Serialize;
 
-use super::Context;
-use crate::sources::{Bench, Cache, Change, Project, Update, fetch, lock};
+use super::{Context, Usage};
+use crate::sources::{Bench, Cache, Change, Error, Project, Report, Update, fetch, lock};
 
 /// Resolve every input of a definition (version, origin, SHA-256) into NAME.lock, and write its Go modules.
 #[derive(Debug, Args)]
@@ -38,10 +39,11 @@ pub fn run(args: &LockArgs, context: &Context) -> anyhow::Result<()> {
         Some(None) => Update::All,
         Some(Some(name)) => Update::One(name.clone()),
     };
-    // A lockfile of another definition, or of an older request, still tells what was locked.
-    let before = std::fs::read_to_string(project.lock_path()).ok();
-    let before = before.and_then(|text| orlop_config::lockfile::parse("the lockfile", &text).ok());
-    let locked = lock(&bench, &project, before.as_ref(), &update)?;
+    let before = before(&project, context);
+    let locked = lock(&bench, &project, before.as_ref(), &update).map_err(|error| match error {
+        Error::Usage(text) => Usage(text).into(),
+        other => anyhow::Error::from(other),
+    })?;
     locked.write(&project)?;
     if args.fetch {
         fetch(&bench, &project, &locked.lockfile)?;
@@ -49,6 +51,21 @@ pub fn run(args: &LockArgs, context: &Context) -> anyhow::Result<()> {
     let text: String = locked.changes.iter().map(line).collect();
     let text = if text.is_empty() { format!("{}: nothing changed", project.lock_path().display()) } else { text };
     context.result(&Answer { lockfile: project.lock_path(), changes: locked.changes }, &text)
+}
+
+/// What is locked so far. A lockfile of another definition, or of an older request, still tells it; one that cannot
+/// be read does not, and that everything is resolved anew must not come as a surprise.
+fn before(project: &Project, context: &Context) -> Option<Lockfile> {
+    let path = project.lock_path();
+    let anew = |why: &str| {
+        context.progress.note(&format!("{why}; every input is resolved anew"));
+        None
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&path.display().to_string(), &text).map_or_else(|error| anew(&error.to_string()), Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => anew(&format!("{}: {error}", path.display())),
+    }
 }
 
 fn line(change: &Change) -> String {

@@ -25,7 +25,7 @@ impl Inputs {
     pub fn load(path: &Path) -> anyhow::Result<Inputs> {
         let project = Project::load(path)?;
         let lockfile = project.lockfile()?;
-        let bytes = fs::read(project.lock_path()).context("the lockfile")?;
+        let bytes = project.lock_bytes().context("the lockfile")?;
         Ok(Inputs { project, lockfile, lockfile_sha256: hash(&bytes) })
     }
 

@@ -62,33 +62,43 @@ impl Bench<'_> {
     pub(super) fn archive_blob(&self, lockfile: &Lockfile, name: &str) -> Result<PathBuf, Error> {
         let input = self.input(lockfile, name)?;
         self.blob(name, input, |bench| {
-            let wanted = wanted(name, input)?;
-            let fetched = bench.step(&format!("fetch {name}"), || {
+            let wanted = wanted(name, input, &deb::Archive::of_this_machine)?;
+            let fetched = bench.step(&wanted.step(), || {
                 Downloader::new().fetch(bench.cache, &wanted, bench.report).map(|_| ((), String::new()))
             });
-            fetched.map_err(|error| gone(name, input, error))
+            fetched.map_err(|error| explain(name, input, error))
         })
     }
 }
 
-/// What is to be downloaded for an input.
-pub(super) fn wanted(name: &str, input: &Input) -> Result<Wanted, Error> {
+/// What is to be downloaded for an input; the archive is asked for where it is a package.
+pub(super) fn wanted(
+    name: &str,
+    input: &Input,
+    archive: &dyn Fn() -> Result<deb::Archive, Error>,
+) -> Result<Wanted, Error> {
     if input.kind == "url" {
         return Ok(url::wanted(name, input));
     }
     let bad = || Error::Lock(format!("input `{name}`: `{}` is no file of the Debian archive", input.origin));
-    let address = deb::Archive::of_this_machine()?.locate(&input.origin).ok_or_else(bad)?;
+    let address = archive()?.locate(&input.origin).ok_or_else(bad)?;
     Ok(Wanted { input: name.into(), url: address, sha256: Some(input.sha256.clone()), size: input.size })
 }
 
-/// A package that is not there any more is its own kind of error.
-pub(super) fn gone(name: &str, input: &Input, error: Error) -> Error {
+/// A package that is not there any more is its own kind of error; a file that is not what the definition says of it is
+/// accepted there and nowhere else.
+pub(super) fn explain(name: &str, input: &Input, error: Error) -> Error {
     match error {
         Error::NotFound { .. } if input.kind.starts_with("deb") => Error::Gone(vec![super::Gone {
             input: name.into(),
             locked: format!("{} {}", input.name, input.version),
             replacement: None,
         }]),
+        Error::WrongHash { input: name, expected, got, from, .. } if input.kind == "url" => {
+            let next =
+                format!("change `sha256` of component `{name}` in the definition, and run `orlop lock DEFINITION`");
+            Error::WrongHash { input: name, expected, got, from, next }
+        }
         other => other,
     }
 }

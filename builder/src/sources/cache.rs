@@ -14,9 +14,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use orlop_config::lockfile::Input;
 use sha2::{Digest, Sha256};
 
-use super::error::{At, Error};
+use super::error::{At, Error, relock};
 
 /// The cache folder. Cheap to open; blobs are verified at most once by each value of this type.
 #[derive(Debug)]
@@ -103,6 +104,20 @@ impl Cache {
         let sha256 = hex::encode(hash.finalize());
         self.adopt(&temporary.into_temp_path(), &sha256)?;
         Ok(sha256)
+    }
+
+    /// Puts a copy of a file that another program fetched into the cache, and gives its digest and size. A file that
+    /// is not the locked one is not kept.
+    pub fn admit(&self, file: &Path, name: &str, locked: Option<&Input>) -> Result<(String, u64), Error> {
+        let (got, size) = (hash_file(file)?, fs::metadata(file).at(file.display())?.len());
+        if let Some(input) = locked.filter(|input| input.sha256 != got) {
+            let (expected, from, next) = (input.sha256.clone(), input.origin.clone(), relock(name));
+            return Err(Error::WrongHash { input: name.into(), expected, got, from, next });
+        }
+        if !self.has(&got, Some(size)) {
+            self.insert(File::open(file).at(file.display())?)?;
+        }
+        Ok((got, size))
     }
 
     /// Moves a whole file, which lies in the cache's file system and was hashed on arrival, to its place.
@@ -282,5 +297,29 @@ mod tests {
         assert_eq!(sha256, hash(b"abc"));
         assert!(cache.has(&sha256, Some(3)) && !cache.has(&sha256, Some(4)));
         assert_eq!(cache.blob(&hash(b"missing")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_another_program_fetched_is_kept_only_when_it_is_what_was_locked() {
+        let (folder, cache) = cache();
+        let file = folder.path().join("wheel");
+        fs::write(&file, "another wheel").unwrap();
+        let input = |sha256: String| Input {
+            kind: "wheel".into(),
+            name: "ziglang".into(),
+            version: "1".into(),
+            origin: "ziglang==1".into(),
+            sha256,
+            size: None,
+        };
+        let error = cache.admit(&file, "toolchain.zig", Some(&input(hash(b"the wheel")))).unwrap_err().to_string();
+        for part in [&hash(b"the wheel"), &hash(b"another wheel"), "ziglang==1", "--update toolchain.zig"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!cache.has(&hash(b"another wheel"), None) && file.exists());
+        let kept = (hash(b"another wheel"), 13);
+        assert_eq!(cache.admit(&file, "toolchain.zig", Some(&input(kept.0.clone()))).unwrap(), kept);
+        assert_eq!(cache.admit(&file, "toolchain.zig", None).unwrap(), kept, "nothing is locked yet");
+        assert!(cache.blob(&kept.0).unwrap().is_some());
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode};
 
 use super::cache::{Cache, hash};
-use super::error::{At, Error};
+use super::error::{At, Error, relock};
 use super::progress::Report;
 
 /// Attempts at one file; with pauses of 0.5, 1, 2 and 4 s a short outage is waited for.
@@ -24,6 +24,21 @@ pub struct Downloader {
     pause: Duration,
 }
 
+/// How long is waited for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Before the second attempt; doubled before each further one.
+    pub pause: Duration,
+    /// For the next bytes of a file: a connection that stands still is given up, and the rest asked for anew.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { pause: Duration::from_millis(500), silence: Duration::from_secs(60) }
+    }
+}
+
 /// One file to fetch.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -35,6 +50,13 @@ pub struct Wanted {
     pub sha256: Option<String>,
     /// How big it is, where that is known.
     pub size: Option<u64>,
+}
+
+impl Wanted {
+    /// The step that fetches it: under this name its bytes are reported.
+    pub fn step(&self) -> String {
+        format!("fetch {}", self.input)
+    }
 }
 
 /// Why one attempt failed.
@@ -53,15 +75,16 @@ impl From<Error> for Failure {
 impl Downloader {
     /// A downloader with the machine's proxies (`http_proxy` and so on) and certificate authorities.
     pub fn new() -> Downloader {
-        Downloader::with_pause(Duration::from_millis(500))
+        Downloader::with_patience(Patience::default())
     }
 
-    /// The same with another first pause between attempts.
-    pub fn with_pause(pause: Duration) -> Downloader {
+    /// The same with another patience.
+    pub fn with_patience(Patience { pause, silence }: Patience) -> Downloader {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(20)))
             .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_per_read(Some(silence))
             .user_agent(concat!("orlop/", env!("CARGO_PKG_VERSION")))
             .tls_config(ureq::tls::TlsConfig::builder().root_certs(roots()).build())
             .build();
@@ -124,6 +147,7 @@ impl Downloader {
         let mut done = if resumed { partial.hash_into(&mut hash)? } else { 0 };
         let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
         let mut buffer = vec![0; 1 << 16];
+        let step = wanted.step();
         loop {
             let n = body.read(&mut buffer).map_err(|error| Failure::Passing(format!("after {done} bytes: {error}")))?;
             if n == 0 {
@@ -132,7 +156,7 @@ impl Downloader {
             file.write_all(&buffer[..n]).at(partial.file.display())?;
             hash.update(&buffer[..n]);
             done += n as u64;
-            report.bytes(&wanted.input, done, wanted.size);
+            report.bytes(&step, done, wanted.size);
         }
         if wanted.size.is_some_and(|size| done < size) {
             return Err(Failure::Passing(format!("the connection ended after {done} bytes")));
@@ -202,6 +226,7 @@ fn settle(cache: &Cache, wanted: &Wanted, partial: &Partial, got: Arrived) -> Re
                 expected: expected.clone(),
                 got: got.sha256,
                 from: wanted.url.clone(),
+                next: relock(&wanted.input),
             }))
         }
         _ => {
@@ -240,9 +265,17 @@ impl Partial {
     }
 
     fn hash_into(&self, hash: &mut Sha256) -> Result<u64, Error> {
-        let bytes = fs::read(&self.file).at(self.file.display())?;
-        hash.update(&bytes);
-        Ok(bytes.len() as u64)
+        let mut file = File::open(&self.file).at(self.file.display())?;
+        let mut buffer = vec![0; 1 << 16];
+        let mut done = 0;
+        loop {
+            let n = file.read(&mut buffer).at(self.file.display())?;
+            if n == 0 {
+                return Ok(done);
+            }
+            hash.update(&buffer[..n]);
+            done += n as u64;
+        }
     }
 
     fn forget(&self) {
@@ -289,8 +322,7 @@ pub fn fetch_all(
             scope.spawn(|| {
                 while let Some(i) = Some(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
                     let Some(file) = wanted.get(i) else { break };
-                    let name = format!("fetch {}", file.input);
-                    let fetched = super::progress::step(report, &name, || {
+                    let fetched = super::progress::step(report, &file.step(), || {
                         downloader.fetch(cache, file, report).map(|sha256| (sha256, describe(file)))
                     });
                     let _ = results[i].set(fetched);

@@ -26,17 +26,17 @@ impl Display for Gone {
 /// Why an input could not be locked, fetched or built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or folder.
-    #[error("{what}: {source}{}", room(source))]
+    /// A file or folder. What the system said stands in the message: as a source of its own it would be said twice.
+    #[error("{what}: {cause}{}", room(cause))]
     Io {
         /// What was tried, with its path.
         what: String,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Content that is not what was locked. Nothing of it was kept.
     #[error(
-        "input `{input}`: expected SHA-256 {expected}, got {got}, from {from}; nothing was kept. If upstream replaced the file on purpose, run `orlop lock --update {input}` and read the difference"
+        "input `{input}`: expected SHA-256 {expected}, got {got}, from {from}; nothing was kept. If the file was replaced on purpose, {next}"
     )]
     WrongHash {
         /// The input.
@@ -47,6 +47,8 @@ pub enum Error {
         got: String,
         /// Where it came from.
         from: String,
+        /// How another file is accepted: [`relock`] says it for what `orlop lock` finds out.
+        next: String,
     },
     /// A file in the cache changed since it was put there.
     #[error("{path} in the cache is damaged (its SHA-256 is {got}); it was removed")]
@@ -57,7 +59,7 @@ pub enum Error {
         got: String,
     },
     /// Locked packages that the archive does not have any more.
-    #[error("the archive dropped what was locked: {}; `orlop build --relock-gone` takes what replaced it", list(.0))]
+    #[error("the archive dropped what was locked: {}; `orlop build DEFINITION --key FILE --relock-gone` takes what replaced it", list(.0))]
     Gone(Vec<Gone>),
     /// The input is not in the cache, and no socket may be opened.
     #[error(
@@ -68,7 +70,9 @@ pub enum Error {
         input: String,
     },
     /// The file is not there (404, 410).
-    #[error("{url}: not there (HTTP status {status})")]
+    #[error(
+        "{url}: not there (HTTP status {status}); if the definition names this address, correct it there; if it is the Debian archive's, name another mirror with ORLOP_DEBIAN_MIRROR"
+    )]
     NotFound {
         /// Where it was looked for.
         url: String,
@@ -76,7 +80,7 @@ pub enum Error {
         status: u16,
     },
     /// A transfer failed after all attempts.
-    #[error("{url}: {reason}")]
+    #[error("{url}: {reason}; {NO_NETWORK}")]
     Network {
         /// From where.
         url: String,
@@ -123,6 +127,18 @@ pub enum Error {
     /// What the definition asks for does not exist.
     #[error("{0}")]
     Unresolved(String),
+    /// What the command line asks for cannot be.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// What to do when nothing answers.
+pub(crate) const NO_NETWORK: &str = "is there a network? A proxy is named by http_proxy and https_proxy, another Debian \
+    mirror by ORLOP_DEBIAN_MIRROR; `orlop lock --fetch DEFINITION` fills the cache while there is one";
+
+/// The next step where another file than the locked one arrived, and `orlop lock` would lock that one.
+pub(crate) fn relock(input: &str) -> String {
+    format!("run `orlop lock DEFINITION --update {input}` and read the difference")
 }
 
 fn list(gone: &[Gone]) -> String {
@@ -130,8 +146,8 @@ fn list(gone: &[Gone]) -> String {
 }
 
 /// All that is written here goes into the cache.
-fn room(source: &io::Error) -> &'static str {
-    match source.kind() {
+fn room(cause: &io::Error) -> &'static str {
+    match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; make room there, or name a folder elsewhere with ORLOP_CACHE"
         }
@@ -153,6 +169,6 @@ pub(crate) trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, what: impl Display) -> Result<T, Error> {
-        self.map_err(|source| Error::Io { what: what.to_string(), source })
+        self.map_err(|cause| Error::Io { what: what.to_string(), cause })
     }
 }

@@ -3,17 +3,20 @@
 use orlop_config::definition::Source;
 use orlop_config::lockfile::{Input, Lockfile};
 
-use super::bench::{gone, wanted};
+use super::bench::{explain, wanted};
 use super::download::{Downloader, Wanted, fetch_all};
 use super::error::{Error, Gone};
 use super::{Bench, Project, deb, go, lock, workspace, zig};
 
 /// How many files are downloaded at a time.
-const AT_A_TIME: usize = 4;
+pub(super) const AT_A_TIME: usize = 4;
 
 /// Fetches every input of a lockfile that is not in the cache.
 pub fn fetch(bench: &Bench<'_>, project: &Project, lockfile: &Lockfile) -> Result<(), Error> {
-    download(bench, project, lockfile)?;
+    let lost = download(bench, lockfile, &deb::Archive::of_this_machine)?;
+    if !lost.is_empty() {
+        return Err(Error::Gone(replacements(bench, project, lockfile, lost)));
+    }
     if let Some(input) = lockfile.inputs.get("toolchain.zig") {
         zig::fetch(bench, input)?;
     }
@@ -31,7 +34,12 @@ pub fn fetch(bench: &Bench<'_>, project: &Project, lockfile: &Lockfile) -> Resul
     Ok(())
 }
 
-fn download(bench: &Bench<'_>, project: &Project, lockfile: &Lockfile) -> Result<(), Error> {
+/// Downloads what is missing; gives what the archive does not have any more.
+pub(super) fn download(
+    bench: &Bench<'_>,
+    lockfile: &Lockfile,
+    archive: &dyn Fn() -> Result<deb::Archive, Error>,
+) -> Result<Vec<Gone>, Error> {
     let downloaded = |input: &Input| matches!(input.kind.as_str(), "deb" | "deb-source" | "url");
     let missing: Vec<(&String, &Input)> = lockfile
         .inputs
@@ -41,17 +49,18 @@ fn download(bench: &Bench<'_>, project: &Project, lockfile: &Lockfile) -> Result
     if let Some((name, _)) = missing.first() {
         bench.online(name)?;
     }
-    let files = missing.iter().map(|(name, input)| wanted(name, input)).collect::<Result<Vec<Wanted>, Error>>()?;
+    let wanted = |(name, input): &(&String, &Input)| wanted(name, input, archive);
+    let files = missing.iter().map(wanted).collect::<Result<Vec<Wanted>, Error>>()?;
     let results = fetch_all(&Downloader::new(), bench.cache, &files, AT_A_TIME, bench.report);
     let mut lost = Vec::new();
     for ((name, input), result) in missing.iter().zip(results) {
-        match result.map_err(|error| gone(name, input, error)) {
+        match result.map_err(|error| explain(name, input, error)) {
             Ok(_) => {}
             Err(Error::Gone(these)) => lost.extend(these),
             Err(error) => return Err(error),
         }
     }
-    if lost.is_empty() { Ok(()) } else { Err(Error::Gone(replacements(bench, project, lockfile, lost))) }
+    Ok(lost)
 }
 
 /// Looks up what the archive has now in place of what is gone; without an answer the names alone are reported.

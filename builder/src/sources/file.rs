@@ -7,7 +7,7 @@ use orlop_config::definition::FileSource;
 use orlop_config::lockfile::{Input, Lockfile};
 
 use super::cache::{Key, hash};
-use super::error::{At, Error};
+use super::error::{At, Error, relock};
 use super::produce::{self, Produced, ProducedKind};
 use super::project::beside;
 use super::{Bench, Project};
@@ -39,7 +39,7 @@ pub fn build(
             return Ok(());
         }
         let (expected, from) = (input.sha256.clone(), place.display().to_string());
-        Err(Error::WrongHash { input: component.into(), expected, got, from })
+        Err(Error::WrongHash { input: component.into(), expected, got, from, next: relock(component) })
     };
     unchanged(digest(&place)?)?;
     let files = produce::files(bench.cache, &Key::new("file", 1, &[&input.sha256]), |folder| {

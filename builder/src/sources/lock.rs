@@ -10,6 +10,7 @@ use orlop_config::lockfile::{self, Input, Lockfile, toolchains};
 use serde::Serialize;
 
 use super::error::{At, Error};
+use super::project::read_beside;
 use super::{Bench, Project, deb, file, go, url, zig};
 
 /// Which inputs are resolved anew although they are locked.
@@ -57,6 +58,7 @@ pub struct Locked {
 
 /// Resolves every input of a project. `before` is its lockfile so far, whoever's it is.
 pub fn lock(bench: &Bench<'_>, project: &Project, before: Option<&Lockfile>, update: &Update) -> Result<Locked, Error> {
+    writable(project)?;
     let request = project.request();
     let mut locker = Locker {
         bench,
@@ -90,12 +92,31 @@ pub fn relock_gone(
     before: &Lockfile,
     gone: &[super::Gone],
 ) -> Result<Locked, Error> {
-    let mut finder = deb::Finder::new(bench)?;
+    writable(project)?;
+    relock_from(deb::Finder::new(bench)?, project, before, gone)
+}
+
+/// A shipped definition's lockfile is part of this program.
+fn writable(project: &Project) -> Result<(), Error> {
+    if !project.is_shipped() {
+        return Ok(());
+    }
+    let name = project.path.display();
+    Err(Error::Usage(format!(
+        "the lockfile of `{name}` is carried by this program and cannot be changed; write a definition of your own that \
+         says `extends = \"{name}\"`, and lock that"
+    )))
+}
+
+pub(super) fn relock_from(
+    mut finder: deb::Finder<'_>,
+    project: &Project,
+    before: &Lockfile,
+    gone: &[super::Gone],
+) -> Result<Locked, Error> {
     let mut lockfile = before.clone();
     for lost in gone {
-        let input = bench.input(before, &lost.input)?;
-        let now = finder.successor(project.definition(), &lost.input, input)?;
-        lockfile.inputs.insert(lost.input.clone(), now);
+        lockfile.inputs.extend(finder.successors(project.definition(), &lost.input, before)?);
     }
     lockfile.epoch = finder.date().max(Some(before.epoch)).unwrap_or(before.epoch);
     Ok(Locked { changes: changes(Some(before), &lockfile), lockfile, modules: BTreeMap::new() })
@@ -133,7 +154,7 @@ impl<'a> Locker<'a> {
         if names.contains(&name.as_str()) {
             return Ok(());
         }
-        Err(Error::Unresolved(format!("--update: no input `{name}`; there are {}", names.join(", "))))
+        Err(Error::Usage(format!("--update: no input `{name}`; there are {}", names.join(", "))))
     }
 
     /// What is locked already and stays.
@@ -259,13 +280,23 @@ fn own(package: &str) -> Input {
 pub(super) fn module(project: &Project, lockfile: &Lockfile, component: &str) -> Result<go::Sums, Error> {
     let folder = project.go_folder(component);
     let missing = |name: &str| Error::Lock(format!("{} is missing or unreadable", folder.join(name).display()));
-    let read = |name: &str| std::fs::read(folder.join(name)).map_err(|_| missing(name));
+    let read = |name: &str| read_beside(&folder.join(name)).map_err(|_| missing(name));
     let sums = go::Sums { go_mod: read("go.mod")?, go_sum: read("go.sum")? };
-    let locked = lockfile.inputs.get(component).map(|input| input.sha256.as_str()).unwrap_or_default();
-    if sums.sha256() == locked {
-        return Ok(sums);
-    }
+    let input = lockfile.inputs.get(component);
+    let locked = input.map(|input| input.sha256.as_str()).unwrap_or_default();
     let got = sums.sha256();
+    if got == locked {
+        return match input.filter(|input| !sums.requires(&input.name, &input.version)) {
+            None => Ok(sums),
+            Some(Input { name, version, .. }) => {
+                let file = folder.join("go.mod");
+                Err(Error::Lock(format!(
+                    "{} does not require {name} {version}, which the lockfile names",
+                    file.display()
+                )))
+            }
+        };
+    }
     Err(Error::Lock(format!("{}: go.mod and go.sum have SHA-256 {got}, the lockfile says {locked}", folder.display())))
 }
 

@@ -1,6 +1,7 @@
 //! Inputs: found out and locked ([`lock`]), fetched into the cache ([`fetch`]), and made into files for the tree
 //! ([`produce_all`]). One file (or folder) per kind of source; the cache and the toolchains beside them.
 
+mod altered;
 mod bench;
 mod cache;
 mod deb;

@@ -6,6 +6,7 @@ use orlop_config::Text;
 use orlop_config::definition::{ConfigError, Definition, Resolved, load};
 use orlop_config::lockfile::{self, LockError, Lockfile, request_digest_input};
 
+use super::altered::altered;
 use super::cache::hash;
 use super::shipped;
 
@@ -28,12 +29,27 @@ pub enum ProjectError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The definition cannot be read.
-    #[error("{path}: {source}; name a definition, or one that is shipped ({})", shipped::definitions().join(", "))]
+    #[error("{path}: {cause}; name a definition, or one that is shipped ({})", shipped::definitions().join(", "))]
     Unreadable {
         /// The file.
         path: String,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
+    },
+    /// The lockfile is no lockfile any more.
+    #[error("{0}; make it anew with `orlop lock DEFINITION`")]
+    Broken(String),
+    /// An input of the lockfile that no `orlop lock` wrote.
+    #[error(
+        "{path}: input `{input}`: {what}; a lockfile is not edited by hand: make it anew with `orlop lock DEFINITION`"
+    )]
+    Altered {
+        /// The lockfile.
+        path: String,
+        /// The input.
+        input: String,
+        /// What does not fit.
+        what: String,
     },
     /// The definition is no text.
     #[error("{path}: not a definition: it is no UTF-8 text, as TOML is")]
@@ -42,12 +58,12 @@ pub enum ProjectError {
         path: String,
     },
     /// There is no lockfile, or it cannot be read.
-    #[error("{path}: {source}; `orlop lock DEFINITION` makes it")]
+    #[error("{path}: {cause}; `orlop lock DEFINITION` makes it")]
     NoLock {
         /// The file.
         path: String,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
@@ -55,12 +71,14 @@ impl Project {
     /// Loads a definition: a file, or a shipped one by its name, `orlop:standalone`.
     pub fn load(path: &Path) -> Result<Project, ProjectError> {
         let name = path.to_string_lossy().into_owned();
-        let first = read(&name).map_err(|source| match source.kind() {
+        let first = read(&name).map_err(|cause| match cause.kind() {
             std::io::ErrorKind::InvalidData => ProjectError::NotText { path: name.clone() },
-            _ => ProjectError::Unreadable { path: name.clone(), source },
+            _ => ProjectError::Unreadable { path: name.clone(), cause },
         })?;
         let resolved = load(first, &mut |value, from| Ok(read(&beside(value, from))?))?;
-        Ok(Project { path: path.to_path_buf(), resolved })
+        // What lies beside a shipped definition is named after it, with or without its ending.
+        let shipped = name.starts_with("orlop:").then(|| name.trim_end_matches(".toml").into());
+        Ok(Project { path: shipped.unwrap_or_else(|| path.to_path_buf()), resolved })
     }
 
     /// The definition.
@@ -87,11 +105,45 @@ impl Project {
     pub fn lockfile(&self) -> Result<Lockfile, ProjectError> {
         let path = self.lock_path();
         let name = path.display().to_string();
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| ProjectError::NoLock { path: name.clone(), source })?;
-        let lockfile = lockfile::parse(&name, &text)?;
+        let text = self
+            .lock_bytes()
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|error| std::io::Error::other(error.utf8_error())))
+            .map_err(|cause| ProjectError::NoLock { path: name.clone(), cause })?;
+        let lockfile = lockfile::parse(&name, &text).map_err(broken)?;
         lockfile.belongs_to(&name, self.definition(), &self.request())?;
-        Ok(lockfile)
+        match altered(self.definition(), &lockfile) {
+            None => Ok(lockfile),
+            Some((input, what)) => Err(ProjectError::Altered { path: name, input, what }),
+        }
+    }
+
+    /// The lockfile's bytes; a shipped definition's are carried by this program.
+    pub fn lock_bytes(&self) -> std::io::Result<Vec<u8>> {
+        read_beside(&self.lock_path())
+    }
+
+    /// Whether this program carries it.
+    pub fn is_shipped(&self) -> bool {
+        self.path.to_string_lossy().starts_with("orlop:")
+    }
+}
+
+/// A mistake in a lockfile's text says what makes it anew, whether its own text does or not.
+fn broken(error: LockError) -> ProjectError {
+    match error {
+        LockError::Text(mistake) if !mistake.to_string().contains("orlop lock") => {
+            ProjectError::Broken(mistake.to_string())
+        }
+        other => other.into(),
+    }
+}
+
+/// A file beside a definition: on disk, or carried by this program beside a shipped one.
+pub(super) fn read_beside(path: &Path) -> std::io::Result<Vec<u8>> {
+    let name = path.to_string_lossy();
+    match name.strip_prefix("orlop:") {
+        None => std::fs::read(path),
+        Some(name) => shipped::file(name).map(<[u8]>::to_vec).ok_or_else(|| std::io::ErrorKind::NotFound.into()),
     }
 }
 

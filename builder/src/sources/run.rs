@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::error::Error;
+use super::error::{Error, NO_NETWORK};
 
 /// How much of a failed program's output stands in the error.
 const TAIL: usize = 2048;
@@ -16,6 +16,7 @@ pub struct Run {
     command: Command,
     name: String,
     missing: &'static str,
+    fetches: bool,
 }
 
 impl Run {
@@ -24,7 +25,7 @@ impl Run {
         let name = Path::new(program.as_ref()).file_name().unwrap_or(program.as_ref()).to_string_lossy().into_owned();
         let mut command = Command::new(program);
         command.stdin(Stdio::null());
-        Run { command, name, missing: "" }
+        Run { command, name, missing: "", fetches: false }
     }
 
     /// A program without the user's environment: what it makes must not depend on it.
@@ -37,6 +38,12 @@ impl Run {
     /// What to do when the program is not installed.
     pub fn or_install(mut self, advice: &'static str) -> Run {
         self.missing = advice;
+        self
+    }
+
+    /// It uses the network: when it fails, that may be why.
+    pub fn fetching(mut self) -> Run {
+        self.fetches = true;
         self
     }
 
@@ -72,13 +79,14 @@ impl Run {
 
     /// Runs it to its end; gives its standard output. Any status but 0 is an error.
     pub fn output(self) -> Result<Vec<u8>, Error> {
-        let describe = self.describe();
+        let (describe, fetches) = (self.describe(), self.fetches);
         let (status, stdout, stderr) = self.outcome()?;
         if status.success() {
             return Ok(stdout);
         }
         let said = if stderr.is_empty() { &stdout } else { &stderr };
-        Err(Error::Tool { program: describe, reason: format!("{status}\n{}", tail(said)) })
+        let next = if fetches { format!("\n{NO_NETWORK}") } else { String::new() };
+        Err(Error::Tool { program: describe, reason: format!("{status}\n{}{next}", tail(said)) })
     }
 
     /// Runs it to its end, whatever its status.

@@ -1,7 +1,7 @@
-//! A web server for tests: answers are a function of the request, and may break off.
+//! A web server for tests: answers are a function of the request, and may break off or stand still.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// A request: its path and what it says of ranges.
@@ -19,11 +19,13 @@ pub struct Answer {
     body: Vec<u8>,
     /// After how many bytes of the body the connection is closed.
     cut: usize,
+    /// Instead, it stays open and silent until the client gives up.
+    silent: bool,
 }
 
 impl Answer {
     pub fn ok(body: &[u8]) -> Answer {
-        Answer { status: "200 OK", headers: String::new(), body: body.into(), cut: usize::MAX }
+        Answer { status: "200 OK", headers: String::new(), body: body.into(), cut: usize::MAX, silent: false }
     }
 
     pub fn status(status: &'static str) -> Answer {
@@ -38,6 +40,10 @@ impl Answer {
     pub fn cut_after(mut self, bytes: usize) -> Answer {
         self.cut = bytes;
         self
+    }
+
+    pub fn silent_after(self, bytes: usize) -> Answer {
+        Answer { silent: true, ..self.cut_after(bytes) }
     }
 
     /// The rest of a file from a byte on.
@@ -55,28 +61,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server; `answer` is told how many requests there were before.
-    pub fn start(answer: impl Fn(usize, &Request) -> Answer + Send + 'static) -> Server {
+    /// Starts a server; `answer` is told how many requests there were before. Each connection has its own thread.
+    pub fn start(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&requests);
+        let (seen, answer) = (Arc::clone(&requests), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let Some(request) = read(&mut BufReader::new(&stream)) else { continue };
-                let before = {
-                    let mut seen = seen.lock().unwrap();
-                    seen.push(request.clone());
-                    seen.len() - 1
-                };
-                let Answer { status, headers, body, cut } = answer(before, &request);
-                let length = body.len();
-                let head =
-                    format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
-                // The client may be gone already; that is its business.
-                let _ = stream.write_all(head.as_bytes());
-                let _ = stream.write_all(&body[..cut.min(length)]);
+                let (stream, seen, answer) = (stream.unwrap(), Arc::clone(&seen), Arc::clone(&answer));
+                std::thread::spawn(move || serve(stream, &seen, &*answer));
             }
         });
         Server { address, requests }
@@ -88,6 +82,24 @@ impl Server {
 
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
+    }
+}
+
+fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &impl Fn(usize, &Request) -> Answer) {
+    let Some(request) = read(&mut BufReader::new(&stream)) else { return };
+    let before = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(request.clone());
+        seen.len() - 1
+    };
+    let Answer { status, headers, body, cut, silent } = answer(before, &request);
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
+    // The client may be gone already; that is its business.
+    let _ = stream.write_all(head.as_bytes());
+    let _ = stream.write_all(&body[..cut.min(length)]);
+    if silent {
+        let _ = stream.read(&mut [0]);
     }
 }
 

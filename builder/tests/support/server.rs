@@ -38,6 +38,12 @@ impl Server {
         Server { address, requests }
     }
 
+    /// An address at which nobody listens any more.
+    pub fn closed() -> Server {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Server { address, requests: Arc::default() }
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.address)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::PathBuf;
 
 use debversion::Version;
 
@@ -59,6 +60,8 @@ pub struct Fetcher<'a> {
     pub cache: &'a Cache,
     /// Who is told.
     pub report: &'a dyn Report,
+    /// Whose signatures count.
+    pub keys: &'a [&'a [u8]],
     /// Seconds since 1970, now.
     pub now: u64,
 }
@@ -134,7 +137,7 @@ impl Index {
             }
             let package = self.package(&name)?;
             for alternatives in &package.depends {
-                let libraries: Vec<_> = alternatives.iter().filter(|name| name.starts_with("lib")).collect();
+                let libraries: Vec<_> = alternatives.iter().filter(|name| is_library(name)).collect();
                 open.extend(libraries.iter().find(|name| self.package(name).is_ok()).map(|name| (**name).clone()));
             }
             all.insert(name, package);
@@ -212,6 +215,11 @@ fn named<'a>(index: &'a str, name: &str) -> Vec<Paragraph<'a>> {
         .collect()
 }
 
+/// Debian's libraries are called `lib…`, but for one.
+fn is_library(package: &str) -> bool {
+    package.starts_with("lib") || package == "zlib1g"
+}
+
 fn version(package: &Package) -> Result<Version, Error> {
     package
         .version
@@ -227,10 +235,13 @@ impl Fetcher<'_> {
             Wanted { input: what.clone(), url: format!("{base}/dists/{suite}/InRelease"), sha256: None, size: None };
         let sha256 = self.downloader.fetch(self.cache, &wanted, self.report)?;
         let bytes = std::fs::read(self.cache.blob_path(&sha256)).at(&what)?;
-        let release = release::parse(&release::verify(&bytes, &what)?, self.now, &what)?;
-        if release.label != label {
-            let reason = format!("is signed as the index of `{}`", release.label);
-            return Err(Error::Signature { what, reason });
+        let release = release::parse(&release::verify(&bytes, self.keys, &what)?, self.now, &what)?;
+        // The keys sign the indexes of several archives and suites: one of them does not stand for another.
+        for (got, asked) in [(&release.label, label), (&release.codename, suite)] {
+            if got != asked {
+                let reason = format!("is signed as the index of `{got}`, not of `{asked}`");
+                return Err(Error::Signature { what, reason });
+            }
         }
         Ok(release)
     }
@@ -244,17 +255,28 @@ impl Fetcher<'_> {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let url = format!("{base}/dists/{suite}/{folder}/by-hash/SHA256/{sha256}");
         let wanted = Wanted { input: what.clone(), url, sha256: Some(sha256.clone()), size: Some(*size) };
-        let fetched = match self.downloader.fetch(self.cache, &wanted, self.report) {
-            Err(Error::NotFound { .. }) => {
-                let url = format!("{base}/dists/{suite}/{path}");
-                self.downloader.fetch(self.cache, &Wanted { url, ..wanted }, self.report)
-            }
+        let blob = match self.blob(&wanted) {
+            Err(Error::NotFound { .. }) => self.blob(&Wanted { url: format!("{base}/dists/{suite}/{path}"), ..wanted }),
             other => other,
         }?;
-        let file = std::fs::File::open(self.cache.blob_path(&fetched)).at(&what)?;
+        let file = std::fs::File::open(blob).at(&what)?;
         let mut text = String::new();
         unpack::decompress(file, &what)?.read_to_string(&mut text).at(&what)?;
         Ok(text)
+    }
+
+    /// A file whose content was hashed in this run: one that was damaged in the cache is fetched again.
+    fn blob(&self, wanted: &Wanted) -> Result<PathBuf, Error> {
+        for _ in 0..2 {
+            let sha256 = self.downloader.fetch(self.cache, wanted, self.report)?;
+            match self.cache.blob(&sha256) {
+                Ok(Some(path)) => return Ok(path),
+                Ok(None) => {}
+                Err(error @ Error::Corrupt { .. }) => self.report.note(&error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::format(&wanted.input, "was fetched, and is not in the cache"))
     }
 }
 
@@ -274,9 +296,10 @@ mod tests {
 
     fn index() -> Index {
         let main = [
-            package("tool", "1.2-3", "libone (>= 1), perl, libvirtual | libtwo (<< 9), debconf"),
+            package("tool", "1.2-3", "libone (>= 1), perl, zlib1g (>= 1:1.2), libvirtual | libtwo (<< 9), debconf"),
             package("libone", "1.0-1", "libtwo, libone-data"),
             package("libone-data", "1", ""),
+            package("zlib1g", "1:1.3", "libtwo"),
             package("libtwo", "2.0~rc1-1", "libone"),
             package("linux-meta", "6.12.9", "linux-image-6.12.9-cloud (= 6.12.9), linux-doc"),
             package("linux-image-6.12.9-cloud", "6.12.9", ""),
@@ -316,7 +339,7 @@ mod tests {
     #[test]
     fn a_tool_comes_with_its_libraries_and_nothing_else() {
         let all = index().with_libraries("tool").unwrap();
-        assert_eq!(all.keys().collect::<Vec<_>>(), ["libone", "libone-data", "libtwo", "tool"]);
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["libone", "libone-data", "libtwo", "tool", "zlib1g"]);
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod archive;
 mod control;
 mod index;
 mod release;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -40,6 +42,7 @@ fn input(kind: &str, package: Package) -> Input {
 pub struct Finder<'a> {
     bench: &'a Bench<'a>,
     archive: Archive,
+    keys: &'a [&'a [u8]],
     downloader: Downloader,
     suites: BTreeMap<String, Index>,
 }
@@ -47,8 +50,12 @@ pub struct Finder<'a> {
 impl<'a> Finder<'a> {
     /// A finder for this machine's archive.
     pub fn new(bench: &'a Bench<'a>) -> Result<Finder<'a>, Error> {
-        let archive = Archive::of_this_machine()?;
-        Ok(Finder { bench, archive, downloader: Downloader::new(), suites: BTreeMap::new() })
+        Ok(Finder::at(bench, Archive::of_this_machine()?, &release::KEYS))
+    }
+
+    /// A finder for an archive that signs with these keys.
+    pub fn at(bench: &'a Bench<'a>, archive: Archive, keys: &'a [&'a [u8]]) -> Finder<'a> {
+        Finder { bench, archive, keys, downloader: Downloader::new(), suites: BTreeMap::new() }
     }
 
     fn index(&mut self, suite: &str) -> Result<&Index, Error> {
@@ -60,6 +67,7 @@ impl<'a> Finder<'a> {
                 downloader: &self.downloader,
                 cache: self.bench.cache,
                 report: self.bench.report,
+                keys: self.keys,
                 now: now.map_or(0, |now| now.as_secs()),
             };
             let index = self.bench.step(&format!("verify the index of {suite}"), || {
@@ -95,7 +103,27 @@ impl<'a> Finder<'a> {
         Ok(input("deb-source", self.index(SUITE)?.source(package)?))
     }
 
-    /// What the archive has now in place of a locked input.
+    /// What the archive has now in place of a locked input. A new version of a tool may ask for libraries that the
+    /// old one did not: they come with it.
+    pub fn successors(
+        &mut self,
+        definition: &Definition,
+        name: &str,
+        lockfile: &Lockfile,
+    ) -> Result<BTreeMap<String, Input>, Error> {
+        let locked = self.bench.input(lockfile, name)?;
+        let mut now = BTreeMap::new();
+        if let Some(rest) = name.strip_prefix("tool.") {
+            now = self.tool(rest.split('.').next().unwrap_or(rest))?;
+            now.retain(|input, _| input == name || !lockfile.inputs.contains_key(input));
+        }
+        if !now.contains_key(name) {
+            now.insert(name.into(), self.successor(definition, name, locked)?);
+        }
+        Ok(now)
+    }
+
+    /// What the archive has now in place of one locked package.
     pub fn successor(&mut self, definition: &Definition, name: &str, locked: &Input) -> Result<Input, Error> {
         match definition.components.get(name).map(|component| &component.source) {
             Some(Source::Deb(source)) => self.component(source),

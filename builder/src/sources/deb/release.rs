@@ -9,7 +9,7 @@ use super::super::run::Run;
 use super::control::{date, paragraphs};
 
 /// The archive's keys; `keys/README.md` names whose they are.
-const KEYS: [&[u8]; 6] = [
+pub const KEYS: [&[u8]; 6] = [
     include_bytes!("keys/trixie-automatic.gpg"),
     include_bytes!("keys/trixie-security-automatic.gpg"),
     include_bytes!("keys/trixie-stable.gpg"),
@@ -23,18 +23,16 @@ const KEYS: [&[u8]; 6] = [
 pub struct Release {
     /// The archive's label: `Debian`, `Debian-Security`.
     pub label: String,
+    /// The suite's name, `trixie-security`; what `stable` means changes, this does not.
+    pub codename: String,
     /// Seconds since 1970 when it was made.
     pub date: u64,
     /// Path below the suite's folder → SHA-256 and size.
     pub files: BTreeMap<String, (String, u64)>,
 }
 
-/// Verifies an `InRelease` file against the archive's keys; gives the text that is signed.
-pub fn verify(in_release: &[u8], what: &str) -> Result<String, Error> {
-    verify_with(in_release, &KEYS, what)
-}
-
-fn verify_with(in_release: &[u8], keys: &[&[u8]], what: &str) -> Result<String, Error> {
+/// Verifies an `InRelease` file against an archive's keys; gives the text that is signed.
+pub fn verify(in_release: &[u8], keys: &[&[u8]], what: &str) -> Result<String, Error> {
     let folder = tempfile::tempdir().at("a temporary folder")?;
     let (keyring, signed, text) =
         (folder.path().join("keys"), folder.path().join("signed"), folder.path().join("text"));
@@ -98,7 +96,8 @@ pub fn parse(text: &str, now: u64, what: &str) -> Result<Release, Error> {
         };
         files.insert(path.to_string(), (sha256.to_string(), size));
     }
-    Ok(Release { label: field("Label")?.into(), date: time("Date", field("Date")?)?, files })
+    let (label, codename) = (field("Label")?.into(), field("Codename")?.into());
+    Ok(Release { label, codename, date: time("Date", field("Date")?)?, files })
 }
 
 /// Whether a text is a SHA-256 in lowercase hex.
@@ -118,7 +117,7 @@ mod tests {
     const NOW: u64 = 1_795_300_000;
 
     fn text() -> String {
-        verify_with(SIGNED, &[KEY], "test").unwrap()
+        verify(SIGNED, &[KEY], "test").unwrap()
     }
 
     #[test]
@@ -133,7 +132,7 @@ mod tests {
     fn text_around_the_signed_text_is_not_read() {
         let added = [b"Label: Evil\n\n".as_slice(), SIGNED, b"\nSHA256:\n 00 1 x\n"].concat();
         // Where gpgv accepts it at all, what it gives back is the signed text.
-        if let Ok(found) = verify_with(&added, &[KEY], "test") {
+        if let Ok(found) = verify(&added, &[KEY], "test") {
             assert_eq!(found, text());
         }
     }
@@ -141,7 +140,7 @@ mod tests {
     #[test]
     fn altered_unsigned_and_foreign_indexes_are_refused() {
         let altered = String::from_utf8_lossy(SIGNED).replace("e3b0c442", "e3b0c443");
-        let refused = |bytes: &[u8], keys: &[&[u8]]| match verify_with(bytes, keys, "the index") {
+        let refused = |bytes: &[u8], keys: &[&[u8]]| match verify(bytes, keys, "the index") {
             Err(Error::Signature { what, reason }) => format!("{what}: {reason}"),
             other => panic!("{other:?}"),
         };

@@ -4,6 +4,9 @@ use super::super::progress::Silent;
 use super::super::server::{Answer, Server};
 use super::*;
 
+/// No pauses; a silence that no busy machine mistakes for the end of a file that it is sending itself.
+const PATIENCE: Patience = Patience { pause: Duration::ZERO, silence: Duration::from_secs(2) };
+
 const BODY: &[u8] = b"the quick brown fox jumps over the lazy dog";
 
 struct Bed {
@@ -15,7 +18,7 @@ struct Bed {
 fn bed() -> Bed {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path()).unwrap();
-    Bed { _folder: folder, cache, downloader: Downloader::with_pause(Duration::ZERO) }
+    Bed { _folder: folder, cache, downloader: Downloader::with_patience(PATIENCE) }
 }
 
 fn wanted(server: &Server) -> Wanted {
@@ -124,6 +127,89 @@ fn an_outage_ends_after_all_attempts_and_keeps_what_arrived() {
     assert_eq!(server.requests().len(), 5);
     let partial = bed.cache.folder("partial").unwrap().join(hash(BODY));
     assert_eq!(std::fs::read(partial).unwrap(), &BODY[..10]);
+    // The next run, with nothing of this one but the cache's folder, goes on from there.
+    let cache = Cache::at(bed._folder.path()).unwrap();
+    let server = Server::start(|_, request| match request.range.as_deref() {
+        Some("bytes=10-") => Answer::rest(BODY, 10).header("ETag", "\"one\""),
+        _ => Answer::status("400 Bad Request"),
+    });
+    Downloader::with_patience(PATIENCE).fetch(&cache, &wanted(&server), &Silent).unwrap();
+    assert_eq!(server.requests()[0].if_range.as_deref(), Some("\"one\""));
+    assert_eq!(bed.files(), 1);
+}
+
+#[test]
+fn a_connection_that_stands_still_is_given_up_and_resumed() {
+    let bed = bed();
+    let server = Server::start(|_, request| match request.range.as_deref() {
+        None => Answer::ok(BODY).header("ETag", "\"one\"").silent_after(10),
+        Some("bytes=10-") => Answer::rest(BODY, 10).header("ETag", "\"one\""),
+        Some(_) => Answer::status("400 Bad Request"),
+    });
+    bed.fetch(&wanted(&server)).unwrap();
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn what_a_server_calls_its_encoding_changes_no_byte() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(BODY).unwrap();
+    let packed = packed.finish().unwrap();
+    let (bed, sent) = (bed(), packed.clone());
+    let server = Server::start(move |_, _| Answer::ok(&sent).header("Content-Encoding", "gzip"));
+    let wanted = Wanted { sha256: Some(hash(&packed)), size: Some(packed.len() as u64), ..wanted(&server) };
+    bed.fetch(&wanted).unwrap();
+}
+
+/// Remembers the names under which steps began and bytes were counted.
+#[derive(Default)]
+struct Steps {
+    begun: std::sync::Mutex<Vec<String>>,
+    counted: std::sync::Mutex<Vec<(String, u64)>>,
+}
+
+impl Report for Steps {
+    fn begin(&self, step: &str) {
+        self.begun.lock().unwrap().push(step.into());
+    }
+    fn end(&self, _step: &str, _outcome: &str, _took: Duration) {}
+    fn bytes(&self, step: &str, done: u64, _total: Option<u64>) {
+        self.counted.lock().unwrap().push((step.into(), done));
+    }
+    fn note(&self, _text: &str) {}
+}
+
+#[test]
+fn bytes_are_counted_under_the_name_of_their_step() {
+    let (bed, server, steps) = (bed(), Server::start(|_, _| Answer::ok(BODY)), Steps::default());
+    fetch_all(&bed.downloader, &bed.cache, &[wanted(&server)], 1, &steps).remove(0).unwrap();
+    assert_eq!(*steps.begun.lock().unwrap(), ["fetch fox"]);
+    assert_eq!(steps.counted.lock().unwrap().last(), Some(&("fetch fox".to_owned(), BODY.len() as u64)));
+}
+
+#[test]
+fn four_files_come_at_a_time_and_no_five() {
+    use std::sync::{Arc, Condvar, Mutex};
+    // In flight now, and the most there ever were.
+    let counts = Arc::new((Mutex::new((0, 0)), Condvar::new()));
+    let (bed, at_server) = (bed(), Arc::clone(&counts));
+    let server = Server::start(move |_, request| {
+        let (count, changed) = &*at_server;
+        let mut held = count.lock().unwrap();
+        held.0 += 1;
+        held.1 = held.1.max(held.0);
+        changed.notify_all();
+        // Nobody is answered before four have come; then a fifth one has its chance.
+        held = changed.wait_timeout_while(held, Duration::from_secs(60), |(_, most)| *most < 4).unwrap().0;
+        held = changed.wait_timeout_while(held, Duration::from_millis(300), |(_, most)| *most < 5).unwrap().0;
+        held.0 -= 1;
+        Answer::ok(request.path.as_bytes())
+    });
+    let file = |n: i32| Wanted { input: n.to_string(), url: server.url(&n.to_string()), sha256: None, size: None };
+    let all: Vec<Wanted> = (0..8).map(file).collect();
+    let results = fetch_all(&bed.downloader, &bed.cache, &all, super::super::fetch::AT_A_TIME, &Silent);
+    assert!(results.iter().all(Result::is_ok) && results.len() == 8);
+    assert_eq!(counts.0.lock().unwrap().1, 4);
 }
 
 #[test]

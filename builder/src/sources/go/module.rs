@@ -21,6 +21,16 @@ impl Sums {
     pub fn sha256(&self) -> String {
         hash(format!("{}  go.mod\n{}  go.sum\n", hash(&self.go_mod), hash(&self.go_sum)).as_bytes())
     }
+
+    /// Whether `go.mod` requires this version of a module: alone on its line, or in a block.
+    pub fn requires(&self, module: &str, version: &str) -> bool {
+        let text = String::from_utf8_lossy(&self.go_mod);
+        text.lines().any(|line| {
+            let line = line.trim();
+            let mut words = line.strip_prefix("require ").unwrap_or(line).split_whitespace();
+            words.next() == Some(module) && words.next() == Some(version)
+        })
+    }
 }
 
 /// What matters of upstream's own `go.mod`.
@@ -124,6 +134,14 @@ mod tests {
             module.generate("kubelet", &source, "v1.37.2"),
             "module orlop.invalid/kubelet\n\ngo 1.26.0\n\nrequire k8s.io/kubernetes v1.37.2\n\nreplace k8s.io/api => k8s.io/api v0.37.2\nreplace k8s.io/b => k8s.io/b v0.37.2\n\ntool (\n\tk8s.io/kubernetes/cmd/kubelet\n)\n"
         );
+    }
+
+    #[test]
+    fn a_requirement_is_a_module_with_its_version() {
+        let go_mod = "module x\n\nrequire (\n\ta.b/c v1.2.3\n\td v1 // indirect\n)\n\nrequire e v2.0.0\n";
+        let sums = Sums { go_mod: go_mod.into(), go_sum: Vec::new() };
+        assert!(sums.requires("a.b/c", "v1.2.3") && sums.requires("d", "v1") && sums.requires("e", "v2.0.0"));
+        assert!(!sums.requires("a.b/c", "v1.2") && !sums.requires("b/c", "v1.2.3") && !sums.requires("f", "v1"));
     }
 
     #[test]

@@ -95,7 +95,10 @@ impl<'a> Resolver<'a> {
 
     /// Writes every component's module with the toolchain's own `go mod tidy`.
     pub fn tidy(self, toolchain: &Input) -> Result<BTreeMap<String, (Input, Sums)>, Error> {
-        let go = toolchain::unpacked(self.bench, "toolchain.go", toolchain)?;
+        if self.open.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let go = toolchain::unpacked(self.bench, toolchain)?;
         let mut done = BTreeMap::new();
         let Resolver { bench, open } = self;
         let resolver = Resolver { bench, open: Vec::new() };

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use orlop_config::lockfile::{Input, Lockfile};
 
 use super::super::Bench;
-use super::super::cache::{Key, hash_file};
-use super::super::error::{At, Error};
+use super::super::cache::Key;
+use super::super::error::Error;
 use super::super::run::Run;
 use super::super::unpack;
 
+const NAME: &str = "toolchain.go";
 const MODULE: &str = "golang.org/toolchain";
 const NO_GO: &str = "any Go from 1.19 on will do, it only downloads the locked toolchain: apt install golang-go";
 
@@ -36,7 +37,12 @@ impl Toolchain {
 /// database, private modules) is the machine's.
 fn settings(run: Run, bench: &Bench<'_>) -> Result<Run, Error> {
     let run = run.env("GOMODCACHE", bench.cache.folder("go/mod")?).env("GOCACHE", bench.cache.folder("go/build")?);
-    Ok(run.env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").env("GOWORK", "off").env("CGO_ENABLED", "0"))
+    Ok(run
+        .fetching()
+        .env("GOTOOLCHAIN", "local")
+        .env("GOFLAGS", "-mod=mod")
+        .env("GOWORK", "off")
+        .env("CGO_ENABLED", "0"))
 }
 
 /// Resolves the newest patch release of a minor (`1.26`) and fetches it.
@@ -48,7 +54,7 @@ pub(super) fn newest(bench: &Bench<'_>, minor: &str) -> Result<Input, Error> {
     let listed = String::from_utf8_lossy(&listed).into_owned();
     let found = listed.split_whitespace().filter_map(|version| Some((patch(version)?, version))).max();
     let (_, version) = found.ok_or_else(|| Error::Unresolved(format!("no release of Go {minor} for linux-amd64")))?;
-    let (sha256, size) = download(bench, version)?;
+    let (sha256, size) = download(bench, version, None)?;
     Ok(Input {
         kind: "go-toolchain".into(),
         name: MODULE.into(),
@@ -59,8 +65,8 @@ pub(super) fn newest(bench: &Bench<'_>, minor: &str) -> Result<Input, Error> {
     })
 }
 
-/// Downloads the toolchain's zip with the host's go command, and puts it into the cache.
-fn download(bench: &Bench<'_>, version: &str) -> Result<(String, u64), Error> {
+/// Downloads the toolchain's zip with the host's go command, and puts it into the cache when it is the locked one.
+fn download(bench: &Bench<'_>, version: &str, locked: Option<&Input>) -> Result<(String, u64), Error> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Downloaded {
@@ -70,39 +76,28 @@ fn download(bench: &Bench<'_>, version: &str) -> Result<(String, u64), Error> {
     let output = run.folder(&std::env::temp_dir()).output()?;
     let found: Downloaded =
         serde_json::from_slice(&output).map_err(|error| Error::format("the answer of `go mod download`", error))?;
-    let sha256 = hash_file(&found.zip)?;
-    let size = std::fs::metadata(&found.zip).at(found.zip.display())?.len();
-    if !bench.cache.has(&sha256, Some(size)) {
-        bench.cache.insert(std::fs::File::open(&found.zip).at(found.zip.display())?)?;
-    }
-    Ok((sha256, size))
+    bench.cache.admit(&found.zip, NAME, locked)
 }
 
 /// Fetches the locked toolchain, unless it is there.
-pub(super) fn fetch(bench: &Bench<'_>, name: &str, input: &Input) -> Result<(), Error> {
+pub(super) fn fetch(bench: &Bench<'_>, input: &Input) -> Result<(), Error> {
     if bench.cache.has(&input.sha256, input.size) {
         return Ok(());
     }
-    bench.online(name)?;
-    let (got, _) = download(bench, &input.version)?;
-    if got == input.sha256 {
-        return Ok(());
-    }
-    Err(Error::WrongHash { input: name.into(), expected: input.sha256.clone(), got, from: input.origin.clone() })
+    bench.online(NAME)?;
+    download(bench, &input.version, Some(input)).map(|_| ())
 }
 
 /// The locked toolchain, unpacked.
 pub fn locked_toolchain(bench: &Bench<'_>, lockfile: &Lockfile) -> Result<Toolchain, Error> {
-    let name = "toolchain.go";
-    let input = bench.input(lockfile, name)?;
-    unpacked(bench, name, input)
+    unpacked(bench, bench.input(lockfile, NAME)?)
 }
 
-pub(super) fn unpacked(bench: &Bench<'_>, name: &str, input: &Input) -> Result<Toolchain, Error> {
+pub(super) fn unpacked(bench: &Bench<'_>, input: &Input) -> Result<Toolchain, Error> {
     let root = bench.cache.result(&Key::new("go-toolchain", 1, &[&input.sha256]), |folder| {
         bench.step("unpack the Go toolchain", || {
-            fetch(bench, name, input)?;
-            let zip = bench.blob(name, input, |bench| fetch(bench, name, input))?;
+            fetch(bench, input)?;
+            let zip = bench.blob(NAME, input, |bench| fetch(bench, input))?;
             // Module zips carry no modes: what is a program must be known.
             let program = |path: &str| path.starts_with("bin/") || path.starts_with("pkg/tool/");
             unpack::zip(&zip, &format!("{}@{}/", input.name, input.version), folder, program)?;

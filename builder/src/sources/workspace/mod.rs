@@ -83,8 +83,13 @@ fn vendor(bench: &Bench<'_>, workspace: &Workspace) -> Result<PathBuf, Error> {
         bench.step("fetch the node's crates", || {
             let work = tempfile::tempdir().at("a temporary folder")?;
             workspace.unpack(work.path())?;
-            let run = Run::new("cargo").or_install(NO_RUST).args(["vendor", "--locked", "--versioned-dirs", "--quiet"]);
-            let run = run.args(bench.offline.then_some("--offline"));
+            let run = Run::new("cargo").or_install(NO_RUST).fetching().args([
+                "vendor",
+                "--locked",
+                "--versioned-dirs",
+                "--quiet",
+            ]);
+            let run = without_installing(run.args(bench.offline.then_some("--offline")), bench);
             // Set by the cargo that started us, they would choose another toolchain or lockfile.
             let run = ["RUSTUP_TOOLCHAIN", "CARGO", "CARGO_TARGET_DIR"].into_iter().fold(run, Run::env_remove);
             let done = run.args([&folder.join("crates")]).folder(work.path()).output();
@@ -159,16 +164,37 @@ struct Rust {
 
 impl Rust {
     /// The toolchain that the sources pin (`rust-toolchain.toml`).
-    fn of(sources: &Path) -> Result<Rust, Error> {
+    fn of(bench: &Bench<'_>, sources: &Path) -> Result<Rust, Error> {
         let ask = |question: &[&str]| {
-            let run =
-                Run::new("rustc").or_install(NO_RUST).args(question).env_remove("RUSTUP_TOOLCHAIN").folder(sources);
+            let run = Run::new("rustc").or_install(NO_RUST).args(question).env_remove("RUSTUP_TOOLCHAIN");
+            let run = without_installing(run, bench).folder(sources);
             Ok::<_, Error>(String::from_utf8_lossy(&run.output()?).trim().to_string())
         };
         let version = ask(&["-vV"])?;
+        let pinned = std::fs::read_to_string(sources.join("rust-toolchain.toml")).at("rust-toolchain.toml")?;
+        same_release(&pinned, &version)?;
         let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
         Ok(Rust { sysroot: ask(&["--print", "sysroot"])?.into(), commit: commit.unwrap_or("unknown").into() })
     }
+}
+
+/// rustup installs a toolchain that is missing when it is asked for it: not without a connection.
+fn without_installing(run: Run, bench: &Bench<'_>) -> Run {
+    if bench.offline { run.env("RUSTUP_AUTO_INSTALL", "0") } else { run }
+}
+
+/// A rustc that is not rustup's knows nothing of the pinned release, and would compile with whatever it is.
+fn same_release(pinned: &str, version: &str) -> Result<(), Error> {
+    let channel = pinned.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap_or_default().trim_matches('"');
+    let release = version.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or_default();
+    if release == channel {
+        return Ok(());
+    }
+    let found = if release.is_empty() { "of no known release" } else { release };
+    Err(Error::Unresolved(format!(
+        "the node's programs are compiled by Rust {channel}, and the `rustc` of PATH is {found}; install rustup, or \
+         with it: rustup toolchain install {channel} --target {TARGET}"
+    )))
 }
 
 fn compile(
@@ -185,7 +211,7 @@ fn compile(
     let _ = std::fs::remove_file(&vendor);
     symlink(crates, &vendor).at(vendor.display())?;
     configure(&home, &vendor)?;
-    let rust = Rust::of(&sources)?;
+    let rust = Rust::of(bench, &sources)?;
     let flags = flags(&rust, &sources, &vendor, &target);
     let output = Run::bare(rust.sysroot.join("bin/cargo"))
         // cargo reads configuration in every folder above the one it runs in: here is none of the user's.
@@ -252,4 +278,27 @@ fn programs(messages: &str) -> Vec<(String, PathBuf)> {
         Some((package.to_string(), PathBuf::from(program)))
     });
     found.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pinned_release_compiles() {
+        let pinned = "[toolchain]\nchannel = \"1.95.0\"\n";
+        same_release(pinned, "rustc 1.95.0 (abc 2026-01-01)\nbinary: rustc\nrelease: 1.95.0\nLLVM version: 1").unwrap();
+        for other in ["release: 1.95.1", "release: 1.95.0-nightly", "rustc 1.95.0"] {
+            let error = same_release(pinned, other).unwrap_err().to_string();
+            assert!(error.contains("by Rust 1.95.0") && error.contains("rustup toolchain install 1.95.0"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_pinned_release_is_found_in_our_own_file() {
+        let workspace = Workspace::open().unwrap();
+        let pinned = String::from_utf8(workspace.files["rust-toolchain.toml"].clone()).unwrap();
+        let error = same_release(&pinned, "release: 0").unwrap_err().to_string();
+        assert!(error.contains("compiled by Rust 1."), "{error}");
+    }
 }
