@@ -9,6 +9,7 @@ mod reproducible;
 mod run;
 mod shared_cache;
 mod tampered;
+mod tools_of_the_build;
 mod verdict;
 mod witnesses;
 

@@ -63,7 +63,7 @@ impl Parts {
 }
 
 /// What the probe definition locks, witnesses among it; `make test-images` has fetched it.
-fn locked<T>(take: impl FnOnce(&Bench<'_>, &Inputs) -> T) -> T {
+pub fn locked<T>(take: impl FnOnce(&Bench<'_>, &Inputs) -> T) -> T {
     let cache = Cache::open().unwrap();
     let bench = Bench { cache: &cache, report: &Silent, offline: true, jobs: 1 };
     let inputs = Inputs::load(&workspace().join("qemu-tests/images/probe.toml")).unwrap();
