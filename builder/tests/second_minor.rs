@@ -1,14 +1,20 @@
-//! A second Kubernetes minor is locked by its number alone. Needs the network.
-#![cfg(feature = "slow")]
+//! A second Kubernetes minor is locked by its number alone, and built. Needs the network.
+#![cfg(any(feature = "image", feature = "slow"))]
+
+use std::path::{Path, PathBuf};
 
 use orlop::sources::{Bench, Cache, Project, Silent, Update, lock};
+
+fn definition(folder: &Path) -> PathBuf {
+    let path = folder.join("older.toml");
+    std::fs::write(&path, "extends = \"orlop:node\"\nname = \"older\"\nkubernetes = \"1.36\"\n").unwrap();
+    path
+}
 
 #[test]
 fn the_newest_patch_release_of_another_minor_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("older.toml");
-    std::fs::write(&path, "extends = \"orlop:node\"\nname = \"older\"\nkubernetes = \"1.36\"\n").unwrap();
-    let project = Project::load(&path).unwrap();
+    let project = Project::load(&definition(folder.path())).unwrap();
     let cache = Cache::open().unwrap();
     let bench = Bench { cache: &cache, report: &Silent, offline: false, jobs: 2 };
     let locked = lock(&bench, &project, None, &Update::Nothing).unwrap();
@@ -23,3 +29,23 @@ fn the_newest_patch_release_of_another_minor_is_found() {
     let again = lock(&bench, &project, Some(&lockfile), &Update::Nothing).unwrap();
     assert_eq!(again.changes, []);
 }
+
+/// From its number to an image that `orlop verify` accepts, with the shipped definition's own budgets.
+#[cfg(feature = "slow")]
+#[test]
+fn an_image_of_another_minor_is_built() {
+    let desk = support::Desk::new();
+    let definition = definition(&desk.path(""));
+    support::run(support::orlop().arg("lock").arg(&definition)).done();
+    support::run(&mut desk.warm_build(&definition)).done();
+    let image = desk.path("out/older.raw");
+    support::run(support::orlop().arg("verify").arg(&image).arg("--key").arg(desk.public_key())).done();
+    let inspected = support::run(support::orlop().args(["inspect", "--json"]).arg(&image)).json();
+    let components = inspected["components"].as_array().unwrap();
+    let kubelet = components.iter().find(|component| component["name"] == "kubelet").unwrap();
+    assert!(kubelet["version"].as_str().unwrap().starts_with("v1.36."), "{kubelet}");
+}
+
+#[cfg(feature = "slow")]
+#[path = "support/mod.rs"]
+mod support;
