@@ -4,7 +4,7 @@
 use orlop_config::definition::{Definition, Source};
 use orlop_config::lockfile::{Input, Lockfile};
 
-use super::{go, url};
+use super::{file, go, url};
 
 /// The first input that `orlop lock` cannot have written for this definition, and what does not fit.
 pub fn altered(definition: &Definition, lockfile: &Lockfile) -> Option<(String, String)> {
@@ -27,7 +27,9 @@ fn of_source(definition: &Definition, name: &str, source: Option<&Source>, input
                 .or_else(|| differs("origin", &input.origin, &asked.origin))
                 .or_else(|| differs("sha256", &input.sha256, &asked.sha256))
         }
-        Source::File(source) => kind("file").or_else(|| differs("version", &input.version, &source.version)),
+        Source::File(source) => kind("file")
+            .or_else(|| differs("version", &input.version, &source.version))
+            .or_else(|| differs("origin", &input.origin, &file::origin(source))),
         Source::Workspace(source) => kind("workspace").or_else(|| differs("name", &input.name, &source.package)),
         Source::Deb(source) => kind("deb").or_else(|| match &source.follow {
             None => differs("name", &input.name, &source.package),

@@ -18,10 +18,17 @@ pub fn lock(project: &Project, component: &str, source: &FileSource) -> Result<I
         kind: "file".into(),
         name: component.into(),
         version: source.version.clone(),
-        origin: source.path.clone(),
+        origin: origin(source),
         sha256: digest(&place(project, component, source)?)?,
         size: None,
     })
+}
+
+/// Where files come from, as the image says it: the definition's words, but no folder of this machine.
+pub fn origin(source: &FileSource) -> String {
+    let path = Path::new(&source.path);
+    let name = path.file_name().filter(|_| path.is_absolute());
+    name.map_or_else(|| source.path.clone(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The files, as they were locked.

@@ -252,17 +252,30 @@ fn what_a_lockfile_says_of_a_file_is_what_the_definition_says() {
         altered::altered(bed.project.definition(), &lockfile)
     };
     assert_eq!(altered("kernel", &|_| {}), None);
-    let cases: [(&str, &dyn Fn(&mut Input), &str); 5] = [
-        ("kernel", &|input| input.version = "8".into(), "version is `8`"),
-        ("kernel", &|input| input.origin = "http://elsewhere/kernel".into(), "origin is `http://elsewhere/kernel`"),
-        ("kernel", &|input| input.sha256 = hash(b"other"), "sha256 is"),
-        ("kernel", &|input| input.kind = "file".into(), "kind is `file`"),
-        ("stub", &|input| input.version = "8".into(), "version is `8`"),
+    type Case = (&'static str, fn(&mut Input), &'static str);
+    let cases: [Case; 6] = [
+        ("kernel", |input| input.version = "8".into(), "version is `8`"),
+        ("kernel", |input| input.origin = "http://elsewhere/kernel".into(), "origin is `http://elsewhere/kernel`"),
+        ("kernel", |input| input.sha256 = hash(b"other"), "sha256 is"),
+        ("kernel", |input| input.kind = "file".into(), "kind is `file`"),
+        ("stub", |input| input.version = "8".into(), "version is `8`"),
+        ("stub", |input| input.origin = "theirs".into(), "origin is `theirs`"),
     ];
     for (input, alter, says) in cases {
-        let (name, what) = altered(input, alter).expect(says);
+        let (name, what) = altered(input, &alter).expect(says);
         assert!(name == input && what.contains(says), "{name}: {what}");
     }
+}
+
+#[test]
+fn where_a_file_lies_on_this_machine_is_nobodys_business() {
+    let origin = |path: &str| {
+        let source = toml::from_str(&format!("path = \"{path}\"")).unwrap();
+        file::origin(&source)
+    };
+    assert_eq!(origin("own/stub"), "own/stub");
+    assert_eq!(origin("../own"), "../own");
+    assert_eq!(origin("/home/somebody/own/stub.efi"), "stub.efi");
 }
 
 #[test]
