@@ -17,7 +17,11 @@ fn the_newest_patch_release_of_another_minor_is_found() {
     let project = Project::load(&definition(folder.path())).unwrap();
     let cache = Cache::open().unwrap();
     let bench = Bench { cache: &cache, report: &Silent, offline: false, jobs: 2 };
-    let locked = lock(&bench, &project, None, &Update::Nothing).unwrap();
+    // With a lockfile of the other minor, as somebody has who asks for another number: what fits is kept.
+    let shipped = Project::load(Path::new("orlop:node")).unwrap().lockfile().unwrap();
+    let locked = lock(&bench, &project, Some(&shipped), &Update::Nothing).unwrap();
+    assert_eq!(locked.lockfile.inputs["containerd"].version, shipped.inputs["containerd"].version);
+    assert_eq!(locked.lockfile.inputs["toolchain.zig"], shipped.inputs["toolchain.zig"]);
     locked.write(&project).unwrap();
     // What was written is a lockfile of this definition, with a Go module whose staging modules fit.
     let lockfile = project.lockfile().unwrap();

@@ -65,6 +65,7 @@ pub fn lock(bench: &Bench<'_>, project: &Project, before: Option<&Lockfile>, upd
         project,
         // With another request nothing is sure to fit; versions that still do are found again.
         kept: before.filter(|before| before.request == request),
+        before,
         update,
         finder: None,
         inputs: BTreeMap::new(),
@@ -140,6 +141,7 @@ struct Locker<'a> {
     bench: &'a Bench<'a>,
     project: &'a Project,
     kept: Option<&'a Lockfile>,
+    before: Option<&'a Lockfile>,
     update: &'a Update,
     finder: Option<deb::Finder<'a>>,
     inputs: BTreeMap<String, Input>,
@@ -236,6 +238,12 @@ impl<'a> Locker<'a> {
                     self.keep_libraries(name);
                 }
                 ("toolchain.zig", None) => {
+                    // Whatever else is asked for now: it is one version that is asked for here.
+                    let before = self.before.and_then(|before| before.inputs.get(name));
+                    if let Some(input) = before.filter(|input| !self.update.wants(name) && zig::fits(input)) {
+                        self.inputs.insert(name.into(), input.clone());
+                        continue;
+                    }
                     self.bench.online(name)?;
                     let input = self.bench.step("resolve the C compiler", || {
                         zig::lock(self.bench).map(|input| (input.clone(), input.version))

@@ -25,6 +25,11 @@ pub struct Zig {
     program: PathBuf,
 }
 
+/// Whether a locked compiler is the one that a new lockfile gets.
+pub fn fits(input: &Input) -> bool {
+    input.kind == "wheel" && input.name == PACKAGE && input.version == VERSION
+}
+
 /// Resolves and fetches the compiler.
 pub fn lock(bench: &Bench<'_>) -> Result<Input, Error> {
     let (sha256, size) = download(bench, VERSION, None)?;
