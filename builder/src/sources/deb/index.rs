@@ -268,7 +268,7 @@ impl Fetcher<'_> {
     /// A file whose content was hashed in this run: one that was damaged in the cache is fetched again.
     fn blob(&self, wanted: &Wanted) -> Result<PathBuf, Error> {
         for _ in 0..2 {
-            let sha256 = self.downloader.fetch(self.cache, wanted, self.report)?;
+            let sha256 = self.downloader.fetch(self.cache, wanted, self.report).map_err(of_another_state)?;
             match self.cache.blob(&sha256) {
                 Ok(Some(path)) => return Ok(path),
                 Ok(None) => {}
@@ -277,6 +277,20 @@ impl Fetcher<'_> {
             }
         }
         Err(Error::format(&wanted.input, "was fetched, and is not in the cache"))
+    }
+}
+
+/// No lockfile names this digest: the signed index does.
+fn of_another_state(error: Error) -> Error {
+    match error {
+        Error::WrongHash { input, expected, got, from, .. } => Error::Signature {
+            what: input,
+            reason: format!(
+                "{from} has SHA-256 {got}, the signed index says {expected}; the mirror may be between two states: try \
+                 again later, or name another with ORLOP_DEBIAN_MIRROR"
+            ),
+        },
+        other => other,
     }
 }
 
