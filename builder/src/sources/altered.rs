@@ -2,16 +2,14 @@
 //! of components) and its release manifest: it must be what the definition and the file's own name say.
 
 use orlop_config::definition::{Definition, Source};
-use orlop_config::lockfile::{Input, Lockfile};
+use orlop_config::lockfile::Input;
 
-use super::{file, go, url};
+use super::{file, go, lock, url};
 
-/// The first input that `orlop lock` cannot have written for this definition, and what does not fit.
-pub fn altered(definition: &Definition, lockfile: &Lockfile) -> Option<(String, String)> {
-    lockfile.inputs.iter().find_map(|(name, input)| {
-        let source = definition.components.get(name).map(|component| &component.source);
-        Some((name.clone(), of_source(definition, name, source, input).or_else(|| of_origin(input))?))
-    })
+/// What does not fit in an input that `orlop lock` would not write for this definition.
+pub fn altered(definition: &Definition, name: &str, input: &Input) -> Option<String> {
+    let source = definition.components.get(name).map(|component| &component.source);
+    of_source(definition, name, source, input).or_else(|| of_origin(input))
 }
 
 fn of_source(definition: &Definition, name: &str, source: Option<&Source>, input: &Input) -> Option<String> {
@@ -30,7 +28,12 @@ fn of_source(definition: &Definition, name: &str, source: Option<&Source>, input
         Source::File(source) => kind("file")
             .or_else(|| differs("version", &input.version, &source.version))
             .or_else(|| differs("origin", &input.origin, &file::origin(source))),
-        Source::Workspace(source) => kind("workspace").or_else(|| differs("name", &input.name, &source.package)),
+        Source::Workspace(source) => {
+            let own = lock::own(&source.package);
+            let wrong =
+                || format!("it is {} {}, this program carries {} {}", input.name, input.version, own.name, own.version);
+            kind("workspace").or_else(|| (*input != own).then(wrong))
+        }
         Source::Deb(source) => kind("deb").or_else(|| match &source.follow {
             None => differs("name", &input.name, &source.package),
             Some(start) if input.name.starts_with(start) => None,

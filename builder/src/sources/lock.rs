@@ -9,6 +9,7 @@ use orlop_config::definition::{Component, Source};
 use orlop_config::lockfile::{self, Input, Lockfile, toolchains};
 use serde::Serialize;
 
+use super::altered::altered;
 use super::error::{At, Error};
 use super::project::read_beside;
 use super::{Bench, Project, deb, file, go, url, zig};
@@ -159,9 +160,13 @@ impl<'a> Locker<'a> {
         Err(Error::Usage(format!("--update: no input `{name}`; there are {}", names.join(", "))))
     }
 
-    /// What is locked already and stays.
+    /// What is locked already and stays. What was altered since does not, nor does a tool of whose libraries one was.
     fn keep(&self, name: &str) -> Option<&'a Input> {
-        let kept = self.kept?;
+        let (kept, prefix) = (self.kept?, format!("{name}."));
+        let mut parts = kept.inputs.iter().filter(|(part, _)| *part == name || part.starts_with(&prefix));
+        if parts.any(|(part, input)| altered(self.project.definition(), part, input).is_some()) {
+            return None;
+        }
         (!self.update.wants(name)).then(|| kept.inputs.get(name)).flatten()
     }
 
@@ -198,7 +203,8 @@ impl<'a> Locker<'a> {
             return Ok(BTreeMap::new());
         }
         let locked = before.and_then(|before| before.inputs.get("toolchain.go"));
-        let locked = locked.filter(|_| !self.update.wants("toolchain.go"));
+        let fits = |locked: &&Input| altered(definition, "toolchain.go", locked).is_none();
+        let locked = locked.filter(|_| !self.update.wants("toolchain.go")).filter(fits);
         let toolchain = match (open, locked) {
             (0, Some(locked)) => locked.clone(),
             (_, locked) => resolver.toolchain(locked)?,
@@ -272,7 +278,7 @@ impl<'a> Locker<'a> {
 }
 
 /// A crate of this repository: the program carries its sources.
-fn own(package: &str) -> Input {
+pub(super) fn own(package: &str) -> Input {
     let version = env!("CARGO_PKG_VERSION");
     Input {
         kind: "workspace".into(),

@@ -39,10 +39,8 @@ pub enum ProjectError {
     /// The lockfile is no lockfile any more.
     #[error("{0}; make it anew with `orlop lock DEFINITION`")]
     Broken(String),
-    /// An input of the lockfile that no `orlop lock` wrote.
-    #[error(
-        "{path}: input `{input}`: {what}; a lockfile is not edited by hand: make it anew with `orlop lock DEFINITION`"
-    )]
+    /// An input of the lockfile that `orlop lock` would not write: edited by hand, or by another version's program.
+    #[error("{path}: input `{input}`: {what}; run `orlop lock DEFINITION`, which resolves it anew")]
     Altered {
         /// The lockfile.
         path: String,
@@ -111,10 +109,12 @@ impl Project {
             .map_err(|cause| ProjectError::NoLock { path: name.clone(), cause })?;
         let lockfile = lockfile::parse(&name, &text).map_err(broken)?;
         lockfile.belongs_to(&name, self.definition(), &self.request())?;
-        match altered(self.definition(), &lockfile) {
-            None => Ok(lockfile),
-            Some((input, what)) => Err(ProjectError::Altered { path: name, input, what }),
+        for (input, locked) in &lockfile.inputs {
+            if let Some(what) = altered(self.definition(), input, locked) {
+                return Err(ProjectError::Altered { path: name, input: input.clone(), what });
+            }
         }
+        Ok(lockfile)
     }
 
     /// The lockfile's bytes; a shipped definition's are carried by this program.

@@ -249,7 +249,7 @@ fn what_a_lockfile_says_of_a_file_is_what_the_definition_says() {
     let altered = |input: &str, alter: &dyn Fn(&mut Input)| {
         let mut lockfile = bed.lockfile();
         alter(lockfile.inputs.get_mut(input).unwrap());
-        altered::altered(bed.project.definition(), &lockfile)
+        altered::altered(bed.project.definition(), input, &lockfile.inputs[input])
     };
     assert_eq!(altered("kernel", &|_| {}), None);
     type Case = (&'static str, fn(&mut Input), &'static str);
@@ -262,9 +262,37 @@ fn what_a_lockfile_says_of_a_file_is_what_the_definition_says() {
         ("stub", |input| input.origin = "theirs".into(), "origin is `theirs`"),
     ];
     for (input, alter, says) in cases {
-        let (name, what) = altered(input, &alter).expect(says);
-        assert!(name == input && what.contains(says), "{name}: {what}");
+        let what = altered(input, &alter).expect(says);
+        assert!(what.contains(says), "{input}: {what}");
     }
+}
+
+#[test]
+fn locking_again_resolves_what_was_altered_and_nothing_else() {
+    let bed = Bed::new("http://localhost/kernel", false, &hash(BODY));
+    for (path, content) in shipped::files().iter().filter(|(path, _)| path.starts_with("node.")) {
+        let path = bed.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let project = Project::load(&bed.folder.path().join("node.toml")).unwrap();
+    let before = project.lockfile().unwrap();
+    // Without a network: all of it is kept.
+    let again = |before: &Lockfile| lock(&bed.bench(true), &project, Some(before), &Update::Nothing);
+    assert_eq!(again(&before).unwrap().changes, []);
+    let alter = |name: &str| {
+        let mut before = before.clone();
+        before.inputs.get_mut(name).unwrap().version = "0.0.9".into();
+        before
+    };
+    let own = again(&alter("cri")).unwrap();
+    assert_eq!(own.changes.iter().map(|change| change.input.as_str()).collect::<Vec<_>>(), ["cri"]);
+    for name in ["kernel", "library.libseccomp", "tool.e2fsprogs", "tool.e2fsprogs.libblkid1"] {
+        let error = again(&alter(name)).unwrap_err();
+        assert!(matches!(&error, Error::Offline { input } if input == "the index of trixie"), "{name}: {error}");
+    }
+    assert!(matches!(again(&alter("kubelet")), Err(Error::Offline { input }) if input == "kubelet"));
+    assert!(matches!(again(&alter("toolchain.zig")), Err(Error::Offline { input }) if input == "toolchain.zig"));
 }
 
 #[test]

@@ -48,8 +48,9 @@ const ALTERED: &[(&str, &str, &[&str])] = &[
     ("request = \"", "request = \"0", &["sources, versions or toolchains differ"]),
     ("version = \"v1.37.", "version = \"v1.37.9", &["input `kubelet`", "its origin", "orlop lock"]),
     ("k8s.io/kubernetes@v1.37.", "k8s.io/kubernetes@v1.37.9", &["input `kubelet`", "its origin", "orlop lock"]),
-    ("version = \"6.12.", "version = \"6.13.", &["input `kernel`", "its origin", "not edited by hand"]),
+    ("version = \"6.12.", "version = \"6.13.", &["input `kernel`", "its origin", "run `orlop lock DEFINITION`"]),
     ("name = \"systemd-boot-efi\"", "name = \"systemd\"", &["input `stub`", "the definition says `systemd-boot-efi`"]),
+    ("origin = \"orlop 0.", "origin = \"orlop 10.", &["input `cri`", "this program carries orlop-cri"]),
     ("epoch = ", "epoch = = ", &["standalone.lock:", "make it anew with `orlop lock"]),
 ];
 

@@ -138,7 +138,7 @@ fn somebodys_own_definition_is_locked_built_verified_and_booted() {
 
     // Files that changed since they were locked are not built; what was built before stays as it is.
     outside.desk.file("mine/files/motd", "this is altered\n");
-    run(&mut build()).fails(1, &["input `mine`", "expected SHA-256", "orlop lock --update mine"]);
+    run(&mut build()).fails(1, &["input `mine`", "expected SHA-256", "orlop lock DEFINITION --update mine"]);
     run(outside.orlop().arg("verify").arg(&raw).arg("--key").arg(outside.desk.public_key())).done();
 
     let _turn = turn::take().unwrap();
