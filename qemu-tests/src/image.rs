@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use object::read::pe::PeFile64;
 use object::{Object, ObjectSection};
 
-use crate::{Error, Result};
-
-/// Where the UKI lies on the ESP.
-pub const UKI: &str = "EFI/BOOT/BOOTX64.EFI";
+use crate::{Error, Result, esp};
 
 /// What a direct boot needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +68,11 @@ impl Image {
 
     /// The UKI's bytes.
     pub fn uki(&self) -> Result<Vec<u8>> {
-        let esp = self.partition("esp")?;
+        let partition = self.partition("esp")?;
         let file = File::open(&self.path).map_err(Error::file("opening the image", &self.path))?;
-        let window = Window { file, start: esp.offset, length: esp.length, at: 0 };
-        read_uki(window).map_err(|error| wrong(&self.path, format!("no UKI at {UKI} of its ESP: {error}")))
+        let length = partition.length;
+        let window = Window { file, start: partition.offset, length, at: 0 };
+        esp::read_uki(window, length).map_err(|error| wrong(&self.path, format!("no UKI: {error}")))
     }
 
     /// Takes kernel, initramfs and command line out of the UKI into files in `folder`.
@@ -110,13 +108,6 @@ fn read_table(file: &File) -> Result<Vec<Partition>, String> {
         length: entry.sectors().saturating_mul(SECTOR),
     };
     Ok(table.gpt.entries.iter().map(partition).collect())
-}
-
-fn read_uki(esp: Window) -> io::Result<Vec<u8>> {
-    let volume = fatfs::FileSystem::new(esp, fatfs::FsOptions::new())?;
-    let mut bytes = Vec::new();
-    volume.root_dir().open_file(UKI)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The content of a section, without the padding to the file alignment.

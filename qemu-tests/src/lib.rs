@@ -18,11 +18,13 @@
 //! | [`Running`] | one QEMU process, killed when dropped; all that it says arrives in one [`feed::Feed`] |
 //! | [`Event`] | a line of the boot report, from the console or from the `orlop.report` port |
 //! | [`image::Image`] | the disk image read from outside: its partitions, and kernel and initramfs of its UKI |
+//! | [`esp`] | the UKI, out of an EFI system partition that nobody trusts |
 //! | [`writelog`] | QEMU's record of every write and flush, for power cuts at chosen points |
 
 pub mod accelerator;
 mod arguments;
 mod error;
+pub mod esp;
 mod event;
 pub mod feed;
 pub mod firmware;

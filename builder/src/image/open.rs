@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use orlop_chain::device::{ReadAt, Region};
 use orlop_chain::gpt::{self, Entry, Table, types};
 use orlop_chain::{Refusal, Stage};
+use orlop_machine::esp;
 use sha2::{Digest, Sha256};
 
 use super::plan::SECTOR;
@@ -15,13 +16,11 @@ use crate::formats::cpio;
 use crate::formats::pe;
 
 /// Where the UKI lies on the ESP.
-pub const UKI_PATH: &str = "EFI/BOOT/BOOTX64.EFI";
+pub const UKI_PATH: &str = esp::UKI;
 /// Where the boot manifest lies in the initramfs.
 const MANIFEST_MEMBER: &str = "orlop/boot.json";
 /// Where the release public key lies in the initramfs.
 const KEY_MEMBER: &str = "orlop/release.pub";
-/// No UKI of ours is larger; what is larger is not read into memory.
-const MAX_UKI: u64 = 256 << 20;
 
 /// A disk image that was opened.
 #[derive(Debug)]
@@ -80,7 +79,7 @@ impl Image {
     /// The UKI on the ESP.
     pub fn uki(&self) -> Result<Uki, Refusal> {
         let refused = |reason: String| Refusal::new(Stage::Uki, reason);
-        let bytes = self.esp_file(UKI_PATH).map_err(refused)?;
+        let bytes = self.uki_file().map_err(refused)?;
         let parsed = pe::Image::parse(&bytes).map_err(|error| refused(format!("{UKI_PATH}: {error}")))?;
         let section = |name: &str| -> Result<Vec<u8>, Refusal> {
             let content = parsed.section(name).map(<[u8]>::to_vec);
@@ -92,18 +91,12 @@ impl Image {
         Ok(Uki { command_line, linux, initramfs, bytes })
     }
 
-    /// A file on the ESP, read by `fatfs`: a reader that is not our writer.
-    fn esp_file(&self, path: &str) -> Result<Vec<u8>, String> {
+    /// The UKI's file, read by `fatfs`: a reader that is not our writer.
+    fn uki_file(&self) -> Result<Vec<u8>, String> {
         let entry = self.table.gpt.of_type(types::ESP).next().ok_or("no EFI system partition")?;
-        let cursor = Cursor::new(self.region(entry));
-        let options = fatfs::FsOptions::new().update_accessed_date(false);
-        let volume = fatfs::FileSystem::new(cursor, options).map_err(|error| format!("the ESP is no FAT: {error}"))?;
-        let root = volume.root_dir();
-        let file =
-            root.open_file(path).map_err(|error| format!("\\{} on the ESP: {error}", path.replace('/', "\\")))?;
-        let mut bytes = Vec::new();
-        file.take(MAX_UKI).read_to_end(&mut bytes).map_err(|error| format!("{path} on the ESP: {error}"))?;
-        Ok(bytes)
+        let region = self.region(entry);
+        let bytes = region.size().map_err(|error| format!("the ESP: {error}"))?;
+        esp::read_uki(Cursor::new(region), bytes).map_err(|error| error.to_string())
     }
 }
 
@@ -184,4 +177,95 @@ pub fn region_sha256(region: &(impl ReadAt + ?Sized)) -> io::Result<String> {
         at += count as u64;
     }
     Ok(hex::encode(hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::formats::fat;
+    use proptest::prelude::*;
+
+    const BYTES: u64 = 40 << 20;
+
+    /// A small ESP with a UKI on it, as the builder writes it.
+    static ESP: LazyLock<File> = LazyLock::new(|| {
+        let volume = fat::Volume { bytes: BYTES, id: 1, label: "ESP".into(), epoch: 1_763_948_096 };
+        let files = [(UKI_PATH, 20_000), ("EFI/Linux/another one with a long name.efi", 100)];
+        let plan = fat::Plan::new(&volume, &files).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(BYTES).unwrap();
+        fat::write(&plan, &file, 0, &mut |index| Ok(Box::new(io::repeat(7).take(files[index].1)))).unwrap();
+        file
+    });
+
+    /// A file with some of its bytes changed.
+    struct Changed<'a>(&'a File, Vec<(u64, u8)>);
+
+    impl ReadAt for Changed<'_> {
+        fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            ReadAt::read_exact_at(self.0, buffer, offset)?;
+            for (at, byte) in &self.1 {
+                let inside = at.checked_sub(offset).and_then(|at| buffer.get_mut(at as usize));
+                inside.into_iter().for_each(|place| *place = *byte);
+            }
+            Ok(())
+        }
+
+        fn size(&self) -> io::Result<u64> {
+            Ok(BYTES)
+        }
+    }
+
+    fn read(file: &File, changes: Vec<(u64, u8)>) -> io::Result<Vec<u8>> {
+        esp::read_uki(Cursor::new(Changed(file, changes)), BYTES)
+    }
+
+    /// Where tables and folders lie: both tables' first sectors, and the first clusters.
+    fn places(file: &File) -> [u64; 3] {
+        let sector = ReadAt::bytes_at(file, 0, 512).unwrap();
+        let table = u64::from(u32::from_le_bytes([sector[36], sector[37], sector[38], sector[39]])) * SECTOR;
+        let reserved = u64::from(u16::from_le_bytes([sector[14], sector[15]])) * SECTOR;
+        [reserved, reserved + table, reserved + 2 * table]
+    }
+
+    #[test]
+    fn a_boot_sector_that_contradicts_itself_is_refused() {
+        let file = &*ESP;
+        assert_eq!(read(file, vec![]).unwrap(), vec![7; 20_000]);
+        let sector = ReadAt::bytes_at(file, 0, 512).unwrap();
+        for (at, mask) in [(11, 4), (13, 3), (16, 1), (39, 0x80), (44, 2), (44, 1), (35, 0x80), (48, 0xff), (510, 1)] {
+            let error = read(file, vec![(at, sector[at as usize] ^ mask)]).unwrap_err().to_string();
+            assert!(error.starts_with("the ESP is no FAT: "), "byte {at}: {error}");
+        }
+    }
+
+    #[test]
+    fn clusters_and_entries_that_lead_nowhere_are_errors() {
+        let file = &*ESP;
+        let [table, _, folder] = places(file);
+        // The root folder follows itself without end; nothing in it is what is looked for.
+        let mut changes = vec![(table + 8, 2), (table + 9, 0), (table + 10, 0), (table + 11, 0)];
+        changes.extend((0..4096 / 32).map(|entry| (folder + entry * 32, b'X')));
+        assert!(read(file, changes).unwrap_err().to_string().contains("without end"));
+        // A table and folder entries that say cluster 1, which does not exist.
+        for at in (table + 8..table + 64).step_by(4) {
+            let _ = read(file, vec![(at, 1), (at + 1, 0), (at + 2, 0), (at + 3, 0)]);
+        }
+        for at in (folder..folder + 3 * 4096).step_by(32) {
+            let _ = read(file, vec![(at + 20, 0), (at + 26, 1), (at + 27, 0)]);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+        #[test]
+        fn no_change_of_an_esp_panics(changes in prop::collection::vec((0_usize..4, 0_u64..1024, any::<u8>()), 1..12)) {
+            let file = &*ESP;
+            let [table, copy, folder] = places(file);
+            let place = |area: usize| [0, table, copy, folder][area];
+            let _ = read(file, changes.iter().map(|(area, at, byte)| (place(*area) + at, *byte)).collect());
+        }
+    }
 }
