@@ -231,6 +231,9 @@ fn unversioned() -> String {
     "0".into()
 }
 
+/// The least state partition: that of the filesystem that a first boot puts there, which then grows.
+pub const LEAST_STATE_MIB: u64 = 256;
+
 /// Sizes in MiB.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -32,8 +32,18 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["`/usr/bin/x` is not on the component's `allow` list", "add a pattern for it"],
     ),
     ("a component that does not exist", "[kernel]\ncomponent = \"kernl\"", &["`kernl`", "did you mean `kernel`?"]),
-    ("a partition too small", "[partitions]\nesp_mib = 10", &["mine.toml:4", "10 MiB is too small", "64"]),
-    ("a partition of nothing", "[partitions]\nroot_mib = 0", &["mine.toml:4", "0 MiB is too small"]),
+    (
+        "an ESP too small",
+        "[partitions]\nesp_mib = 10",
+        &["mine.toml:4", "10 MiB is too small, by 54 MiB", "it takes 64 to "],
+    ),
+    ("a partition of nothing", "[partitions]\nroot_mib = 0", &["mine.toml:4", "0 MiB is too small, by 1 MiB"]),
+    (
+        "a state partition too small for its filesystem",
+        "[partitions]\nstate_mib = 255",
+        &["mine.toml:4", "255 MiB is too small, by 1 MiB", "it takes 256 to "],
+    ),
+    ("a partition too large", "[partitions]\nstate_mib = 99999999", &["mine.toml:4", "99999999 MiB is too large"]),
     ("an unknown base", "[static_pods]\nhello = 3", &["mine.toml:4", "string"]),
     (
         "a kernel argument that starts something",

@@ -1,7 +1,9 @@
 //! The parameters of `mke2fs`. They are those of a big filesystem, because a small one grows into it on the node.
 
-/// Bytes of the filesystem before it grows.
-pub const BYTES: u64 = 256 << 20;
+use orlop_config::definition::LEAST_STATE_MIB;
+
+/// Bytes of the filesystem before it grows: no state partition is smaller.
+pub const BYTES: u64 = LEAST_STATE_MIB << 20;
 
 /// Every feature by name, so that no configuration file decides. `metadata_csum_seed`: a new UUID then needs no block but the
 /// superblock. No `quota`: it needs a kernel module more. No `orphan_file`: older `e2fsck`s reject it.

@@ -1,13 +1,11 @@
 //! What the image is called, and how big it may be.
 
-use super::super::Definition;
 use super::super::values::{is_name, is_release, is_version};
+use super::super::{Definition, LEAST_STATE_MIB};
 use super::{NAME_RULE, Report, VERSION_RULE};
 
 /// The smallest FAT32 that every firmware takes has 65,525 clusters; below this our clusters would be too few.
 const LEAST_ESP_MIB: u64 = 64;
-/// With less, the journal of 64 MiB would be most of it.
-const LEAST_STATE_MIB: u64 = 128;
 /// 16 TiB: what is above is a slip of the hand.
 const MOST_MIB: u64 = 16 << 20;
 
@@ -30,7 +28,10 @@ pub(super) fn check_sizes(definition: &Definition, report: &mut Report) {
     ];
     for (key, size, least) in sizes {
         let size = size.unwrap_or(least);
-        let message = format!("{size} MiB is too small or too large");
+        let message = match least.checked_sub(size) {
+            Some(missing) if missing > 0 => format!("{size} MiB is too small, by {missing} MiB"),
+            _ => format!("{size} MiB is too large"),
+        };
         let next = format!("it takes {least} to {MOST_MIB} MiB");
         report.expect((least..=MOST_MIB).contains(&size), &["partitions", key], message, &next);
     }
