@@ -26,6 +26,14 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Programs that run what they are told, by name; a version may follow.
+const INTERPRETERS: &[&str] = &[
+    "ash", "awk", "bash", "busybox", "csh", "dash", "fish", "gawk", "guile", "ksh", "lua", "luajit", "mawk", "mksh",
+    "node", "nodejs", "perl", "php", "pypy", "python", "ruby", "sh", "tclsh", "tcsh", "toybox", "zsh",
+];
+/// A dynamic section has a few dozen entries.
+const MOST_DYNAMIC: u64 = 64 * 1024;
+
 /// As much of a file as tells an interpreter script from an ELF program with its program headers.
 const HEAD: u64 = 4096;
 
@@ -43,6 +51,9 @@ pub fn audit(tree: &Tree, definition: &Definition) -> std::io::Result<Vec<Findin
             Node::Folder { mode } => audit_mode(*mode, &mut add),
             Node::File { mode, .. } => {
                 audit_mode(*mode, &mut add);
+                if is_interpreter(path, *mode) {
+                    add("is an interpreter by its name: the root has none".into());
+                }
                 audit_content(entry, &mut add)?;
             }
             Node::Link { target } => {
@@ -82,8 +93,23 @@ fn audit_content(entry: &Entry, add: &mut impl FnMut(String)) -> std::io::Result
     }
     if let Some(interpreter) = elf::interpreter(&head) {
         add(format!("is a dynamic program (`{interpreter}`): the root has no libc; link it statically"));
+    } else if let Some((at, length)) = elf::dynamic_section(&head) {
+        let mut section = Vec::new();
+        let mut rest = content.open()?;
+        std::io::copy(&mut (&mut rest).take(at), &mut std::io::sink())?;
+        rest.take(length.min(MOST_DYNAMIC)).read_to_end(&mut section)?;
+        if elf::needs_libraries(&section) {
+            add("needs shared libraries: the root has none; link it statically".into());
+        }
     }
     Ok(())
+}
+
+/// Whether a file is a known interpreter: by its name, as far as that goes, and an execute bit.
+pub(super) fn is_interpreter(path: &str, mode: u32) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let without_version = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    mode & 0o111 != 0 && INTERPRETERS.contains(&without_version)
 }
 
 /// Whether a link at `path` to `target` stays inside the root, by its text alone.
