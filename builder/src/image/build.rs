@@ -43,7 +43,7 @@ pub struct BuildOptions<'a> {
 }
 
 /// What a build made.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Built {
     /// The disk image.
     pub image: PathBuf,
@@ -82,12 +82,13 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     let planned = root::plan(&inputs, &produced, &template)?;
     let definition = inputs.project.definition();
     let root = step(bench.report, "root image", || {
-        let root = root::write(&planned.tree, &definition.erofs, epoch, bench.cache, &tools)?;
+        let root = root::write(&planned.tree, &definition.erofs, epoch, bench, &tools)?;
         let text = format!("{} bytes, root hash {}", root.facts.root_bytes, root.facts.verity.root_hash);
         anyhow::Ok((root, text))
     })?;
     let measured = tree::measure(&planned.tree, root.facts.root_bytes)?;
-    tree::check_budgets(&measured, &definition.budgets).map_err(anyhow::Error::msg)?;
+    let before = Stamp::read(&options.out.join(stamp_name(definition))).map(|stamp| stamp.built.root);
+    tree::check_budgets(&measured, before.as_ref(), &definition.budgets).map_err(anyhow::Error::msg)?;
     let contents = Contents {
         root_hash: root.facts.root_hash()?,
         root_bytes: root.facts.root_bytes,
@@ -96,6 +97,7 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     let layout = Layout::new(&definition.partitions, &contents)?;
     let parts = Parts { inputs: &inputs, produced: &produced, planned: &planned, root: &root, template: &template };
     let boot = parts.boot(options.signer)?;
+    disk::plan_esp(&layout, boot.uki.len() as u64, epoch)?;
     let built = Built {
         image: options.out.join(format!("{}.raw", definition.name)),
         image_bytes: layout.bytes,
@@ -112,8 +114,8 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     step(bench.report, "disk image", || {
         let mut output = Output::begin(options.out)?;
         parts.write(&boot, &layout, options.signer, &mut output)?;
-        output
-            .write(&stamp_name(definition), &serde_json::to_vec_pretty(&Stamp { key: key.clone(), built: &built })?)?;
+        let stamp = Stamp { key: key.clone(), companions: output.digests().clone(), built: built.clone() };
+        output.write(&stamp_name(definition), &serde_json::to_vec_pretty(&stamp)?)?;
         output.publish()?;
         anyhow::Ok(((), built.image.display().to_string()))
     })?;
@@ -137,10 +139,18 @@ fn build_key(inputs: &Inputs, options: &BuildOptions<'_>) -> anyhow::Result<Stri
 }
 
 /// The stamp beside an image: what it was made from, and what was made.
-#[derive(Serialize)]
-struct Stamp<'a> {
+#[derive(Serialize, Deserialize)]
+struct Stamp {
     key: String,
-    built: &'a Built,
+    /// File beside the image → its SHA-256. The image itself is too large to be hashed each time.
+    companions: BTreeMap<String, String>,
+    built: Built,
+}
+
+impl Stamp {
+    fn read(path: &Path) -> Option<Stamp> {
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
 }
 
 fn stamp_name(definition: &Definition) -> String {
@@ -149,21 +159,20 @@ fn stamp_name(definition: &Definition) -> String {
 
 /// The earlier result, when it was made from the same and nobody touched it.
 fn unchanged(inputs: &Inputs, options: &BuildOptions<'_>, key: &str) -> Option<Built> {
-    #[derive(Deserialize)]
-    struct Stamp {
-        key: String,
-        built: Built,
-    }
     let definition = inputs.project.definition();
     let stamp_path = options.out.join(stamp_name(definition));
-    let stamp: Stamp = serde_json::from_slice(&fs::read(&stamp_path).ok()?).ok()?;
+    let stamp = Stamp::read(&stamp_path)?;
     let image = options.out.join(format!("{}.raw", definition.name));
     let stamped = fs::metadata(&stamp_path).ok()?.modified().ok()?;
     let metadata = fs::metadata(&image).ok()?;
     let untouched = metadata.len() == stamp.built.image_bytes && metadata.modified().ok()? <= stamped;
+    let as_written = |end: &&str| {
+        let name = format!("{}.{end}", definition.name);
+        hash_file(&options.out.join(&name)).is_ok_and(|sha256| stamp.companions.get(&name) == Some(&sha256))
+    };
     let companions = ["release.json", "release.json.sig", "sums.json", "release.pub", "efi"];
-    let whole = companions.iter().all(|name| options.out.join(format!("{}.{name}", definition.name)).is_file());
-    (stamp.key == key && untouched && whole).then_some(Built { image, unchanged: true, ..stamp.built })
+    let same = stamp.key == key && untouched && companions.iter().all(as_written);
+    same.then_some(Built { image, unchanged: true, ..stamp.built })
 }
 
 /// What the boot side and the disk are made of.
@@ -205,7 +214,7 @@ impl Parts<'_> {
             development: signer.public().development,
         });
         let init = self.component("init")?.files.get("init").context("component `init` yields no `init`")?;
-        let init = fs::read(&init.path).with_context(|| init.path.display().to_string())?;
+        let init = tree::read_produced(init)?;
         let kernel = self.component(&definition.kernel.component)?;
         let initramfs = initramfs::make(&initramfs::Contents {
             init: &init,

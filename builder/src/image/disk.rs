@@ -2,7 +2,7 @@
 //! Everything else stays a hole in the file.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
 use anyhow::{Context, bail};
 use orlop_chain::device::{Device, Region};
@@ -14,6 +14,7 @@ use super::open::{UKI_PATH, region_sha256};
 use super::plan::{Layout, Role, SECTOR};
 use super::root::RootImage;
 use crate::formats::{fat, gpt};
+use crate::tree::Checked;
 
 /// What is written onto the disk.
 pub struct Contents<'a> {
@@ -41,8 +42,9 @@ pub struct Digests {
 pub fn write(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<Digests> {
     disk.set_len(layout.bytes).context("the disk image cannot grow")?;
     write_esp(disk, layout, contents)?;
-    copy(disk, layout, Role::RootA, &contents.root.image)?;
-    copy(disk, layout, Role::RootAVerity, &contents.root.verity)?;
+    let RootImage { image, verity, facts } = contents.root;
+    copy(disk, layout, Role::RootA, Checked::open(image, facts.root_bytes, &facts.root_sha256)?)?;
+    copy(disk, layout, Role::RootAVerity, Checked::open(verity, facts.verity_bytes, &facts.verity_sha256)?)?;
     let signature = signature_partition::encode(contents.signature)?;
     let partition = layout.partition(Role::RootAVeritySig);
     if signature.len() as u64 > partition.bytes {
@@ -69,25 +71,41 @@ fn digest(disk: &File, layout: &Layout) -> anyhow::Result<(String, String)> {
     })
 }
 
-fn write_esp(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<()> {
+/// Lays out the ESP for a UKI of that many bytes.
+pub fn plan_esp(layout: &Layout, uki_bytes: u64, epoch: u64) -> anyhow::Result<fat::Plan> {
     let partition = layout.partition(Role::Esp);
     let mut id = [0; 4];
     id.copy_from_slice(&partition.guid.0[..4]);
-    let volume =
-        fat::Volume { bytes: partition.bytes, id: u32::from_le_bytes(id), label: "ESP".into(), epoch: contents.epoch };
-    let plan = fat::Plan::new(&volume, &[(UKI_PATH, contents.uki.len() as u64)])?;
+    let volume = fat::Volume { bytes: partition.bytes, id: u32::from_le_bytes(id), label: "ESP".into(), epoch };
+    match fat::Plan::new(&volume, &[(UKI_PATH, uki_bytes)]) {
+        Err(fat::FatError::Full { missing }) => {
+            let (esp_mib, missing) = (partition.bytes >> 20, missing.div_ceil(1 << 20));
+            // Larger tables come with more room: one MiB is more than they take.
+            let enough = esp_mib + missing + 1;
+            bail!(
+                "partitions.esp_mib = {esp_mib}: the UKI has {uki_bytes} bytes, {missing} MiB more than fit; write at least {enough}"
+            )
+        }
+        plan => Ok(plan?),
+    }
+}
+
+fn write_esp(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<()> {
+    let partition = layout.partition(Role::Esp);
+    let plan = plan_esp(layout, contents.uki.len() as u64, contents.epoch)?;
     fat::write(&plan, disk, partition.offset, &mut |_| Ok(Box::new(contents.uki))).context("the ESP")
 }
 
-fn copy(mut disk: &File, layout: &Layout, role: Role, from: &std::path::Path) -> anyhow::Result<()> {
+fn copy(mut disk: &File, layout: &Layout, role: Role, source: Checked) -> anyhow::Result<()> {
     let partition = layout.partition(role);
-    let mut source = File::open(from).with_context(|| from.display().to_string())?;
-    let bytes = source.metadata()?.len();
-    if bytes > partition.bytes {
-        bail!("partition {}: {bytes} bytes do not fit its {}", partition.name, partition.bytes);
-    }
     disk.seek(SeekFrom::Start(partition.offset))?;
-    std::io::copy(&mut source, &mut disk).with_context(|| format!("partition {}", partition.name))?;
+    let mut source = source.take(partition.bytes);
+    let copied = std::io::copy(&mut source, &mut disk).with_context(|| format!("partition {}", partition.name))?;
+    // The source's own end is where it is held to what it should be.
+    let mut rest = [0];
+    if source.into_inner().read(&mut rest)? > 0 {
+        bail!("partition {}: what goes there is larger than its {copied} bytes", partition.name);
+    }
     Ok(())
 }
 
@@ -104,5 +122,29 @@ fn table(layout: &Layout) -> gpt::Plan {
         disk_guid: layout.disk_guid,
         total_sectors: layout.bytes / SECTOR,
         partitions: layout.partitions.iter().map(partition).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan;
+    use super::*;
+    use orlop_config::definition::Partitions;
+
+    #[test]
+    fn an_esp_that_is_too_small_for_its_uki_says_how_much_is_missing() {
+        let layout = |esp_mib| {
+            let contents = plan::Contents {
+                root_hash: "954172dfee9aaab2d90a0ab162ee6bc5a6a77ede951fad19f0f94df0d7266a93".parse().unwrap(),
+                root_bytes: 47_500_000,
+                verity_bytes: 400_000,
+            };
+            Layout::new(&Partitions { esp_mib, ..Partitions::default() }, &contents).unwrap()
+        };
+        let uki_bytes = 100 << 20;
+        let error = plan_esp(&layout(64), uki_bytes, 0).unwrap_err().to_string();
+        let says = ["partitions.esp_mib = 64: ", "104857600 bytes", "38 MiB more than fit", "write at least 103"];
+        assert!(says.iter().all(|part| error.contains(part)), "{error}");
+        plan_esp(&layout(103), uki_bytes, 0).unwrap();
     }
 }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use super::root::json_line;
 use crate::formats::cpio::{self, Entry, Kind};
 use crate::sources::Produced;
-use crate::tree::ModuleWaves;
+use crate::tree::{self, ModuleWaves};
 
 /// Folders that init mounts onto.
 const FOLDERS: &[&str] = &["dev", "modules", "orlop", "proc", "root", "run", "sys"];
@@ -45,8 +45,7 @@ pub fn make(contents: &Contents<'_>) -> anyhow::Result<Vec<u8>> {
     let lists = &contents.modules.initramfs;
     for module in [&lists.first, &lists.later, &lists.by_alias].into_iter().flatten() {
         let from = &contents.modules.files[&module.name];
-        let path = &contents.kernel.files[from].path;
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let bytes = tree::read_produced(&contents.kernel.files[from])?;
         let Some(name) = module.path.strip_prefix('/') else { bail!("module path `{}`", module.path) };
         members.insert(name.into(), file(0o644, &bytes));
     }

@@ -7,6 +7,7 @@ use orlop_config::definition::PreloadImage;
 
 use crate::formats::oci;
 use crate::sources::{Produced, ProducedKind};
+use crate::tree;
 
 /// Makes the OCI archive of one image.
 pub fn archive(
@@ -28,7 +29,7 @@ pub fn archive(
         files.push(oci::LayerFile {
             path: to.clone(),
             mode: if executable { 0o755 } else { 0o644 },
-            bytes: std::fs::read(&file.path).with_context(|| file.path.display().to_string())?,
+            bytes: tree::read_produced(file)?,
         });
     }
     let image = oci::Image { reference, files: &files, entrypoint: &image.entrypoint, user: &image.user, epoch };

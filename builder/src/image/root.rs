@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::inputs::Inputs;
 use super::preload;
 use crate::formats::verity;
-use crate::sources::{Cache, Key, Produced, ProducedKind, Tool, Tools, hash_file};
+use crate::sources::{Bench, Key, Produced, ProducedKind, Tool, Tools, hash_file};
 use crate::tree::{self, ComponentRecord, Content, ModuleWaves, Node, Tree};
 
 /// Folders that are mount points or filled at boot.
@@ -81,14 +81,17 @@ pub fn plan(
     let modules = insert_modules(&mut root, definition, produced)?;
     insert_rendered(&mut root, inputs)?;
     root.insert(STATE_TEMPLATE, tree::IMAGE, Node::File { mode: 0o644, content: template.content.clone() })?;
+    let mut made_of = BTreeMap::new();
     for (reference, image) in &definition.preload {
         let archive = preload::archive(reference, image, produced, epoch)?;
-        root.insert_rendered(&format!("{PRELOAD}/{}", preload_file(reference)), archive)?;
+        let path = format!("{PRELOAD}/{}", preload_file(reference));
+        root.insert_rendered(&path, archive)?;
+        made_of.insert(path, image.component.clone());
     }
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }
-    let components = tree::render_components(&root, records(inputs, produced));
+    let components = tree::render_components(&root, records(inputs, produced), &made_of);
     root.insert_rendered(COMPONENTS, components)?;
     let findings = tree::audit(&root, definition)?;
     if !findings.is_empty() {
@@ -109,7 +112,9 @@ fn insert_modules(
     let lists = [&modules.root.first, &modules.root.later, &modules.root.by_alias];
     for module in lists.into_iter().flatten() {
         let file = &kernel.files[&modules.files[&module.name]];
-        let ProducedKind::File { size, sha256, .. } = &file.kind else { continue };
+        let ProducedKind::File { size, sha256, .. } = &file.kind else {
+            bail!("kernel module `{}`: {} is a link where a file is needed", module.name, file.path.display());
+        };
         let content = Content::Cached { path: file.path.clone(), size: *size, sha256: sha256.clone() };
         root.insert(&module.path, name, Node::File { mode: 0o644, content })?;
     }
@@ -158,30 +163,18 @@ pub fn json_line(document: &impl Serialize) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Makes the image of a tree and the verity tree over it, or finds them in the cache.
-pub fn write(root: &Tree, erofs: &Erofs, epoch: u64, cache: &Cache, tools: &Tools) -> anyhow::Result<RootImage> {
+pub fn write(root: &Tree, erofs: &Erofs, epoch: u64, bench: &Bench<'_>, tools: &Tools) -> anyhow::Result<RootImage> {
     let digest = tree::digest(root, epoch);
     let settings = format!("{} {}", erofs.compression, erofs.cluster_kib);
     let key = Key::new("root", RECIPE, &[&digest, &settings, &tools.erofs.key]);
-    let folder = cache.result(&key, |folder| {
-        let made = make(root, erofs, epoch, &digest, &tools.erofs, folder);
-        made.map_err(|error| crate::sources::Error::Unresolved(format!("{error:#}")))
+    let folder = bench.cache.result(&key, |folder| {
+        let maker = Maker { root, erofs, epoch, digest: &digest, mkfs: &tools.erofs, jobs: bench.jobs, folder };
+        maker.make().map_err(|error| crate::sources::Error::Unresolved(format!("{error:#}")))
     })?;
-    let facts = fs::read(folder.join("facts.json"))?;
-    let facts = serde_json::from_slice(&facts).context("the cache's facts of a root image")?;
+    let path = folder.join("facts.json");
+    let again = || format!("{}: delete {}, and the next build makes it again", path.display(), folder.display());
+    let facts = serde_json::from_slice(&fs::read(&path).with_context(again)?).with_context(again)?;
     Ok(RootImage { image: folder.join("root.erofs"), verity: folder.join("root.verity"), facts })
-}
-
-fn make(root: &Tree, erofs: &Erofs, epoch: u64, digest: &str, mkfs: &Tool, folder: &Path) -> anyhow::Result<()> {
-    let image = folder.join("root.erofs");
-    let archive = folder.join("root.tar");
-    tree::write_tar(root, epoch, std::io::BufWriter::new(File::create(&archive)?)).context("the tree as a tar")?;
-    run_mkfs(erofs, epoch, digest, mkfs, &archive, &image)?;
-    fs::remove_file(&archive)?;
-    let file = File::options().write(true).open(&image)?;
-    file.set_len(file.metadata()?.len().next_multiple_of(orlop_chain::verity::BLOCK as u64))?;
-    let facts = make_verity(&image, &folder.join("root.verity"))?;
-    fs::write(folder.join("facts.json"), serde_json::to_vec(&facts)?)?;
-    Ok(())
 }
 
 /// What `orlop inspect` reads out of an image lies there as it is: pattern → clusters of 0 blocks.
@@ -189,44 +182,84 @@ fn compression_hints() -> String {
     format!("0 ^/?{}$\n", COMPONENTS.trim_start_matches('/'))
 }
 
-fn run_mkfs(erofs: &Erofs, epoch: u64, digest: &str, mkfs: &Tool, archive: &Path, image: &Path) -> anyhow::Result<()> {
-    let hints = image.with_extension("hints");
-    fs::write(&hints, compression_hints())?;
-    let mut command = mkfs.command("mkfs.erofs");
-    command
-        .arg("--quiet")
-        .arg("--tar=f")
-        .arg(format!("-z{}", erofs.compression))
-        .arg(format!("-C{}", u64::from(erofs.cluster_kib) * 1024))
-        .arg(format!("--compress-hints={}", hints.display()))
-        .arg(format!("-T{epoch}"))
-        .arg(format!("-U{}", derived_uuid("orlop-erofs-uuid-v1", digest)))
-        .arg(image)
-        .arg(archive);
-    let output = command.output().context("mkfs.erofs cannot be started")?;
-    fs::remove_file(&hints)?;
-    if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let tail: Vec<_> = text.lines().rev().take(8).collect();
-        bail!("mkfs.erofs: {}: {}", output.status, tail.into_iter().rev().collect::<Vec<_>>().join("; "));
-    }
-    Ok(())
+/// What an image is made of, and where.
+struct Maker<'a> {
+    root: &'a Tree,
+    erofs: &'a Erofs,
+    epoch: u64,
+    digest: &'a str,
+    mkfs: &'a Tool,
+    /// How many threads may work; what they make does not depend on it.
+    jobs: usize,
+    folder: &'a Path,
 }
 
-/// The verity tree, with salt and UUID derived from the image, so that the same root has the same hash.
-fn make_verity(image: &Path, output: &Path) -> anyhow::Result<RootFacts> {
-    let root_sha256 = hash_file(image)?;
-    let salt = Sha256::new().chain_update(b"orlop-verity-salt-v1\0").chain_update(&root_sha256).finalize();
-    let uuid = derived_uuid("orlop-verity-uuid-v1", &root_sha256);
-    let data = File::open(image)?;
-    let verity = verity::build(&data, &File::create(output)?, &salt.into(), &uuid)?;
-    Ok(RootFacts {
-        root_sha256,
-        root_bytes: data.metadata()?.len(),
-        verity_sha256: hash_file(output)?,
-        verity_bytes: fs::metadata(output)?.len(),
-        verity,
-    })
+impl Maker<'_> {
+    fn make(&self) -> anyhow::Result<()> {
+        let (image, archive) = (self.folder.join("root.erofs"), self.folder.join("root.tar"));
+        let tar = File::create(&archive).with_context(no_room(&archive))?;
+        tree::write_tar(self.root, self.epoch, std::io::BufWriter::new(tar)).with_context(no_room(&archive))?;
+        self.run_mkfs(&archive, &image)?;
+        fs::remove_file(&archive).with_context(no_room(&archive))?;
+        let file = File::options().write(true).open(&image).with_context(no_room(&image))?;
+        let bytes = file.metadata()?.len().next_multiple_of(orlop_chain::verity::BLOCK as u64);
+        file.set_len(bytes).with_context(no_room(&image))?;
+        let facts = self.make_verity(&image)?;
+        let path = self.folder.join("facts.json");
+        fs::write(&path, serde_json::to_vec(&facts)?).with_context(no_room(&path))
+    }
+
+    fn run_mkfs(&self, archive: &Path, image: &Path) -> anyhow::Result<()> {
+        let hints = image.with_extension("hints");
+        fs::write(&hints, compression_hints()).with_context(no_room(&hints))?;
+        let mut command = self.mkfs.command("mkfs.erofs");
+        command
+            .arg("--quiet")
+            .arg("--tar=f")
+            .arg(format!("--workers={}", self.jobs))
+            .arg(format!("-z{}", self.erofs.compression))
+            .arg(format!("-C{}", u64::from(self.erofs.cluster_kib) * 1024))
+            .arg(format!("--compress-hints={}", hints.display()))
+            .arg(format!("-T{}", self.epoch))
+            .arg(format!("-U{}", derived_uuid("orlop-erofs-uuid-v1", self.digest)))
+            .arg(image)
+            .arg(archive);
+        let output = command.output().context("mkfs.erofs cannot be started")?;
+        fs::remove_file(&hints).with_context(no_room(&hints))?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            let tail: Vec<_> = text.lines().rev().take(8).collect();
+            let tail = tail.into_iter().rev().collect::<Vec<_>>().join("; ");
+            return Err(anyhow::anyhow!("mkfs.erofs: {}: {tail}", output.status)).with_context(no_room(image));
+        }
+        Ok(())
+    }
+
+    /// The verity tree, with salt and UUID derived from the image, so that the same root has the same hash.
+    fn make_verity(&self, image: &Path) -> anyhow::Result<RootFacts> {
+        let root_sha256 = hash_file(image)?;
+        let salt = Sha256::new().chain_update(b"orlop-verity-salt-v1\0").chain_update(&root_sha256).finalize();
+        let uuid = derived_uuid("orlop-verity-uuid-v1", &root_sha256);
+        let data = File::open(image)?;
+        let output = self.folder.join("root.verity");
+        let tree = File::create(&output).with_context(no_room(&output))?;
+        let verity = verity::build_with_threads(&data, &tree, (&salt.into(), &uuid), self.jobs);
+        Ok(RootFacts {
+            root_sha256,
+            root_bytes: data.metadata()?.len(),
+            verity: verity.with_context(no_room(&output))?,
+            verity_sha256: hash_file(&output)?,
+            verity_bytes: tree.metadata()?.len(),
+        })
+    }
+}
+
+/// What to say when a file of the cache cannot be made.
+fn no_room(path: &Path) -> impl Fn() -> String {
+    let path = path.display().to_string();
+    move || {
+        format!("{path}: cannot be made; if there is no room, make some, or name a folder elsewhere with ORLOP_CACHE")
+    }
 }
 
 fn derived_uuid(domain: &str, of: &str) -> String {

@@ -64,14 +64,9 @@ pub enum CollectError {
         /// The text.
         mode: String,
     },
-    /// A file in the cache that cannot be read.
-    #[error("{path}: {source}; remove it, and the next build makes it again")]
-    Unreadable {
-        /// The file in the cache.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// A file in the cache that cannot be read, or is not as it was made; the text names it and the next step.
+    #[error("{0}")]
+    Unreadable(std::io::Error),
 }
 
 /// Puts what every component installs into `tree`.
@@ -133,8 +128,7 @@ impl Installer<'_> {
     fn concatenation(&mut self, to: &str, from: &str) -> Result<(), CollectError> {
         let mut bytes = Vec::new();
         for (_, file) in self.produced.files.iter().filter(|(path, _)| matches(from, path)) {
-            let read = std::fs::read(&file.path);
-            bytes.extend(read.map_err(|source| unreadable(file, source))?);
+            bytes.extend(super::read_produced(file).map_err(CollectError::Unreadable)?);
         }
         if bytes.is_empty() {
             return Err(self.missing(to, from));
@@ -176,8 +170,4 @@ impl Installer<'_> {
             yields: yields.join(", "),
         }
     }
-}
-
-fn unreadable(file: &ProducedFile, source: std::io::Error) -> CollectError {
-    CollectError::Unreadable { path: file.path.display().to_string(), source }
 }

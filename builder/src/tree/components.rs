@@ -32,12 +32,12 @@ pub struct ComponentRecord {
     pub sha256: String,
 }
 
-/// Renders the document for a tree.
-pub fn render(tree: &Tree, records: BTreeMap<String, ComponentRecord>) -> Vec<u8> {
+/// Renders the document for a tree. `made_of` names the component of what the builder packed out of one.
+pub fn render(tree: &Tree, records: BTreeMap<String, ComponentRecord>, made_of: &BTreeMap<String, String>) -> Vec<u8> {
     let paths = tree
         .iter()
         .filter(|(_, entry)| !matches!(entry.node, Node::Folder { .. }))
-        .map(|(path, entry)| (path.to_owned(), entry.component.clone()))
+        .map(|(path, entry)| (path.to_owned(), made_of.get(path).unwrap_or(&entry.component).clone()))
         .collect();
     let mut components = records;
     components.insert(

@@ -3,18 +3,19 @@
 
 mod audit;
 mod budget;
+mod cached;
 mod collect;
 mod components;
 mod modules;
 mod tar;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 
 pub use audit::{Finding, audit};
 pub use budget::{Measured, check as check_budgets, measure};
+pub use cached::{Checked, read as read_produced};
 pub use collect::{CollectError, collect};
 pub use components::{ComponentRecord, Components, render as render_components};
 pub use modules::{ModuleWaves, waves};
@@ -65,7 +66,7 @@ pub enum Node {
 pub enum Content {
     /// In memory: what the builder rendered.
     Bytes(Vec<u8>),
-    /// In the cache, which nobody alters.
+    /// In the cache.
     Cached {
         /// Where.
         path: PathBuf,
@@ -85,11 +86,11 @@ impl Content {
         }
     }
 
-    /// A reader over all of them.
+    /// A reader over all of them; it fails where the cache has others than those that were put there.
     pub fn open(&self) -> std::io::Result<Box<dyn Read + '_>> {
         Ok(match self {
             Content::Bytes(bytes) => Box::new(Cursor::new(bytes)),
-            Content::Cached { path, .. } => Box::new(File::open(path)?),
+            Content::Cached { path, size, sha256 } => Box::new(Checked::open(path, *size, sha256)?),
         })
     }
 

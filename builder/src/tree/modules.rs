@@ -7,7 +7,7 @@ use orlop_config::definition::Modules;
 use orlop_config::node::{Module, ModuleLists};
 
 use crate::formats::kmod::{self, ModuleInfo};
-use crate::sources::{Produced, ProducedKind};
+use crate::sources::{Produced, ProducedFile, ProducedKind};
 
 /// What the initramfs and the root carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub fn waves(modules: &Modules, kernel: &Produced) -> anyhow::Result<ModuleWaves
 struct Index {
     paths: BTreeMap<String, String>,
     builtin: BTreeSet<String>,
-    contents: BTreeMap<String, std::path::PathBuf>,
+    contents: BTreeMap<String, ProducedFile>,
 }
 
 impl Index {
@@ -54,10 +54,11 @@ impl Index {
                 continue;
             }
             if base == "modules.builtin" {
-                let text = std::fs::read_to_string(&file.path).with_context(|| file.path.display().to_string())?;
+                let text = String::from_utf8(super::read_produced(file)?);
+                let text = text.with_context(|| file.path.display().to_string())?;
                 index.builtin.extend(text.lines().filter_map(module_name));
             } else if let Some(name) = module_name(base) {
-                index.contents.insert(name.clone(), file.path.clone());
+                index.contents.insert(name.clone(), file.clone());
                 index.paths.insert(name, path.clone());
             }
         }
@@ -65,9 +66,9 @@ impl Index {
     }
 
     fn read(&self, name: &str) -> anyhow::Result<ModuleInfo> {
-        let path = &self.contents[name];
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        kmod::modinfo(&bytes).with_context(|| format!("kernel module `{name}` in {}", path.display()))
+        let file = &self.contents[name];
+        let bytes = super::read_produced(file)?;
+        kmod::modinfo(&bytes).with_context(|| format!("kernel module `{name}` in {}", file.path.display()))
     }
 
     fn used(&self, infos: &BTreeMap<String, ModuleInfo>) -> BTreeMap<String, String> {

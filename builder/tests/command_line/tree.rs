@@ -25,10 +25,21 @@ fn dynamic_program() -> Vec<u8> {
     std::fs::read("/proc/self/exe").map(|bytes| bytes[..4096].to_vec()).unwrap()
 }
 
+/// The same without its interpreter: as a shared library is, which still needs others.
+fn shared_library() -> Vec<u8> {
+    const INTERP: u8 = 3;
+    let mut bytes = std::fs::read("/proc/self/exe").unwrap();
+    let headers = u64::from_le_bytes(bytes[32..40].try_into().unwrap()) as usize;
+    let count = usize::from(bytes[56]);
+    let entry = (0..count).map(|index| headers + index * 56).find(|at| bytes[*at] == INTERP).unwrap();
+    bytes[entry] = 0;
+    bytes
+}
+
 #[test]
 fn everything_that_must_not_be_there_is_found() {
     let definition = definition("");
-    let cases: [(&str, Node, &str); 8] = [
+    let cases: [(&str, Node, &str); 13] = [
         ("/opt/other", file(0o644, b"x"), "no pattern of the component's `allow` names it"),
         ("/opt/mine/deep/x", file(0o644, b"x"), "no pattern of the component's `allow` names it"),
         ("/opt/mine/s", file(0o4755, b"x"), "setuid"),
@@ -36,6 +47,11 @@ fn everything_that_must_not_be_there_is_found() {
         ("/opt/mine/w", file(0o666, b"x"), "writable by everybody"),
         ("/opt/mine/i", file(0o755, b"#!/bin/sh\n"), "`#!/bin/sh`: the root has no interpreter"),
         ("/opt/mine/d", file(0o755, &dynamic_program()), "link it statically"),
+        ("/opt/mine/n", file(0o644, &shared_library()), "needs shared libraries"),
+        ("/opt/mine/sh", file(0o755, b"x"), "is an interpreter by its name"),
+        ("/opt/mine/busybox", file(0o755, b"x"), "is an interpreter by its name"),
+        ("/opt/mine/python3.13", file(0o755, b"x"), "is an interpreter by its name"),
+        ("/opt/mine/perl5.40.1", file(0o711, b"x"), "is an interpreter by its name"),
         ("/opt/mine/l", Node::Link { target: "../../../etc/shadow".into() }, "leads out of the root"),
     ];
     for (path, node, says) in cases {
@@ -53,6 +69,10 @@ fn what_is_on_the_list_passes() {
     let mut tree = Tree::default();
     tree.insert("/opt/mine/x", "mine", file(0o644, b"x")).unwrap();
     tree.insert("/opt/mine/y", "mine", Node::Link { target: "x".into() }).unwrap();
+    for name in ["sh.conf", "bashful", "3"] {
+        tree.insert(&format!("/opt/mine/{name}"), "mine", file(0o755, b"x")).unwrap();
+    }
+    tree.insert("/opt/mine/python", "mine", file(0o644, b"a file about it")).unwrap();
     assert_eq!(audit(&tree, &definition("")).unwrap(), []);
 }
 
@@ -64,7 +84,7 @@ fn every_passed_limit_is_named_by_how_much() {
     }
     let measured = measure(&tree, 5000).unwrap();
     let budgets = Budgets { root_bytes: 4096, files: 2, executables: 1, setuid: 0, interpreters: 0 };
-    let text = check_budgets(&measured, &budgets).unwrap_err();
+    let text = check_budgets(&measured, None, &budgets).unwrap_err();
     for says in ["root_bytes = 4096, but it is 5000 (904 more)", "files = 2", "executables = 1", "(2 more)", "mine"] {
         assert!(text.contains(says), "`{says}` is not in: {text}");
     }

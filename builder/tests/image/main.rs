@@ -3,6 +3,8 @@
 //! of somebody's own, far from this repository.
 
 mod compare;
+mod damaged;
+mod epoch;
 mod output;
 mod outside;
 mod reproducible;

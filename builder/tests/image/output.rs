@@ -186,3 +186,21 @@ fn nothing_changed_is_said_and_quick() {
     assert_eq!(run(desk.warm_build(&definition).arg("--json")).json().get("unchanged"), Some(&false.into()));
     verifies(&desk, &desk.path("out"));
 }
+
+#[test]
+fn an_altered_companion_is_made_again() {
+    let desk = Desk::new();
+    let definition = workspace().join("images/standalone.toml");
+    run(&mut desk.warm_build(&definition)).done();
+    for name in MADE.iter().filter(|name| !name.ends_with(".build.json") && !name.ends_with(".raw")) {
+        let path = desk.path("out").join(name);
+        let good = fs::read(&path).unwrap();
+        let mut bytes = good.clone();
+        bytes[good.len() / 2] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let again = run(desk.warm_build(&definition).arg("--json"));
+        assert_eq!(again.json()["unchanged"], false, "{name}");
+        assert!(fs::read(&path).unwrap() == good, "{name}");
+    }
+    verifies(&desk, &desk.path("out"));
+}
