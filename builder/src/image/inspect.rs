@@ -21,6 +21,8 @@ use crate::tree::{ComponentRecord, Components};
 pub struct Inspection {
     /// Damage of one copy of the partition table.
     pub damage: Option<String>,
+    /// What belongs to an image and cannot be read, with the reason.
+    pub unreadable: Vec<String>,
     /// The partitions.
     pub partitions: Vec<PartitionRow>,
     /// Section name → bytes, in the UKI's order.
@@ -68,13 +70,18 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
     let document = erofs::read(&mut content, COMPONENTS).map_err(|error| refused(&error))?;
     let document: Components =
         serde_json::from_slice(&document).map_err(|error| refused(&format!("{COMPONENTS}: {error}")))?;
-    let release = std::fs::read(path.with_extension("release.json")).ok();
+    let mut unreadable = Vec::new();
+    let mut note = |error: String| unreadable.push(error);
+    let signature = signature(&image, &root).map_err(|error| note(format!("signature partition: {error}"))).ok();
+    let beside = path.with_extension("release.json");
+    let release = release(&beside).map_err(|error| note(format!("{}: {error}", beside.display()))).ok();
     Ok(Inspection {
+        unreadable,
         damage: image.table.damage(),
         partitions: partitions(&image),
         uki: sections(&uki.bytes)?,
-        signature: signature(&image, &root),
-        release_manifest: release.and_then(|bytes| manifest::parse_release(&bytes).ok()),
+        signature,
+        release_manifest: release.flatten(),
         components: document.components,
         files,
         boot_manifest,
@@ -98,11 +105,21 @@ fn partitions(image: &Image) -> Vec<PartitionRow> {
     image.table.gpt.entries.iter().map(row).collect()
 }
 
-fn signature(image: &Image, root: &RootHash) -> Option<SignaturePartition> {
+fn signature(image: &Image, root: &RootHash) -> Result<SignaturePartition, String> {
     let guid = root.signature_guid();
-    let entry = image.table.gpt.of_type(types::ROOT_VERITY_SIG_X86_64).find(|entry| entry.guid == guid)?;
-    let bytes = image.region(entry).bytes_at(0, signature_partition::PARTITION_BYTES).ok()?;
-    signature_partition::parse(&bytes).ok()
+    let entry = image.table.gpt.of_type(types::ROOT_VERITY_SIG_X86_64).find(|entry| entry.guid == guid);
+    let region = image.region(entry.ok_or_else(|| format!("none with UUID {guid}"))?);
+    let bytes = region.bytes_at(0, signature_partition::PARTITION_BYTES).map_err(|error| error.to_string())?;
+    signature_partition::parse(&bytes).map_err(|error| error.to_string())
+}
+
+/// The release manifest, which may be missing.
+fn release(path: &Path) -> Result<Option<ReleaseManifest>, String> {
+    match std::fs::read(path) {
+        Ok(bytes) => manifest::parse_release(&bytes).map(Some).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn root_partition<'a>(image: &'a Image, root: &RootHash) -> Result<&'a Entry, Refusal> {
@@ -121,6 +138,9 @@ pub fn text(inspection: &Inspection) -> String {
     }
     if let Some(damage) = &inspection.damage {
         let _ = writeln!(text, "{damage}");
+    }
+    for what in &inspection.unreadable {
+        let _ = writeln!(text, "cannot be read: {what}");
     }
     text.push_str("\npartitions\n");
     for row in &inspection.partitions {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use orlop_chain::device::ReadAt;
+use orlop_chain::device::{ReadAt, Region};
 use orlop_chain::disk::{Disk, Found, find_root};
 use orlop_chain::key::{PublicKey, parse_public};
 use orlop_chain::verity::Superblock;
@@ -15,7 +15,7 @@ use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
 use orlop_config::manifest::{BOOT_DOMAIN, BootManifest, RELEASE_DOMAIN, ReleaseManifest};
 use serde::Serialize;
 
-use super::open::{Image, Uki};
+use super::open::{Image, Uki, region_sha256};
 use crate::formats::pe;
 use crate::sources::hash;
 
@@ -64,16 +64,17 @@ pub fn verify(path: &Path, key: &Path, release: &Release, passed: &mut Vec<Passe
     checks.table()?;
     let uki = image.uki()?;
     let bytes = uki.boot_manifest()?;
-    let boot = manifest::parse_boot(&bytes).map_err(|error| Refusal::new(Stage::Manifest, error))?;
+    let boot = manifest::parse_boot(&bytes)
+        .map_err(|error| Refusal::new(Stage::Manifest, format!("{}: {error}", path.display())))?;
     let release = match release {
-        Release::File(file) => Some(checks.release(file, &bytes)?),
+        Release::File(file) => Some(checks.release(file, (&bytes, &boot))?),
         Release::ImageOnly => None,
     };
     let root: RootHash = boot.verity.root_hash.parse().map_err(|error| Refusal::new(Stage::Manifest, error))?;
     let found = checks.partitions(&root)?;
     checks.boot_signature(&found, &root, &bytes, &boot)?;
     checks.superblock(&found, &boot)?;
-    checks.tree(&found, &boot)?;
+    checks.tree(&found, &boot, release.as_ref())?;
     checks.uki(&uki, &boot, release.as_ref())?;
     Ok(Verdict {
         image: boot.image,
@@ -106,7 +107,7 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn release(&mut self, file: &Path, boot: &[u8]) -> Result<ReleaseManifest, Refusal> {
+    fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<ReleaseManifest, Refusal> {
         let read = |path: &Path| {
             fs::read(path).map_err(|error| {
                 let next = "name it with --manifest, or verify the image alone with --image-only";
@@ -120,15 +121,18 @@ impl Checks<'_> {
         let refused = |reason: String| Refusal::new(Stage::ReleaseSignature, reason);
         let signature = STANDARD.decode(text.trim_ascii()).map_err(|e| refused(format!("{}: {e}", name.display())))?;
         manifest::verify(&bytes, RELEASE_DOMAIN, &signature, self.key).map_err(|error| refused(error.to_string()))?;
-        let release = manifest::parse_release(&bytes).map_err(|e| Refusal::new(Stage::ReleaseManifest, e))?;
+        let release = manifest::parse_release(&bytes)
+            .map_err(|error| Refusal::new(Stage::ReleaseManifest, format!("{}: {error}", file.display())))?;
         manifest::check_development(release.development, self.key).map_err(|e| refused(e.to_string()))?;
         self.pass(Stage::ReleaseSignature, "the release manifest is signed by this key");
-        if release.boot_manifest_sha256 != hash(boot) {
+        let (bytes, boot) = boot;
+        if release.boot_manifest_sha256 != hash(bytes) {
             return Err(Refusal::new(
                 Stage::ReleaseManifest,
                 "it speaks of another boot manifest than the image carries",
             ));
         }
+        says_the_same(&release, boot)?;
         self.pass(Stage::ReleaseManifest, format!("it speaks of this {} {}", release.image, release.image_version));
         Ok(release)
     }
@@ -176,9 +180,17 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn tree(&mut self, found: &Found, boot: &BootManifest) -> Result<(), Refusal> {
+    fn tree(&mut self, found: &Found, boot: &BootManifest, release: Option<&ReleaseManifest>) -> Result<(), Refusal> {
         let (data, hashes) = (self.image.region(&found.root), self.image.region(&found.verity));
-        verify_whole(&data, &hashes, &boot.verity, self.threads).map_err(|error| Refusal::new(Stage::Tree, error))?;
+        // The release manifest's digests are over the same bytes: they are made beside the tree's.
+        let (tree, digests) = std::thread::scope(|scope| {
+            let digests = release.map(|release| scope.spawn(|| digests_hold(release, &data, &hashes)));
+            let tree = verify_whole(&data, &hashes, &boot.verity, self.threads);
+            let joined = digests.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            (tree, joined.unwrap_or(Ok(())))
+        });
+        tree.map_err(|error| Refusal::new(Stage::Tree, error))?;
+        digests?;
         self.pass(
             Stage::Tree,
             format!("all {} blocks of the root have the hashes that lead to the root hash", boot.verity.data_blocks),
@@ -204,4 +216,36 @@ impl Checks<'_> {
         self.pass(Stage::Uki, "its digest is the release manifest's");
         Ok(())
     }
+}
+
+/// Holds what both manifests say against each other.
+fn says_the_same(release: &ReleaseManifest, boot: &BootManifest) -> Result<(), Refusal> {
+    let root_bytes = boot.verity.data_blocks.saturating_mul(boot.verity.data_block_size.into()).to_string();
+    let rows = [
+        ("image", &release.image, &boot.image),
+        ("image_version", &release.image_version, &boot.image_version),
+        ("architecture", &release.architecture, &boot.architecture),
+        ("class", &release.class, &boot.class),
+        ("development", &release.development.to_string(), &boot.development.to_string()),
+        ("root_bytes", &release.root_bytes.to_string(), &root_bytes),
+    ];
+    let Some((field, found, want)) = rows.into_iter().find(|(_, found, want)| found != want) else { return Ok(()) };
+    let reason = format!("its {field} is `{found}`, the boot manifest has `{want}`");
+    Err(Refusal::new(Stage::ReleaseManifest, reason))
+}
+
+/// Whether root and tree are those that a release manifest names.
+fn digests_hold(release: &ReleaseManifest, data: &dyn ReadAt, hashes: &dyn ReadAt) -> Result<(), Refusal> {
+    let rows = [
+        ("root_sha256", data, release.root_bytes, &release.root_sha256),
+        ("verity_sha256", hashes, release.verity_bytes, &release.verity_sha256),
+    ];
+    for (field, partition, bytes, want) in rows {
+        let refused = |reason: String| Refusal::new(Stage::ReleaseManifest, format!("its {field}: {reason}"));
+        let found = region_sha256(&Region::new(partition, 0, bytes)).map_err(|error| refused(error.to_string()))?;
+        if found != *want {
+            return Err(refused(format!("the partition's first {bytes} bytes have SHA-256 {found}, not {want}")));
+        }
+    }
+    Ok(())
 }

@@ -5,12 +5,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use orlop::keys::{FileSigner, Signer};
 use orlop_chain::Guid;
 use orlop_chain::device::{ReadAt, apply};
 use orlop_chain::gpt::{Change, read, rewrite, types};
+use orlop_config::manifest::{RELEASE_DOMAIN, ReleaseManifest, parse_release, render_release};
 use orlop_machine::image::Image;
 
-use crate::support::{Desk, image, image_key, orlop, run};
+use crate::support::{Desk, image, image_key, orlop, run, workspace};
 
 const SECTOR: u64 = 512;
 const BLOCK: u64 = 4096;
@@ -43,9 +47,9 @@ impl Copy {
         File::options().read(true).write(true).open(&self.raw).unwrap()
     }
 
-    fn flip(&self, at: u64) {
+    fn flip(&self, at: u64, mask: u8) {
         let byte = self.file().bytes_at(at, 1).unwrap();
-        self.file().write_all_at(&[byte[0] ^ 1], at).unwrap();
+        self.file().write_all_at(&[byte[0] ^ mask], at).unwrap();
     }
 
     /// Where a partition begins, and how long it is.
@@ -69,11 +73,11 @@ impl Copy {
 
     /// Refused with one bit flipped, and accepted with it flipped back.
     #[track_caller]
-    fn refused(&self, what: &str, at: u64, arguments: &[&str], stage: &str) {
+    fn refused(&self, what: &str, (at, mask): (u64, u8), arguments: &[&str], stage: &str) {
         println!("{what}: byte {at}");
-        self.flip(at);
+        self.flip(at, mask);
         run(&mut self.verify(arguments)).fails(3, &[&format!("stage={stage} ")]);
-        self.flip(at);
+        self.flip(at, mask);
     }
 }
 
@@ -117,9 +121,77 @@ fn a_flipped_bit_is_refused_at_the_stage_that_reads_it() {
         ("the UKI's stub, by the release", copy.after("esp", b"MZ") + 0x60, WITH_RELEASE, "uki"),
     ];
     for (what, at, arguments, stage) in rows {
-        copy.refused(what, at, arguments, stage);
+        copy.refused(what, (at, 1), arguments, stage);
     }
     run(&mut copy.verify(WITH_RELEASE)).done();
+}
+
+#[test]
+fn an_esp_that_contradicts_itself_is_refused_by_every_reader() {
+    let copy = Copy::new();
+    let esp = copy.partition("esp").0;
+    let rows = [("sectors a table", 39, 0x80), ("the root folder's cluster", 44, 2), ("sectors in all", 35, 0x80)];
+    for (what, at, mask) in rows {
+        copy.refused(what, (esp + at, mask), IMAGE_ONLY, "uki");
+        copy.flip(esp + at, mask);
+        run(orlop().arg("inspect").arg(&copy.raw)).fails(1, &["the ESP is no FAT"]);
+        run(orlop().args(["run", "--direct", "--timeout", "1"]).arg(&copy.raw)).fails(1, &["the ESP is no FAT"]);
+        copy.flip(esp + at, mask);
+    }
+}
+
+#[test]
+fn inspect_says_what_it_cannot_read() {
+    let copy = Copy::new();
+    let (offset, length) = copy.partition("root-a-verity-sig");
+    copy.file().write_all_at(&vec![0; length as usize], offset).unwrap();
+    fs::write(copy.raw.with_extension("release.json"), "{}").unwrap();
+    let inspection = run(orlop().args(["inspect", "--json"]).arg(&copy.raw)).json();
+    let unreadable: Vec<&str> =
+        inspection["unreadable"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    assert!(unreadable[0].starts_with("signature partition: ") && unreadable[1].contains("copy.release.json: "));
+    assert_eq!((unreadable.len(), inspection["release_manifest"].is_null()), (2, true), "{unreadable:?}");
+    let text = run(orlop().arg("inspect").arg(&copy.raw));
+    for what in unreadable {
+        assert!(text.done().contains(&format!("cannot be read: {what}")), "{}", text.stdout);
+    }
+    fs::remove_file(copy.raw.with_extension("release.json")).unwrap();
+    let inspection = run(orlop().args(["inspect", "--json"]).arg(&copy.raw)).json();
+    assert_eq!(inspection["unreadable"].as_array().unwrap().len(), 1, "a manifest that is not there is none");
+}
+
+/// A release manifest that the right key signed, over a boot manifest that it does not fit.
+#[test]
+fn a_signed_release_manifest_that_speaks_of_something_else_is_refused() {
+    let desk = Desk::new();
+    run(&mut desk.warm_build(&workspace().join("images/standalone.toml"))).done();
+    let raw = desk.path("out/standalone.raw");
+    let path = raw.with_extension("release.json");
+    let good = parse_release(&fs::read(&path).unwrap()).unwrap();
+    let signer = FileSigner::open(&desk.key()).unwrap();
+    let verify = |release: &ReleaseManifest| {
+        let bytes = render_release(release);
+        fs::write(&path, &bytes).unwrap();
+        let signature = STANDARD.encode(signer.sign(RELEASE_DOMAIN, &bytes).unwrap().to_bytes());
+        fs::write(raw.with_extension("release.json.sig"), signature).unwrap();
+        run(orlop().arg("verify").arg(&raw).arg("--key").arg(desk.public_key()))
+    };
+    let other = || "another".to_owned();
+    let digest = || "0".repeat(64);
+    let rows = [
+        ("image is", ReleaseManifest { image: other(), ..good.clone() }),
+        ("image_version is", ReleaseManifest { image_version: "9.9.9".to_owned(), ..good.clone() }),
+        ("class is", ReleaseManifest { class: other(), ..good.clone() }),
+        ("root_bytes is", ReleaseManifest { root_bytes: good.root_bytes + 4096, ..good.clone() }),
+        ("root_sha256: ", ReleaseManifest { root_sha256: digest(), ..good.clone() }),
+        ("verity_sha256: ", ReleaseManifest { verity_sha256: digest(), ..good.clone() }),
+        ("verity_sha256: ", ReleaseManifest { verity_bytes: good.verity_bytes - 4096, ..good.clone() }),
+        ("verity_sha256: ", ReleaseManifest { verity_bytes: 1 << 40, ..good.clone() }),
+    ];
+    for (says, release) in rows {
+        verify(&release).fails(3, &["stage=release-manifest ", &format!("its {says}")]);
+    }
+    verify(&good).done();
 }
 
 #[test]
