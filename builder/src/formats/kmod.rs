@@ -29,13 +29,13 @@ pub struct ModuleInfo {
 #[derive(Debug, thiserror::Error)]
 pub enum KmodError {
     /// Packed in a way that does not unpack.
-    #[error("kernel module: unpacking: {0}")]
+    #[error("kernel module: unpacking")]
     Unpack(#[from] std::io::Error),
     /// Too big.
     #[error("kernel module: more than {MAX_BYTES} bytes unpacked")]
     TooBig,
     /// Not ELF.
-    #[error("kernel module: {0}")]
+    #[error("kernel module")]
     Elf(#[from] object::Error),
     /// ELF, but no module.
     #[error("kernel module: no `.modinfo` section with a name")]

@@ -19,12 +19,18 @@ use super::Signer;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It cannot be opened or read.
-    #[error("{path}: {source}; `orlop keygen {folder}` makes a set of keys", folder = .path.parent().unwrap_or(Path::new("keys")).display(), path = .path.display())]
+    #[error("{path}: {reason}; `orlop keygen {folder}` makes a set of keys", folder = .path.parent().unwrap_or(Path::new("keys")).display(), path = .path.display())]
     Unreadable {
         /// The key file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
+    },
+    /// It is a folder.
+    #[error("{path}: a folder; name the key file in it, such as {}", .path.join("release.key").display(), path = .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
     },
     /// Others than its owner can read it.
     #[error("{path}: mode {mode:04o} lets others than its owner read a secret key; `chmod 600 {path}`, and ask who may have read it", path = .path.display())]
@@ -59,9 +65,12 @@ const MAX_KEY_FILE: u64 = 16 * 1024;
 impl FileSigner {
     /// Reads the ed25519 secret key in `path`.
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
-        let unreadable = |source| KeyFileError::Unreadable { path: path.into(), source };
+        let unreadable = |reason| KeyFileError::Unreadable { path: path.into(), reason };
         let mut file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
+        if metadata.is_dir() {
+            return Err(KeyFileError::Folder { path: path.into() });
+        }
         let mode = metadata.mode() & 0o7777;
         if mode & 0o077 != 0 {
             return Err(KeyFileError::Readable { path: path.into(), mode });

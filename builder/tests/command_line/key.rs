@@ -33,8 +33,12 @@ fn what_is_no_secret_key_is_refused_with_the_next_step() {
         let name = path.file_name().unwrap().to_str().unwrap();
         run(&mut build_with(&desk, path)).fails(1, &[name, "not an ed25519 secret key", "`orlop keygen` makes one"]);
     }
-    run(&mut build_with(&desk, &desk.path("missing.key"))).fails(1, &["missing.key", "No such file", "orlop keygen"]);
-    run(&mut build_with(&desk, &desk.path("keys"))).fails(1, &["keys"]);
+    let missing = run(&mut build_with(&desk, &desk.path("missing.key")));
+    missing.fails(1, &["missing.key", "No such file", "orlop keygen"]);
+    assert_eq!(missing.stderr.matches("No such file").count(), 1, "{}", missing.stderr);
+    let folder = run(&mut build_with(&desk, &desk.path("keys")));
+    folder.fails(1, &["keys: a folder; name the key file in it", "release.key"]);
+    assert!(!folder.stderr.contains("chmod"), "{}", folder.stderr);
     desk.nothing_built();
 }
 

@@ -14,7 +14,7 @@ const MAX_CONTENT: u64 = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The image cannot be read.
-    #[error("state template: {0}")]
+    #[error("state template")]
     Io(#[from] io::Error),
     /// The image is not what a template is made of.
     #[error(transparent)]

@@ -17,7 +17,7 @@ use super::{Partition, Plan, PlanError};
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The plan is wrong; nothing was written.
-    #[error("partition plan: {0}")]
+    #[error("partition plan")]
     Plan(#[from] PlanError),
     /// The file has another size than the plan.
     #[error("partition table: the file has {found} bytes, the plan {want}")]
@@ -28,13 +28,13 @@ pub enum WriteError {
         want: u64,
     },
     /// Reading or writing failed.
-    #[error("partition table: {0}")]
+    #[error("partition table")]
     Io(#[from] io::Error),
     /// The crate failed.
     #[error("partition table: {0}")]
     Crate(String),
     /// What was written cannot be read.
-    #[error("partition table, read back: {0}")]
+    #[error("partition table, read back")]
     ReadBack(#[from] GptError),
     /// What was written is not what was planned.
     #[error("partition table, read back: not what was planned; damage: {damage:?}")]

@@ -44,10 +44,10 @@ pub enum OciError {
     #[error("image file `{0}` twice, or below another file")]
     Twice(String),
     /// Writing into memory failed: a path too long for a tar.
-    #[error("image archive: {0}")]
+    #[error("image archive")]
     Io(#[from] io::Error),
     /// A document that does not serialise.
-    #[error("image archive: {0}")]
+    #[error("image archive")]
     Json(#[from] serde_json::Error),
 }
 

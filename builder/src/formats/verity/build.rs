@@ -25,13 +25,13 @@ const READ: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Reading data or writing the tree failed.
-    #[error("verity tree: {0}")]
+    #[error("verity tree")]
     Io(#[from] io::Error),
     /// Data of a length that has no blocks.
     #[error("verity tree: {0} bytes of data; want a multiple of 4096, at least one block")]
     Length(u64),
     /// The UUID is none.
-    #[error("verity tree: {0}")]
+    #[error("verity tree")]
     Uuid(#[from] NotAGuid),
 }
 
