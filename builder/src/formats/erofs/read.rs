@@ -10,12 +10,12 @@ use super::format::{DIRENT, Inode, SLOT, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Su
 #[derive(Debug, thiserror::Error)]
 pub enum ErofsError {
     /// Reading failed, at an offset into the image.
-    #[error("offset {offset}: {source}; the image is cut short or unreadable")]
+    #[error("offset {offset}: {reason}; the image is cut short or unreadable")]
     Read {
         /// Where.
         offset: u64,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// Bytes that no EROFS image has there.
     #[error("offset {offset}: {what}")]
@@ -101,6 +101,10 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         reader.superblock = Superblock::parse(&bytes)
             .filter(|superblock| (9..=16).contains(&superblock.block_bits))
             .ok_or_else(|| invalid(SUPERBLOCK_OFFSET, "no EROFS superblock".into()))?;
+        // However many it claims to have: each takes a slot.
+        let end = reader.image.seek(SeekFrom::End(0));
+        let bytes = end.map_err(|reason| ErofsError::Read { offset: SUPERBLOCK_OFFSET, reason })?;
+        reader.superblock.inodes = reader.superblock.inodes.min(bytes / SLOT);
         Ok(reader)
     }
 
@@ -162,7 +166,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         let mut bytes = Vec::with_capacity(64);
         self.seek(at)?;
         let taken = (&mut *self.image).take(64).read_to_end(&mut bytes);
-        taken.map_err(|source| ErofsError::Read { offset: at, source })?;
+        taken.map_err(|reason| ErofsError::Read { offset: at, reason })?;
         Inode::parse(&bytes).ok_or_else(|| invalid(at, "inode cut short".into()))
     }
 
@@ -183,18 +187,18 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
             self.read(inode.block << self.superblock.block_bits, &mut bytes[..plain])?;
         }
         if tail > 0 {
-            self.read(at + inode.tail, &mut bytes[plain..])?;
+            self.read(at.saturating_add(inode.tail), &mut bytes[plain..])?;
         }
         Ok(bytes)
     }
 
     fn read(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), ErofsError> {
         self.seek(offset)?;
-        self.image.read_exact(bytes).map_err(|source| ErofsError::Read { offset, source })
+        self.image.read_exact(bytes).map_err(|reason| ErofsError::Read { offset, reason })
     }
 
     fn seek(&mut self, offset: u64) -> Result<(), ErofsError> {
-        self.image.seek(SeekFrom::Start(offset)).map_err(|source| ErofsError::Read { offset, source })?;
+        self.image.seek(SeekFrom::Start(offset)).map_err(|reason| ErofsError::Read { offset, reason })?;
         Ok(())
     }
 }
@@ -222,4 +226,89 @@ fn names_of(block: &[u8]) -> Option<Vec<(String, u64)>> {
 
 fn invalid(offset: u64, what: String) -> ErofsError {
     ErofsError::Invalid { offset, what }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Made by the locked `mkfs.erofs` (1.8.6) as the builder calls it: files plain, compressed and empty, a link, a folder
+    /// of two blocks.
+    const IMAGE: &[u8] = include_bytes!("testdata/small.erofs");
+
+    fn listed(image: &[u8]) -> Result<Vec<FileEntry>, ErofsError> {
+        list(&mut Cursor::new(image))
+    }
+
+    fn content(image: &[u8], path: &str) -> Result<Vec<u8>, ErofsError> {
+        read(&mut Cursor::new(image), path)
+    }
+
+    #[test]
+    fn an_image_of_mkfs_is_listed_and_read() {
+        let files = listed(IMAGE).unwrap();
+        let find = |path: &str| files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path}"));
+        let row = |path: &str| (find(path).kind, find(path).mode, find(path).size);
+        assert_eq!(row("/many"), (Kind::Folder, 0o755, find("/many").size));
+        assert_eq!(row("/etc/compressed"), (Kind::File, 0o644, 5000));
+        assert_eq!((row("/empty"), row("/plain")), ((Kind::File, 0o644, 0), (Kind::File, 0o644, 5000)));
+        assert_eq!(find("/etc/hosts").target.as_deref(), Some("../run/etc/hosts"));
+        assert_eq!(files.iter().filter(|file| file.path.starts_with("/many/")).count(), 61);
+        assert!(files.is_sorted_by(|one, other| one.path < other.path));
+        assert!(files.iter().all(|file| (file.uid, file.gid) == (0, 0)));
+        assert_eq!(content(IMAGE, "/usr/share/orlop/components.json").unwrap(), b"{\"version\":1}\n");
+        // Bytes that no compression makes smaller stay as they are.
+        let mut seed = 1_u32;
+        let random = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as u8
+        };
+        let plain: Vec<u8> = std::iter::repeat_with(random).take(5000).collect();
+        assert_eq!((content(IMAGE, "/plain").unwrap(), content(IMAGE, "/empty").unwrap()), (plain, vec![]));
+        assert!(content(IMAGE, "/etc/compressed").unwrap_err().to_string().contains("not compressed"));
+        assert!(content(IMAGE, "/etc/nothing").unwrap_err().to_string().contains("no /etc/nothing"));
+    }
+
+    #[test]
+    fn every_cut_is_an_error_or_has_all_names() {
+        let whole = listed(IMAGE).unwrap();
+        let ends = (0..IMAGE.len()).step_by(13).chain((0..IMAGE.len()).step_by(512)).chain(1020..1160);
+        for end in ends {
+            let cut = &IMAGE[..end];
+            if let Ok(files) = listed(cut) {
+                assert_eq!(files, whole, "cut at {end}");
+            }
+            let _ = content(cut, "/plain");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+        #[test]
+        fn no_change_panics_or_goes_on_for_ever(changes in prop::collection::vec((0..IMAGE.len(), any::<u8>()), 1..8)) {
+            let mut image = IMAGE.to_vec();
+            for (at, byte) in changes {
+                image[at] = byte;
+            }
+            let _ = listed(&image);
+            let _ = content(&image, "/usr/share/orlop/components.json");
+            let _ = content(&image, "/plain");
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_of_superblock_and_inodes_panics() {
+        let mut image = IMAGE.to_vec();
+        for at in (1024..1024 + 128).chain(0..1024).chain(1152..IMAGE.len().min(4096)) {
+            for bit in [0, 3, 7] {
+                image[at] ^= 1 << bit;
+                let _ = listed(&image);
+                let _ = content(&image, "/plain");
+                image[at] ^= 1 << bit;
+            }
+        }
+    }
 }

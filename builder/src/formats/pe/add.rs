@@ -150,7 +150,8 @@ impl<'a> Adder<'a> {
 
 /// `.sbat` is in the stub already: its text grows in place, and must fit.
 fn merge_sbat(out: &mut [u8], image: &Image<'_>, sections: &[NewSection]) -> Result<(), PeError> {
-    let Some(index) = image.sections.iter().position(|section| section.name == ".sbat") else { return Ok(()) };
+    let index = image.sections.iter().position(|section| section.name == ".sbat");
+    let index = index.ok_or(PeError::Stub("it has no .sbat section, by which a broken UKI could be revoked"))?;
     let kernels = sections.iter().filter_map(|section| section.kernel.as_ref());
     let kernels: String = kernels.map(|kernel| kernel.sbat.as_str()).collect();
     let text = [SBAT_HEAD, &sbat_lines(image), &kernels, SBAT_UKI, "\0"].concat();

@@ -87,6 +87,10 @@ fn stubs_and_sections_that_cannot_be_used_are_named() {
     let mut signed = stub();
     put(&mut signed, 0x84 + COFF + CERTIFICATES, &0x800_u32.to_le_bytes());
     assert!(matches!(add_sections(&signed, &data(".x")), Err(PeError::Stub(_))));
+    let mut irrevocable = stub();
+    put(&mut irrevocable, 0x84 + COFF + 240 + SECTION, b".sbaa");
+    let error = add_sections(&irrevocable, &data(".x")).unwrap_err().to_string();
+    assert!(error.contains("no .sbat section"), "{error}");
 }
 
 #[test]
