@@ -9,7 +9,7 @@ use orlop_chain::device::apply;
 use orlop_chain::gpt::{Change, read, repair, rewrite, types};
 
 mod tools;
-use tools::{says, tool};
+use tools::{every_cut, says, tool};
 
 const MIB: u64 = 2048;
 
@@ -122,4 +122,12 @@ fn we_read_what_sgdisk_writes() {
     let [entry] = table.gpt.entries.as_slice() else { panic!("{:?}", table.gpt) };
     assert_eq!((entry.number, entry.first, entry.last, entry.attributes), (3, 2048, 4095, types::READ_ONLY));
     assert_eq!((entry.type_guid, entry.guid.to_string().as_str(), entry.name.as_str()), (types::ESP, guid, "größe"));
+    // A beginning of the disk lacks the backup; read alone, the primary must be told to be damaged.
+    let disk = std::fs::read(&path).unwrap();
+    let whole = |bytes: &[u8]| match read(bytes, 512).map(|table| table.damage()) {
+        Ok(None) => Ok(()),
+        Ok(Some(damage)) => Err(damage.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    every_cut(&disk, whole, |_| false);
 }

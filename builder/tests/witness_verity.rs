@@ -3,9 +3,10 @@
 use std::fs::File;
 
 use orlop::formats::verity::build;
+use orlop_chain::verity::Superblock;
 
 mod tools;
-use tools::{says, tool};
+use tools::{every_cut, says, tool};
 
 const SALT: [u8; 32] = [0x5c; 32];
 const UUID: &str = "01234567-89ab-8def-8123-456789abcdef";
@@ -30,6 +31,7 @@ fn veritysetup_accepts_our_tree_and_makes_the_same_one() {
         assert!(theirs.contains(&made.root_hash), "{blocks} blocks: ours {}, theirs:\n{theirs}", made.root_hash);
         let read = |name: &str| std::fs::read(path(name)).unwrap();
         assert!(read("ours") == read("theirs"), "{blocks} blocks: other bytes");
+        every_cut(&read("theirs")[..512], Superblock::parse, |_| false);
         let _ = std::fs::remove_file(path("theirs"));
     }
 }
@@ -45,4 +47,34 @@ fn veritysetup_refuses_what_was_altered() {
     std::fs::write(&data, bytes).unwrap();
     let verdict = tool("veritysetup").arg("verify").args([&data, &tree]).arg(&made.root_hash).output().unwrap();
     assert!(!verdict.status.success());
+}
+
+/// Tells this test, run again in a process of its own, how many bytes to make a tree over.
+const BYTES: &str = "ORLOP_TEST_VERITY_BYTES";
+
+/// Most memory that this process has had, in KiB.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_data() {
+    if let Some(bytes) = std::env::var(BYTES).ok().and_then(|text| text.parse().ok()) {
+        let (data, tree) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        data.set_len(bytes).unwrap();
+        let made = build(&data, &tree, &SALT, UUID).unwrap();
+        assert_eq!(made.data_blocks, bytes / 4096);
+        println!("most memory: {} KiB", most_memory());
+        return;
+    }
+    let gibibytes: &[u64] = if cfg!(feature = "slow") { &[2, 16] } else { &[2] };
+    for gibibytes in gibibytes {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "memory_does_not_grow_with_the_data", "--nocapture"]);
+        let said = says(again.env(BYTES, (gibibytes << 30).to_string()));
+        let most = said.split("most memory: ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        assert!(most.parse::<u64>().unwrap() <= 64 << 10, "{most} KiB for {gibibytes} GiB");
+    }
 }

@@ -2,7 +2,7 @@
 
 mod shipped;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orlop_config::definition::Definition;
 use orlop_config::lockfile::{Input, LockError, Lockfile, VERSION, parse, render, request_digest_input, toolchains};
@@ -139,4 +139,21 @@ proptest! {
         let lockfile = Lockfile { epoch, inputs: inputs.collect(), ..sample() };
         prop_assert_eq!(parse("f", &render(&lockfile)), Ok(lockfile));
     }
+}
+
+#[test]
+fn every_cut_of_a_shipped_lockfile_is_an_error_or_has_fewer_inputs() {
+    let text = include_str!("../../images/node.lock");
+    let whole = parse("node.lock", text).unwrap();
+    let mut read = 0;
+    // Each end of a line with what is beside it, and a sample of the rest.
+    let lines = text.match_indices('\n').flat_map(|(at, _)| [at, at + 1, at + 2]);
+    let ends: BTreeSet<usize> =
+        lines.chain((0..text.len()).step_by(13)).filter(|end| text.is_char_boundary(*end)).collect();
+    for end in &ends {
+        let Ok(cut) = parse("node.lock", &text[..*end]) else { continue };
+        read += 1;
+        assert!(cut.inputs.keys().all(|name| whole.inputs.contains_key(name)), "cut at {end}");
+    }
+    assert!(read < ends.len() / 3, "{read} of {} beginnings are taken for lockfiles", ends.len());
 }

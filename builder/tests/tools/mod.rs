@@ -23,3 +23,21 @@ pub fn says(command: &mut Command) -> String {
     assert!(status.success(), "{command:?}: {status}\n{out}\n{err}");
     out.into_owned()
 }
+
+/// Parses every beginning of the bytes, and the bytes with each bit of their first kilobytes flipped: nothing panics, and
+/// a beginning that is accepted must be a harmless one.
+pub fn every_cut<T, E>(bytes: &[u8], parse: impl Fn(&[u8]) -> Result<T, E>, harmless: impl Fn(usize) -> bool) {
+    // Every byte where the structures stand, and a sample of what follows.
+    let ends = (0..bytes.len().min(4096)).chain((4096..bytes.len()).step_by(4099));
+    for end in ends.chain(bytes.len().checked_sub(1)) {
+        assert!(parse(&bytes[..end]).is_err() || harmless(end), "cut at {end} of {}", bytes.len());
+    }
+    let mut bytes = bytes.to_vec();
+    for at in 0..bytes.len().min(4096) {
+        for bit in [0, 3, 7] {
+            bytes[at] ^= 1 << bit;
+            let _ = parse(&bytes);
+            bytes[at] ^= 1 << bit;
+        }
+    }
+}

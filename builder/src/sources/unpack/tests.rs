@@ -134,6 +134,40 @@ fn what_is_no_package_says_where() {
     assert_eq!(read(b"!<arch>\n"), "x.deb: holds no member `data.tar…`");
 }
 
+/// Unpacks a package's bytes; what `deb` does with a file.
+fn unpack_package(bytes: &[u8], to: &Path) -> Result<(), Error> {
+    let data = ar_member(Cursor::new(bytes), "data.tar", "test")?;
+    tar(decompress(data, "test")?, to, 0, "test")
+}
+
+#[test]
+fn a_package_of_dpkg_debs_is_unpacked_and_no_part_of_it() {
+    let desk = tempfile::tempdir().unwrap();
+    let (tree, path) = (desk.path().join("tree"), desk.path().join("x.deb"));
+    for folder in ["DEBIAN", "usr/bin"] {
+        fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    let control = "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.org>\nDescription: x\n";
+    fs::write(tree.join("DEBIAN/control"), control).unwrap();
+    fs::write(tree.join("usr/bin/x"), "content").unwrap();
+    std::os::unix::fs::symlink("x", tree.join("usr/bin/y")).unwrap();
+    let mut dpkg = std::process::Command::new("dpkg-deb");
+    dpkg.args(["-Zxz", "--root-owner-group", "--build"]).arg(&tree).arg(&path);
+    let made = dpkg.output().expect("dpkg-deb is on every Debian");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let bytes = fs::read(&path).unwrap();
+    let to = desk.path().join("to");
+    fs::create_dir(&to).unwrap();
+    unpack_package(&bytes, &to).unwrap();
+    assert_eq!(fs::read(to.join("usr/bin/x")).unwrap(), b"content");
+    assert_eq!(fs::read_link(to.join("usr/bin/y")).unwrap(), Path::new("x"));
+    // The members end with the data, and an odd length with one byte of padding.
+    for end in 0..bytes.len() - 1 {
+        let to = tempfile::tempdir_in(desk.path()).unwrap();
+        assert!(unpack_package(&bytes[..end], to.path()).is_err(), "cut at {end} of {}", bytes.len());
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
