@@ -1,6 +1,6 @@
 //! Two builds, compared from the outside in, so that the first difference is named by what it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -23,7 +23,8 @@ pub fn difference(folders: [&Path; 2], caches: [&Path; 2]) -> Option<String> {
     if files.is_empty() {
         return None;
     }
-    let why = results(caches)
+    let why = made_from(folders)
+        .or_else(|| results(caches))
         .or_else(|| images(folders))
         .or_else(|| documents(folders))
         .unwrap_or_else(|| "in bytes that have no name".into());
@@ -65,14 +66,35 @@ fn results(caches: [&Path; 2]) -> Option<String> {
     })
 }
 
+/// What the builds were made from, as their release manifests say.
+fn made_from(folders: [&Path; 2]) -> Option<String> {
+    let name = made(folders[0]).into_iter().find(|name| name.ends_with(".release.json"))?;
+    let [one, other] = folders.map(|folder| {
+        let document: Value = serde_json::from_slice(&fs::read(folder.join(&name)).unwrap()).unwrap();
+        document["build"].clone()
+    });
+    Some(format!("{name}: field {}", field(&one, &other, "build")?))
+}
+
+/// The first field that differs, by its path, with both values.
+fn field(one: &Value, other: &Value, path: &str) -> Option<String> {
+    let (Value::Object(fields), Value::Object(others)) = (one, other) else {
+        return (one != other).then(|| format!("{path}: {one} and {other}"));
+    };
+    let names: BTreeSet<&String> = fields.keys().chain(others.keys()).collect();
+    names.into_iter().find_map(|name| {
+        let [one, other] = [fields, others].map(|fields| fields.get(name).unwrap_or(&Value::Null));
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        field(one, other, &path)
+    })
+}
+
 fn documents(folders: [&Path; 2]) -> Option<String> {
     let documents = made(folders[0]).into_iter().filter(|name| name.ends_with(".json"));
     documents.into_iter().find_map(|name| {
-        let [one, other] = folders.map(|folder| {
-            serde_json::from_slice::<BTreeMap<String, Value>>(&fs::read(folder.join(&name)).unwrap()).unwrap()
-        });
-        let field = one.iter().find(|(field, value)| other.get(*field) != Some(value))?.0;
-        Some(format!("{name}: field {field}: {} and {:?}", one[field], other.get(field)))
+        let read = |folder: &Path| serde_json::from_slice::<Value>(&fs::read(folder.join(&name)).unwrap()).unwrap();
+        let [one, other] = folders.map(read);
+        Some(format!("{name}: field {}", field(&one, &other, "")?))
     })
 }
 
@@ -94,8 +116,10 @@ fn root(one: &Image, other: &Image) -> Option<String> {
 fn uki(one: &Image, other: &Image) -> Option<String> {
     let [one, other] = [one, other].map(|image| image.uki().unwrap());
     let members = [&one, &other].map(|uki| cpio::read(&uki.initramfs).unwrap());
-    if let Some((member, _)) = members[0].iter().zip(&members[1]).find(|(one, other)| one != other) {
-        return Some(format!("the initramfs: member {}", member.path));
+    if let Some((one, other)) = members[0].iter().zip(&members[1]).find(|(one, other)| one != other) {
+        let documents = [one, other].map(|member| serde_json::from_slice::<Value>(member.bytes).unwrap_or_default());
+        let field = field(&documents[0], &documents[1], "").map_or(String::new(), |field| format!(": field {field}"));
+        return Some(format!("the initramfs: member {}{field}", one.path));
     }
     let images = [&one, &other].map(|uki| pe::Image::parse(&uki.bytes).unwrap());
     let differs = |name: &str| images[0].section(name) != images[1].section(name);
@@ -112,4 +136,13 @@ fn partitions(one: &Image, other: &Image) -> Option<String> {
         let at = regions_differ(&one.region(a), &other.region(b), a.sectors() * 512)?;
         Some(format!("partition {}: byte {at}", a.name))
     })
+}
+
+#[test]
+fn the_first_field_that_differs_is_named_by_its_path() {
+    let boot = |salt: &str| serde_json::json!({ "image": "x", "verity": { "data_blocks": 7, "salt": salt } });
+    assert_eq!(field(&boot("a"), &boot("a"), ""), None);
+    let found = field(&boot("a"), &boot("b"), "").unwrap();
+    assert_eq!(found, "verity.salt: \"a\" and \"b\"");
+    assert_eq!(field(&serde_json::json!({}), &boot("b"), "").unwrap(), "image: null and \"x\"");
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use orlop::formats::{cpio, elf, pe};
 use orlop::image::inputs::Inputs;
 use orlop::image::open::Image;
 use orlop::sources::{Bench, Cache, Produced, Silent, produce_all, tools};
@@ -120,6 +121,13 @@ fn fsck_erofs_reads_every_file_that_we_list() {
     let components = fs::read(extracted.join("usr/share/orlop/components.json")).unwrap();
     let components: Value = serde_json::from_slice(&components).unwrap();
     assert_eq!(components["components"], parts.inspection["components"], "our reader and theirs");
+    for (path, component) in [
+        ("/usr/share/orlop/preload/localhost+hello:1.tar", "hello"),
+        ("/usr/bin/kubelet", "kubelet"),
+        ("/etc/os-release", "image"),
+    ] {
+        assert_eq!(components["paths"][path], component, "{path}");
+    }
     nothing_of_the_host(&extracted);
 }
 
@@ -166,26 +174,64 @@ fn nothing_of_the_host(root: &Path) {
         super::shared_cache::user_cache(),
     ];
     let hosts: Vec<String> = folders.iter().map(|folder| format!("{}/", folder.display())).collect();
-    let mut programs = 0;
+    let mut programs: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let initramfs = Image::open(&image()).unwrap().uki().unwrap().initramfs;
+    let init = cpio::read(&initramfs).unwrap().into_iter().find(|member| member.path == "init").unwrap();
+    programs.insert("initramfs/init".into(), init.bytes.to_vec());
+    for archive in names(&root.join("usr/share/orlop/preload")) {
+        let files = preloaded(&root.join("usr/share/orlop/preload").join(archive));
+        assert!(!files.is_empty());
+        programs.extend(files.into_iter().map(|(name, bytes)| (format!("preload/{name}"), bytes)));
+    }
     for folder in ["usr/bin", "usr/libexec/orlop", "usr/libexec/cni"] {
         for name in names(&root.join(folder)) {
             let path = root.join(folder).join(&name);
             if path.is_symlink() || !path.is_file() {
                 continue;
             }
-            programs += 1;
-            let bytes = fs::read(&path).unwrap();
-            let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
-            let found: Vec<&String> = hosts.iter().filter(|text| holds(text)).collect();
-            assert!(found.is_empty(), "{folder}/{name} names {found:?}");
-            if folder == "usr/libexec/orlop" {
-                // In our own programs no folder of any builder: Go's name such folders for reasons of their own.
-                let found: Vec<&&str> = ["/home/", "/root/", "registry"].iter().filter(|text| holds(text)).collect();
-                assert!(found.is_empty(), "{folder}/{name} names {found:?}");
-            }
+            programs.insert(format!("{folder}/{name}"), fs::read(&path).unwrap());
         }
     }
-    assert!(programs >= 8, "{programs} programs");
+    assert!(programs.len() >= 8, "{:?}", programs.keys());
+    for (name, bytes) in &programs {
+        let holds = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+        let found: Vec<&String> = hosts.iter().filter(|text| holds(text)).collect();
+        assert!(found.is_empty(), "{name} names {found:?}");
+        if ["usr/libexec/orlop/", "initramfs/", "preload/"].iter().any(|ours| name.starts_with(ours)) {
+            // In our own programs no folder of any builder: Go's name such folders for reasons of their own.
+            let found: Vec<&&str> = ["/home/", "/root/", "registry"].iter().filter(|text| holds(text)).collect();
+            assert!(found.is_empty(), "{name} names {found:?}");
+        }
+    }
+    for (name, most) in [("initramfs/init", 1_500_000), ("preload/pause", 16 << 10)] {
+        let bytes = &programs[name];
+        assert!(bytes.len() <= most, "{name}: {} bytes", bytes.len());
+        assert_eq!(elf::interpreter(bytes), None, "{name}");
+    }
+    assert!(programs.contains_key("preload/hello"), "{:?}", programs.keys());
+}
+
+/// What the images that wait for kubelet run: the files of each one's layer.
+fn preloaded(archive: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for blob in contents(File::open(archive).unwrap()) {
+        // The layer is the blob that is a tar itself.
+        if blob.1.get(257..262) == Some(b"ustar") {
+            found.extend(contents(blob.1.as_slice()));
+        }
+    }
+    found
+}
+
+fn contents(archive: impl Read) -> Vec<(String, Vec<u8>)> {
+    let mut archive = tar::Archive::new(archive);
+    let files = archive.entries().unwrap().map(Result::unwrap).filter(|entry| entry.header().entry_type().is_file());
+    let read = |mut entry: tar::Entry<'_, _>| {
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        (entry.path().unwrap().display().to_string(), bytes)
+    };
+    files.map(read).collect()
 }
 
 #[test]
@@ -203,13 +249,24 @@ fn ukify_reads_the_sections_that_we_wrote() {
     fs::write(&path, &uki.bytes).unwrap();
     let mut ukify = Command::new("python3");
     ukify.env("PYTHONPATH", folder.join("usr/lib/python3/dist-packages"));
-    ukify.arg("-B").arg(folder.join("usr/lib/systemd/ukify")).args(["inspect", "--all", "--json=short"]).arg(&path);
+    ukify.arg("-B").arg(folder.join("usr/lib/systemd/ukify")).arg("inspect").arg(&path);
+    // Some versions of Python take no files behind options.
+    ukify.args(["--all", "--json=short"]);
     let theirs: BTreeMap<String, Value> = serde_json::from_str(&says(&mut ukify)).unwrap();
     for (name, bytes) in [(".linux", &uki.linux), (".initrd", &uki.initramfs)] {
         assert_eq!(theirs[name]["size"], bytes.len(), "{name}");
         assert_eq!(theirs[name]["sha256"], hex::encode(Sha256::digest(bytes)), "{name}");
     }
     assert_eq!(theirs[".cmdline"]["text"].as_str().map(|text| text.trim_end_matches('\0')), Some(&*uki.command_line));
+    let sections = pe::Image::parse(&uki.bytes).unwrap();
+    for name in [".osrel", ".uname", ".sbat"] {
+        let bytes = sections.section(name).unwrap();
+        let ours = std::str::from_utf8(bytes).unwrap().trim_end_matches('\0');
+        assert_eq!(theirs[name]["size"], bytes.len(), "{name}");
+        assert_eq!(theirs[name]["sha256"], hex::encode(Sha256::digest(bytes)), "{name}");
+        assert_eq!(theirs[name]["text"].as_str().map(|text| text.trim_end_matches('\0')), Some(ours), "{name}");
+    }
+    assert_eq!(theirs[".sbat"]["text"].as_str().unwrap().matches("SBAT Version").count(), 1, "one head line");
     let ours: Vec<&str> =
         parts.inspection["uki"].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap()).collect();
     assert!(theirs.keys().all(|name| ours.contains(&name.as_str())), "{:?} and {ours:?}", theirs.keys());
@@ -225,4 +282,24 @@ fn lay_out(produced: &Produced, folder: &Path) {
             fs::copy(&file.path, to).unwrap();
         }
     }
+}
+
+/// The UKI as it is, cut where each of its parts begins and ends.
+#[test]
+fn a_uki_that_was_cut_at_any_edge_is_none() {
+    let bytes = Image::open(&image()).unwrap().uki().unwrap().bytes;
+    let parsed = pe::Image::parse(&bytes).unwrap();
+    let edges = parsed.sections.iter().flat_map(|section| {
+        let (start, end) = (section.raw_offset as usize, (section.raw_offset + section.raw_size) as usize);
+        [start, start + (section.virtual_size as usize).min(end - start), end]
+    });
+    for edge in edges.chain([0, 64, 1024]) {
+        for cut in [edge.saturating_sub(1), edge, edge + 1] {
+            if cut < bytes.len() {
+                assert!(pe::Image::parse(&bytes[..cut]).is_err(), "cut at {cut} of {}", bytes.len());
+                let _ = (pe::authenticode_digest(&bytes[..cut]), pe::kernel_release(&bytes[..cut]));
+            }
+        }
+    }
+    assert!(parsed.sections.len() > 6);
 }
