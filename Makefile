@@ -11,6 +11,7 @@ ORLOP   := target/debug/orlop
 OUT     := out/standalone
 KEYS    := out/keys
 KEY     := $(KEYS)/development-release.key
+COMPILE  = $(CARGO) build --locked --quiet -p orlop
 DENY    := $(CACHE)/tools/cargo-deny-0.20.2/bin/cargo-deny
 
 # What a fresh Debian 12 or 13 lacks, by what it is for.
@@ -48,7 +49,7 @@ setup: ## install what is missing, and say what that is
 
 .PHONY: orlop
 orlop: setup
-	@$(CARGO) build --locked --quiet -p orlop
+	@$(COMPILE)
 
 $(KEY): | orlop
 	@$(ORLOP) keygen $(KEYS) --development
@@ -73,8 +74,13 @@ BEGAN := $(shell date +%s)
 CLEAN := $(if $(wildcard target),,$(if $(wildcard $(CACHE)/results),cached,cold))
 keep-time = $(if $(CLEAN),if (( status == 0 )); then echo $$(( $$(date +%s) - $(BEGAN) )) >out/test-$(CLEAN).seconds; fi;)
 
-# One invocation of cargo for all tests, so that the workspace is compiled once. Its many summaries are added up into
-# the one line that stands last.
+# One invocation of cargo for all tests, so that the workspace is compiled once, and `orlop` with it: alone it would have
+# its dependencies with fewer features, and they would be compiled twice. The many summaries are added up into the one
+# line that stands last.
+FAST := orlop/image,orlop-machine/boot
+LONG := orlop/image,orlop/slow,orlop-machine/slow
+test: COMPILE = $(CARGO) test --locked --quiet --no-run --workspace --features $(FAST)
+test-slow: COMPILE = $(CARGO) test --locked --quiet --no-run --workspace --features $(LONG)
 define run-tests
 	@mkdir -p out; status=0; \
 	RUST_BACKTRACE=0 $(CARGO) test --locked --workspace --no-fail-fast --features $(1) 2>&1 | tee out/test.log || status=$$?; \
@@ -85,19 +91,18 @@ endef
 
 .PHONY: test
 test: lint test-images ## all tests that fit the budget, boot tests included
-	$(call run-tests,orlop/image$(COMMA)orlop-machine/boot,$(keep-time) echo "left to make test-slow: $(SLOW)";)
+	$(call run-tests,$(FAST),$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
-COMMA := ,
-SLOW  := power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
+SLOW := power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
 
 .PHONY: test-slow
 test-slow: lint test-images ## the long rounds
-	$(call run-tests,orlop/image$(COMMA)orlop/slow$(COMMA)orlop-machine/slow,)
+	$(call run-tests,$(LONG),)
 
 .PHONY: lint
 lint: setup $(DENY) ## formatting, clippy, licences
 	@$(CARGO) fmt --all --check
-	@$(CARGO) clippy --locked --quiet --workspace --all-targets --features orlop/image,orlop/slow,orlop-machine/slow -- -D warnings
+	@$(CARGO) clippy --locked --quiet --workspace --all-targets --features $(LONG) -- -D warnings
 	@$(DENY) --log-level warn check licenses bans sources
 
 $(DENY):
