@@ -106,7 +106,11 @@ fn is_refusal(cause: &(dyn std::error::Error + 'static)) -> bool {
 
 fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     // A transparent error stands in the chain in place of what it wraps.
-    let definition = |error: &ProjectError| !matches!(error, ProjectError::Lock(_) | ProjectError::NoLock { .. });
+    let lockfile = |error: &ProjectError| {
+        use ProjectError::{Altered, Broken, Lock, NoLock};
+        matches!(error, Lock(_) | NoLock { .. } | Broken(_) | Altered { .. })
+    };
+    let definition = |error: &ProjectError| !lockfile(error);
     let named = matches!(cause.downcast_ref(), Some(sources::Error::Named { .. }));
     cause.is::<Usage>() || cause.is::<Mistake>() || named || cause.downcast_ref().is_some_and(definition)
 }

@@ -169,7 +169,7 @@ fn files_of_the_user_are_those_that_were_locked() {
     assert!(error.contains("`stub`") && error.contains("orlop lock DEFINITION --update stub"), "{error}");
     fs::remove_dir_all(bed.folder.path().join("own")).unwrap();
     let error = produce_all(&bed.bench(false), &bed.project, &before).unwrap_err().to_string();
-    assert!(error.contains("own: No such file"), "{error}");
+    assert!(error.contains("own (component `stub`): No such file"), "{error}");
 }
 
 #[test]

@@ -68,6 +68,7 @@ impl Outcome {
         assert!(!stderr.contains("panicked") && !stderr.contains("RUST_BACKTRACE"), "{stderr}");
         let errors = stderr.lines().filter(|line| line.starts_with("orlop: ") || line.starts_with("error: ")).count();
         assert_eq!(errors, 1, "one error, not {errors}: {stderr}");
+        assert!(stderr.matches("(os error").count() <= 1, "the system's words twice: {stderr}");
         for part in says {
             assert!(stderr.contains(part), "`{part}` is not in: {stderr}");
         }
