@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::firmware::Ovmf;
-use crate::{Accelerator, Bus, Disk, Error, Firmware, Format, Machine, Result};
+use crate::{Accelerator, Bus, Disk, Error, Firmware, Format, Machine, ReportPort, Result};
 
 /// Where the files of one running machine lie, and what runs it.
 pub(crate) struct Layout {
@@ -24,9 +24,13 @@ pub(crate) struct Layout {
 pub(crate) const CONSOLE: &str = "console";
 pub(crate) const CONTROL: &str = "control";
 
-/// The virtio-serial ports of a machine, with the name of each one's chardev.
+/// The name of the boot report's port.
+const REPORT: &str = "orlop.report";
+
+/// The virtio-serial ports of a machine that are read, with the name of each one's chardev.
 pub(crate) fn ports(machine: &Machine) -> Vec<(String, String)> {
-    let names = std::iter::once("orlop.report").chain(machine.ports.iter().map(String::as_str));
+    let report = (machine.report == ReportPort::Read).then_some(REPORT);
+    let names = report.into_iter().chain(machine.ports.iter().map(String::as_str));
     names.enumerate().map(|(number, name)| (format!("port{number}"), name.to_owned())).collect()
 }
 
@@ -37,7 +41,8 @@ pub(crate) fn socket(folder: &Path, channel: &str) -> PathBuf {
 /// All arguments.
 pub(crate) fn arguments(machine: &Machine, layout: &Layout) -> Result<Vec<OsString>> {
     let mut all = Arguments(Vec::new());
-    all.add("-nodefaults", "").add("-no-user-config", "").add("-display", "none").add("-nic", "none");
+    all.add("-nodefaults", "").add("-no-user-config", "").add("-display", "none");
+    all.add("-nic", if machine.network { "user,model=virtio-net-pci,restrict=on" } else { "none" });
     all.add("-accel", layout.accelerator.argument()).add("-cpu", "max");
     all.add("-smp", &machine.cpus.to_string()).add("-m", &machine.memory_mib.to_string());
     if machine.end_on_reset {
@@ -141,6 +146,12 @@ fn channels(all: &mut Arguments, machine: &Machine, layout: &Layout) -> Result<(
     for (chardev, name) in &ports {
         all.json("-device", &json!({ "driver": "virtserialport", "chardev": chardev, "name": name }));
     }
+    if machine.report == ReportPort::Unread {
+        // A socket that waits for somebody: the port's other end is closed.
+        let path = text(&socket(&layout.folder, "unread"))?.replace(',', ",,");
+        all.add("-chardev", &format!("socket,id=unread,path={path},server=on,wait=off"));
+        all.json("-device", &json!({ "driver": "virtserialport", "chardev": "unread", "name": REPORT }));
+    }
     all.add("-mon", &format!("chardev={CONTROL},mode=control"));
     Ok(())
 }
@@ -174,6 +185,17 @@ mod tests {
         let line = line(&Machine::new("image.raw"));
         assert!(line.starts_with("-nodefaults -no-user-config -display none -nic none"), "{line}");
         assert!(line.contains("pflash0=code") && !line.contains("-kernel"), "{line}");
+    }
+
+    #[test]
+    fn the_report_port_may_be_unread_or_absent_and_a_network_leads_nowhere() {
+        let mut machine = Machine { report: ReportPort::Unread, network: true, ..Machine::new("image.raw") };
+        let unread = line(&machine);
+        assert!(unread.contains("server=on,wait=off") && unread.contains(r#""name":"orlop.report""#), "{unread}");
+        assert!(unread.contains("restrict=on"), "{unread}");
+        assert!(ports(&machine).is_empty());
+        machine.report = ReportPort::Absent;
+        assert!(!line(&machine).contains("orlop.report"));
     }
 
     #[test]

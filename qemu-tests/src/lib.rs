@@ -43,7 +43,7 @@ use std::time::Duration;
 pub use accelerator::Accelerator;
 pub use error::{Error, Log};
 pub use event::Event;
-pub use machine::{Bus, Disk, Firmware, Format, Machine};
+pub use machine::{Bus, Disk, Firmware, Format, Machine, ReportPort};
 pub use running::{Exit, Happening, Running};
 
 /// Result of this crate.

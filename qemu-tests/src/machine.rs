@@ -15,8 +15,12 @@ pub struct Machine {
     pub memory_mib: u32,
     /// Virtual processors.
     pub cpus: u32,
-    /// Names of virtio-serial ports beside `orlop.report`.
+    /// The other end of the virtio-serial port `orlop.report`.
+    pub report: ReportPort,
+    /// Names of virtio-serial ports beside it.
     pub ports: Vec<String>,
+    /// Whether there is a network card (virtio), with QEMU's own network behind it that leads nowhere.
+    pub network: bool,
     /// Whether there is a watchdog device (`i6300esb`) that resets.
     pub watchdog: bool,
     /// Where the console's log goes; absent: into the working folder, kept when the machine fails.
@@ -36,6 +40,17 @@ pub enum Firmware {
     Ovmf,
     /// QEMU puts kernel and initramfs into memory: no firmware, 4 s earlier under emulation.
     Direct(DirectBoot),
+}
+
+/// The other end of the port `orlop.report`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportPort {
+    /// Its lines arrive as events.
+    Read,
+    /// The machine has the port, and nobody is there.
+    Unread,
+    /// The machine has no such port.
+    Absent,
 }
 
 /// One disk.
@@ -90,7 +105,9 @@ impl Machine {
             disks: vec![disk],
             memory_mib: 1024,
             cpus: 2,
+            report: ReportPort::Read,
             ports: Vec::new(),
+            network: false,
             watchdog: false,
             serial_log: None,
             accelerator: None,
