@@ -10,11 +10,20 @@ use nix::unistd::{Pid, sync};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// How much of a file's beginning is sent.
 const HEAD: usize = 512;
+/// How often is looked whether a process is still there.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long a server may be silent.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// No more of a server's answer is read.
+const LONGEST_ANSWER: u64 = 64 << 10;
 /// The smallest piece of a disk that `fill` still takes.
 const SMALLEST_PIECE: u64 = 4096;
 
@@ -25,7 +34,12 @@ pub fn act(command: &Command) -> Value {
         Command::Read { path } => ("read", read(path)),
         Command::Write { path, text } => ("write", fs::write(path, text).map(|()| json!({}))),
         Command::Kill { comm, signal } => ("kill", send(comm, *signal)),
+        Command::Signal { pid, signal } => ("signal", send_one(*pid, *signal)),
+        Command::AwaitEnd { pid, seconds } => ("await-end", await_end(*pid, Duration::from_secs(*seconds))),
         Command::Pids { comm } => ("pids", Ok(json!({"pids": process::named(comm)}))),
+        Command::List { path } => ("list", list(path)),
+        Command::Datagram { path, text } => ("datagram", datagram(path, text)),
+        Command::Fetch { address } => ("fetch", fetch(*address)),
         Command::Fill { path, leave_bytes } => ("fill", fill(path, *leave_bytes)),
         Command::Unfill { path } => ("unfill", fs::remove_file(path).map(|()| json!({}))),
         Command::DropCaches {} => ("drop-caches", drop_caches()),
@@ -74,6 +88,55 @@ fn send(comm: &str, signal: i32) -> io::Result<Value> {
         kill(Pid::from_raw(*pid), signal)?;
     }
     Ok(json!({"pids": pids}))
+}
+
+fn send_one(pid: i32, signal: i32) -> io::Result<Value> {
+    // Zero and below are groups of processes.
+    if pid < 1 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{pid} is no process")));
+    }
+    kill(Pid::from_raw(pid), Signal::try_from(signal)?)?;
+    Ok(json!({}))
+}
+
+/// A process that ended and was not reaped is still in `/proc`.
+fn await_end(pid: i32, limit: Duration) -> io::Result<Value> {
+    let begun = Instant::now();
+    while Path::new(&format!("/proc/{pid}")).exists() {
+        if begun.elapsed() > limit {
+            let state = process::one(pid)["state"].take();
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("process {pid} is still there, state {state}"),
+            ));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(json!({}))
+}
+
+fn list(path: &Path) -> io::Result<Value> {
+    let entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+    let mut names: Vec<String> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(json!({"names": names}))
+}
+
+fn datagram(path: &Path, text: &str) -> io::Result<Value> {
+    UnixDatagram::unbound()?.send_to(text.as_bytes(), path).map(|_| json!({}))
+}
+
+/// The server's whole answer; it is asked to close afterwards.
+fn fetch(address: SocketAddr) -> io::Result<Value> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    Ok(json!({"head": head, "body": body}))
 }
 
 /// Takes pieces, each as big as there is room for, halved where there is not.
@@ -130,6 +193,46 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let filled = act(&Command::Fill { path: folder.path().join("f"), leave_bytes: u64::MAX });
         assert_eq!((&filled["ok"], &filled["taken"]), (&json!(true), &json!(0)));
+    }
+
+    #[test]
+    fn a_process_is_signalled_and_its_end_awaited_until_it_is_reaped() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("a process");
+        let pid = child.id() as i32;
+        assert_eq!(act(&Command::Signal { pid, signal: 9 })["ok"], true);
+        assert_eq!(act(&Command::AwaitEnd { pid, seconds: 0 })["ok"], false, "nobody has reaped it");
+        child.wait().expect("its status");
+        assert_eq!(act(&Command::AwaitEnd { pid, seconds: 0 })["ok"], true);
+        assert_eq!(act(&Command::Signal { pid: -1, signal: 9 })["ok"], false, "that would be everybody");
+    }
+
+    #[test]
+    fn a_datagram_arrives_and_its_socket_is_listed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("control");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        assert_eq!(act(&Command::Datagram { path, text: "poweroff".into() })["ok"], true);
+        let mut text = [0; 16];
+        let length = socket.recv(&mut text).expect("a datagram");
+        assert_eq!(&text[..length], b"poweroff");
+        let listed = act(&Command::List { path: folder.path().to_owned() });
+        assert_eq!(listed["names"], json!(["control"]));
+    }
+
+    #[test]
+    fn a_server_is_asked_and_its_body_given() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = server.local_addr().expect("its address");
+        let thread = std::thread::spawn(move || {
+            let (mut client, _) = server.accept().expect("a client");
+            let mut request = [0; 512];
+            let length = client.read(&mut request).expect("its request");
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello").expect("an answer");
+            request[..length].starts_with(b"GET / ")
+        });
+        assert_eq!(act(&Command::Fetch { address })["body"], "hello");
+        assert!(thread.join().expect("the server"));
+        assert_eq!(act(&Command::Fetch { address })["ok"], false, "it is gone");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a test can ask for: one JSON object a line.
 
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// One thing to do.
@@ -28,10 +29,41 @@ pub enum Command {
         /// The signal's number.
         signal: i32,
     },
+    /// Sends a signal to one process.
+    Signal {
+        /// Its id.
+        pid: i32,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// Waits until a process is no more: it ended, and somebody took its status.
+    AwaitEnd {
+        /// Its id.
+        pid: i32,
+        /// For how long at most.
+        seconds: u64,
+    },
     /// The processes of that name.
     Pids {
         /// The name, as in `/proc/PID/comm`.
         comm: String,
+    },
+    /// The names in a folder.
+    List {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Sends one datagram to a socket of the filesystem.
+    Datagram {
+        /// The socket.
+        path: PathBuf,
+        /// What is sent.
+        text: String,
+    },
+    /// Asks an HTTP server of the host's network for `/`.
+    Fetch {
+        /// Its address and port.
+        address: SocketAddr,
     },
     /// Takes all space of a filesystem but this much.
     Fill {
@@ -67,6 +99,8 @@ mod tests {
         assert_eq!(parse(br#"{"do":"report"}"#), Ok(Command::Report));
         let fill = Command::Fill { path: "/host/var/fill".into(), leave_bytes: 0 };
         assert_eq!(parse(br#"{"do":"fill","path":"/host/var/fill","leave_bytes":0}"#), Ok(fill));
+        let fetch = Command::Fetch { address: ([10, 0, 0, 2], 8080).into() };
+        assert_eq!(parse(br#"{"do":"fetch","address":"10.0.0.2:8080"}"#), Ok(fetch));
         for wrong in ["", "{}", r#"{"do":"sing"}"#, r#"{"do":"read"}"#, r#"{"do":"drop-caches","x":1}"#] {
             assert!(parse(wrong.as_bytes()).is_err(), "{wrong}");
         }

@@ -3,6 +3,7 @@
 use super::{host, text};
 use serde_json::{Map, Value, json};
 use std::fs;
+use std::path::Path;
 
 /// Single facts.
 pub fn facts() -> Value {
@@ -12,6 +13,8 @@ pub fn facts() -> Value {
         "boot_id": text("/proc/sys/kernel/random/boot_id"),
         "machine_id": text(host("/etc/machine-id")),
         "hostname": text("/proc/sys/kernel/hostname"),
+        "hosts": text(host("/etc/hosts")),
+        "interfaces": interfaces(),
         "modules_disabled": text("/proc/sys/kernel/modules_disabled"),
         "modules": modules(),
         "lockdown": text(host("/sys/kernel/security/lockdown")),
@@ -30,6 +33,23 @@ pub fn sysctls() -> Value {
 
 fn sysctl(name: &str) -> Value {
     text(format!("/proc/sys/{}", name.replace('.', "/")))
+}
+
+/// The host's network interfaces, each with the driver of its hardware; most have neither.
+fn interfaces() -> Value {
+    let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    let driver = |interface: &Path| {
+        let driver = fs::read_link(interface.join("device/driver")).ok()?;
+        Some(driver.file_name()?.to_string_lossy().into_owned())
+    };
+    let pairs = entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), driver(&entry.path()).into()));
+    pairs.collect::<Map<_, _>>().into()
+}
+
+/// The boot report, as PID 1 wrote it down.
+pub fn boot_report() -> Value {
+    let document = fs::read(host("/run/orlop/boot.json")).unwrap_or_default();
+    serde_json::from_slice(&document).unwrap_or_default()
 }
 
 fn modules() -> Value {

@@ -19,8 +19,10 @@ pub fn all() -> Vec<Value> {
         ("pid1", process::pid1()),
         ("processes", process::all()),
         ("listeners", listeners::all()),
-        ("mounts", mounts::all()),
+        ("mounts", mounts::of("1")),
+        ("volumes", mounts::of("self")),
         ("kernel", kernel::facts()),
+        ("boot", kernel::boot_report()),
         ("sysctls", kernel::sysctls()),
         ("verity", disk::mapped()),
         ("partitions", disk::partitions()),
@@ -45,7 +47,7 @@ mod tests {
     #[test]
     fn every_topic_is_read_on_any_linux() {
         let lines = super::all();
-        assert_eq!(lines.len(), 10);
+        assert_eq!(lines.len(), 12);
         for line in &lines[..2] {
             assert!(!line["value"].is_null(), "{line}");
         }

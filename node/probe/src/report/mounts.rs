@@ -1,11 +1,11 @@
-//! PID 1's mounts (`/proc/1/mountinfo`, proc(5)).
+//! Mounts (`/proc/PID/mountinfo`, proc(5)): PID 1's, and the pod's own.
 
 use serde_json::{Value, json};
 use std::fs;
 
-/// All of them, in the kernel's order.
-pub fn all() -> Value {
-    let text = fs::read_to_string("/proc/1/mountinfo").unwrap_or_default();
+/// All that this process sees, in the kernel's order.
+pub fn of(process: &str) -> Value {
+    let text = fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default();
     text.lines().filter_map(parse).collect()
 }
 
