@@ -234,9 +234,31 @@ impl Booted {
     /// Presses the power key and waits for the end of the machine.
     pub fn power_off(&self) -> Result<()> {
         self.power_key()?;
+        self.stops_with("guest-shutdown")
+    }
+
+    /// Waits for the end of an orderly shutdown, and of the machine for this reason.
+    pub fn stops_with(&self, reason: &str) -> Result<()> {
         self.wait_event("power off", within(HEALTHY), |event| matches!(event, Event::Poweroff))?;
-        let exit = self.wait_exit(within(30))?;
-        assert_eq!(exit.reason, "guest-shutdown");
+        self.ends_with(reason)
+    }
+
+    /// Waits for the end of the machine, and asserts QEMU's word for its reason.
+    pub fn ends_with(&self, reason: &str) -> Result<()> {
+        assert_eq!(self.wait_exit(within(30))?.reason, reason);
+        Ok(())
+    }
+
+    /// Waits until the boot is over.
+    pub fn ready(&self) -> Result<()> {
+        self.wait_event("ready", within(HEALTHY), |event| matches!(event, Event::Ready { .. }))?;
+        Ok(())
+    }
+
+    /// Ends the machine without asking the node: what it wrote is in the disk's file.
+    pub fn quit(&self) -> Result<()> {
+        self.qmp("quit", serde_json::json!({}))?;
+        self.wait_exit(within(30))?;
         Ok(())
     }
 }

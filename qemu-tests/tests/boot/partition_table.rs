@@ -43,8 +43,7 @@ fn repairs(which: &str, place: impl Fn(u64) -> u64) -> Result<()> {
     let machine = boot(&bench.machine(Disk::kept(&disk, Format::Raw)))?;
     machine.wait_line(&format!("{which} partition table is bad"), within(STATE))?;
     machine.phase("state", STATE)?;
-    machine.qmp("quit", serde_json::json!({}))?;
-    machine.wait_exit(within(30))?;
+    machine.quit()?;
     assert_eq!(orlop_chain::gpt::read(&open(&disk)?, SECTOR)?.damage(), None);
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
-use orlop_machine::within;
+use orlop_machine::{Machine, within};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Booted, HEALTHY, boot};
+use crate::bench::{Booted, HEALTHY, boot};
 
 const PORT: &str = "orlop.probe";
 
@@ -13,9 +13,9 @@ const PORT: &str = "orlop.probe";
 pub struct Probed(pub Booted);
 
 impl Probed {
-    /// Boots the probe image's disk and waits until the pod has told everything once.
-    pub fn boot(bench: &Bench, disk: orlop_machine::Disk) -> Result<Probed> {
-        let machine = boot(&bench.machine(disk).port(PORT))?;
+    /// Boots a machine with the probe image's disk and waits until the pod has told everything once.
+    pub fn boot(machine: Machine) -> Result<Probed> {
+        let machine = boot(&machine.port(PORT))?;
         machine.healthy_with_pod("probe")?;
         let probed = Probed(machine);
         probed.topic_since(Mark::default(), "end")?;

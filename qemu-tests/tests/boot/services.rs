@@ -1,24 +1,33 @@
-//! Services that are killed come back, and pods do not notice.
+//! Services that are killed come back, and pods do not notice; and what a node with work on its hands does when it is
+//! asked to stop.
 
-use anyhow::Result;
-use orlop_machine::{Event, within};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use orlop_machine::{Event, Machine, within};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Built, HEALTHY};
+use crate::bench::{Bench, Built, HEALTHY, debugfs};
 use crate::probe::Probed;
 
 /// Seconds until a killed service must be healthy again.
 const BACK: u64 = 120;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
+const SIGSTOP: i32 = 19;
+/// The grace period of the pod `hello`, in milliseconds.
+const GRACE: u64 = 10_000;
 
 #[test]
 fn killed_services_come_back_and_pods_do_not_notice() -> Result<()> {
     let bench = Bench::new(Built::Probe)?;
-    let node = Probed::boot(&bench, bench.throw_away())?;
+    let disk = bench.kept("disk.qcow2", None)?;
+    let node = Probed::boot(Machine { network: true, ..bench.machine(disk.clone()) })?;
     node.0.healthy_with_pod("hello")?;
     // Until then a second process of the init binary loads modules, and would be hit by signals to that name.
-    node.0.wait_event("ready", within(HEALTHY), |event| matches!(event, Event::Ready { .. }))?;
+    node.0.ready()?;
+    a_network_card_has_its_driver(&node)?;
     let hello = node.pid("hello")?;
     for service in ["kubelet", "containerd"] {
         let before = node.pid(service)?;
@@ -32,8 +41,35 @@ fn killed_services_come_back_and_pods_do_not_notice() -> Result<()> {
         assert_ne!(node.pid(service)?, before);
         assert_eq!(node.pid("hello")?, hello, "{service}'s end took the pod's process with it");
     }
+    every_orphan_is_reaped(&node)?;
     signals_to_pid_1_are_ignored(&node)?;
-    a_full_state_loses_no_line_silently(&node)
+    a_full_state_loses_no_line_silently(&node)?;
+    a_pod_that_does_not_end_holds_up_no_shutdown(&node)?;
+    let lost = lost_lines(&node.0.console());
+    drop(node);
+    let raw = bench.flatten(&disk, "disk.raw")?;
+    assert_eq!(lost, counts_in_the_log(&raw)?, "what the report says was lost, and what the log says");
+    Ok(())
+}
+
+/// The driver is a module that this device alone asks for.
+fn a_network_card_has_its_driver(node: &Probed) -> Result<()> {
+    let kernel = node.topic("kernel")?;
+    let drivers = kernel["interfaces"].as_object().context("interfaces")?.values().filter(|driver| !driver.is_null());
+    assert_eq!(drivers.collect::<Vec<_>>(), ["virtio_net"], "{}", kernel["interfaces"]);
+    Ok(())
+}
+
+/// A process that is a zombie twice: nobody takes its status.
+fn every_orphan_is_reaped(node: &Probed) -> Result<()> {
+    let zombies = || -> Result<BTreeSet<String>> {
+        let processes = node.topic("processes")?;
+        let zombies = processes.as_array().context("processes")?.iter().filter(|process| process["state"] == "Z");
+        Ok(zombies.map(|process| format!("{} {}", process["pid"], process["comm"])).collect())
+    };
+    let (first, second) = (zombies()?, zombies()?);
+    assert_eq!(first.intersection(&second).collect::<Vec<_>>(), Vec::<&String>::new());
+    Ok(())
 }
 
 /// A signal that a process sends to PID 1 is said and does nothing: only the kernel and the power key end a node.
@@ -48,20 +84,57 @@ fn signals_to_pid_1_are_ignored(node: &Probed) -> Result<()> {
 /// room again.
 fn a_full_state_loses_no_line_silently(node: &Probed) -> Result<()> {
     let path = "/host/var/fill";
+    let survivors = [node.pid("hello")?, node.pid("kubelet")?];
     let filled = node.ask(json!({ "do": "fill", "path": path, "leave_bytes": 0 }))?;
     assert!(filled["taken"].as_u64() > Some(0), "{filled}");
     let mark = node.0.mark();
     // Its start writes some hundred lines.
     node.ask(json!({ "do": "kill", "comm": "containerd", "signal": SIGKILL }))?;
-    node.0.wait_line_since(mark, "log cannot be written", within(BACK))?;
+    node.0.wait_line_since(mark, "orlop: containerd: log cannot be written", within(BACK))?;
     node.ask(json!({ "do": "unfill", "path": path }))?;
-    let recovered = node.0.wait_line_since(mark, "event=log-recovered", within(BACK))?;
-    let lost = recovered.split_once("lost_lines=").and_then(|(_, rest)| rest.trim().parse::<u64>().ok());
-    assert!(lost.is_some(), "{recovered}");
+    node.0.wait_line_since(mark, "service=containerd event=log-recovered", within(BACK))?;
     let healthy =
         |event: &Event| matches!(event, Event::Service { name, what, .. } if name == "containerd" && what == "healthy");
     node.0.wait_event_since(mark, "containerd healthy", within(BACK), healthy)?;
-    let state = node.topic("state")?;
-    assert_eq!(state["record"]["version"], Value::from(1), "{state}");
+    assert_eq!([node.pid("hello")?, node.pid("kubelet")?], survivors, "a full disk ended a process");
+    assert_eq!(node.topic("state")?["record"]["version"], Value::from(1));
     Ok(())
+}
+
+/// A process that is stopped sees no SIGTERM: it is killed after its grace period, and the state is unmounted
+/// cleanly all the same.
+fn a_pod_that_does_not_end_holds_up_no_shutdown(node: &Probed) -> Result<()> {
+    let mark = node.0.mark();
+    node.ask(json!({ "do": "kill", "comm": "hello", "signal": SIGSTOP }))?;
+    node.0.power_off()?;
+    let ends = |phase: &str| {
+        let is_it = |event: &Event| matches!(event, Event::Stopped { phase: name, .. } if name == phase);
+        match node.0.wait_event_since(mark, phase, within(HEALTHY), is_it)? {
+            Event::Stopped { ms, .. } => Ok(ms),
+            other => anyhow::bail!("{other:?}"),
+        }
+    };
+    let took = ends("containers")? - ends("kubelet")?;
+    assert!(took >= GRACE, "the containers were stopped after {took} ms");
+    assert!(!node.0.said("containers not done after"), "the containers' deadline passed");
+    assert!(node.0.said("orlop: state: unmounted clean=true"));
+    Ok(())
+}
+
+/// How many lines of containerd's the report says were lost, each time.
+fn lost_lines(console: &[String]) -> Vec<u64> {
+    let recovered = console.iter().filter_map(|line| line.split_once("service=containerd event=log-recovered "));
+    recovered.filter_map(|(_, facts)| number_after(facts, "lost_lines=")).collect()
+}
+
+/// The same as containerd's own log has it, where the lines are missing.
+fn counts_in_the_log(disk: &Path) -> Result<Vec<u64>> {
+    let log = debugfs(disk, "cat /log/containerd.log")?;
+    let said = log.lines().filter(|line| line.ends_with(" lines were lost here: the disk took none"));
+    Ok(said.filter_map(|line| number_after(line, "orlop: ")).collect())
+}
+
+fn number_after(text: &str, marker: &str) -> Option<u64> {
+    let digits = text.split_once(marker)?.1;
+    digits.split(|other: char| !other.is_ascii_digit()).next()?.parse().ok()
 }

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use orlop_machine::{Disk, within};
-use serde_json::json;
 
 use crate::bench::{Bench, Built, HEALTHY, STATE, boot};
 
@@ -32,7 +31,6 @@ fn first_boot(bench: &Bench, name: &str) -> Result<Disk> {
     let disk = bench.kept(name, None)?;
     let machine = boot(&bench.machine(disk.clone()))?;
     machine.phase("state", STATE)?;
-    machine.qmp("quit", json!({}))?;
-    machine.wait_exit(within(30))?;
+    machine.quit()?;
     Ok(disk)
 }
