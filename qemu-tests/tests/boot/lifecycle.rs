@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use orlop_machine::{Event, within};
-use serde_json::Value;
+use orlop_machine::{Machine, ReportPort, within};
+use serde_json::{Value, json};
 
 use crate::bench::{Bench, Booted, Built, HEALTHY, boot, debugfs};
 
@@ -15,7 +15,7 @@ fn power_key_stops_everything_well_and_the_next_boot_goes_on_with_the_state() ->
 
     let first = boot(&bench.machine(disk.clone()))?;
     first.healthy_with_pod("hello")?;
-    first.wait_event("ready", within(HEALTHY), |event| matches!(event, Event::Ready { .. }))?;
+    first.ready()?;
     first.power_off()?;
     assert_stopped_in_order(&first);
     let raw = bench.flatten(&disk, "first.raw")?;
@@ -24,16 +24,24 @@ fn power_key_stops_everything_well_and_the_next_boot_goes_on_with_the_state() ->
     let id = machine_id(&raw)?;
     drop(first);
 
-    let second = boot(&bench.machine(disk.clone()))?;
+    let second = boot(&Machine { report: ReportPort::Absent, ..bench.machine(disk.clone()) })?;
     second.healthy_with_pod("hello")?;
     for image in ["localhost/pause:1", "localhost/hello:1"] {
         second.wait_line(&format!("{image} present"), within(HEALTHY))?;
     }
     assert!(!second.said("recovery complete"), "the journal was replayed after a clean end");
-    second.power_off()?;
+    second.ready()?;
+    ctrl_alt_del(&second)?;
+    second.wait_line("orlop: shutdown: asked by ctrl-alt-del", within(HEALTHY))?;
+    second.stops_with("guest-reset")?;
     let raw = bench.flatten(&disk, "second.raw")?;
     assert_eq!(machine_id(&raw)?, id);
     assert_clean(&raw)
+}
+
+fn ctrl_alt_del(machine: &Booted) -> Result<()> {
+    let keys = ["ctrl", "alt", "delete"].map(|key| json!({ "type": "qcode", "data": key }));
+    machine.qmp("send-key", json!({ "keys": keys })).map(drop).map_err(Into::into)
 }
 
 /// kubelet first (it would start containers again), then containers, then containerd, then the state.
