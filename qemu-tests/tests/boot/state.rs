@@ -1,14 +1,16 @@
 //! The state partition: damaged, another's, unknown.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use orlop_machine::image::Image;
-use orlop_machine::{Disk, Format, within};
-use serde_json::json;
+use orlop_machine::{Disk, Format, overlay, program, within};
 
-use crate::bench::{Bench, Built, STATE, boot, debugfs, debugfs_write, fsck, open, put_partition, take_partition};
+use crate::bench::{
+    Bench, Booted, Built, STATE, boot, debugfs, debugfs_write, fsck, open, put_partition, take_partition,
+};
 
 /// Where ext4's superblock lies, and its magic number in it.
 const SUPERBLOCK: u64 = 1024;
@@ -22,8 +24,7 @@ fn a_damaged_state_is_refused_and_left_as_it_is() -> Result<()> {
     let machine = boot(&bench.machine(Disk::kept(&disk, Format::Raw)))?;
     let reason = machine.refused("state")?;
     assert!(reason.contains("on_damage"), "{reason}");
-    machine.qmp("quit", json!({}))?;
-    machine.wait_exit(within(30))?;
+    machine.quit()?;
     assert!(head(&disk)? == before, "a refused state was written to");
     Ok(())
 }
@@ -34,7 +35,7 @@ fn a_damaged_state_is_made_anew_where_the_image_says_so() -> Result<()> {
     let disk = damaged(&bench)?;
     let machine = boot(&bench.machine(Disk::kept(&disk, Format::Raw)))?;
     machine.wait_line("wiped, as state.on_damage says", within(STATE))?;
-    machine.phase("state", STATE)
+    machine.healthy_with_pod("hello")
 }
 
 #[test]
@@ -51,10 +52,11 @@ fn a_state_of_another_image_is_refused_by_name() -> Result<()> {
     debugfs_write(&state, "rm /lib/orlop/state.json")?;
     debugfs_write(&state, &format!("write {} /lib/orlop/state.json", file.display()))?;
     put_partition(&disk, "state", &state)?;
-    let machine = boot(&bench.machine(Disk::image(&disk)))?;
+    let (machine, kept) = boot_kept(&bench, &disk, None)?;
     let reason = machine.refused("state")?;
     assert!(reason.contains("other-image"), "{reason}");
-    Ok(())
+    machine.quit()?;
+    assert_untouched(&disk, &kept)
 }
 
 #[test]
@@ -63,14 +65,28 @@ fn unknown_content_is_never_overwritten() -> Result<()> {
     let disk = bench.copy("disk.raw")?;
     let state = Image::open(&disk)?.partition("state")?.offset;
     open(&disk)?.write_all_at(b"somebody's precious data", state + 4096)?;
-    let machine = boot(&bench.machine(Disk::kept(&disk, Format::Raw)))?;
-    machine.refused("state")?;
-    machine.qmp("quit", json!({}))?;
-    machine.wait_exit(within(30))?;
-    let mut found = [0; 24];
-    open(&disk)?.read_exact_at(&mut found, state + 4096)?;
-    assert_eq!(&found, b"somebody's precious data");
-    Ok(())
+    // The table of a bigger disk would move: nothing of it before it is known whose state that is.
+    let size = 4 * std::fs::metadata(&disk)?.len();
+    let (machine, kept) = boot_kept(&bench, &disk, Some(size))?;
+    let reason = machine.refused("state")?;
+    assert!(reason.contains("zero its first 64 KiB"), "{reason}");
+    machine.quit()?;
+    assert_untouched(&disk, &kept)
+}
+
+/// Boots an overlay of a disk; its file.
+fn boot_kept(bench: &Bench, disk: &Path, size: Option<u64>) -> Result<(Booted, PathBuf)> {
+    let kept = bench.file("kept.qcow2");
+    overlay::create(disk, &kept, size)?;
+    let machine = boot(&bench.machine(Disk::kept(&kept, Format::Qcow2)))?;
+    Ok((machine, kept))
+}
+
+/// Every byte of the overlay is the disk's, and zero where the disk has ended.
+fn assert_untouched(disk: &Path, kept: &Path) -> Result<()> {
+    let words = ["compare", "-q", "-f", "raw", "-F", "qcow2"].map(OsStr::new);
+    let compared = program::run(program::QEMU_IMG, &[&words[..], &[disk.as_os_str(), kept.as_os_str()]].concat());
+    compared.context("a disk whose state was refused was written to")
 }
 
 /// A raw disk with the state of a first boot.
@@ -79,9 +95,7 @@ fn with_state(bench: &Bench) -> Result<PathBuf> {
     let machine = boot(&bench.machine(disk.clone()))?;
     machine.phase("state", STATE)?;
     // No time for the journal's next commit: what the phase promises is on the disk when it ends.
-    machine.qmp("quit", json!({}))?;
-    machine.wait_exit(within(30))?;
-    drop(machine);
+    machine.quit()?;
     bench.flatten(&disk, "first.raw")
 }
 
