@@ -5,14 +5,15 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use anyhow::{Context, bail};
-use orlop_chain::device::{Device, Region};
+use orlop_chain::device::Device;
 use orlop_chain::signature_partition;
 use orlop_config::manifest::SignaturePartition;
 use sha2::{Digest, Sha256};
 
-use super::open::{UKI_PATH, region_sha256};
+use super::open::UKI_PATH;
 use super::plan::{Layout, Role, SECTOR};
 use super::root::RootImage;
+use super::sparse;
 use crate::formats::{fat, gpt};
 use crate::tree::Checked;
 
@@ -57,14 +58,13 @@ pub fn write(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::R
     Ok(Digests { image, esp, signature: hex::encode(Sha256::digest(&signature)) })
 }
 
-/// SHA-256 of disk and ESP, on a core each, while the bytes go to the device: the disk is mostly holes, and hashing
-/// them takes longer than all that was written before.
+/// SHA-256 of disk and ESP, on a core each, while the bytes go to the device.
 fn digest(disk: &File, layout: &Layout) -> anyhow::Result<(String, String)> {
     let esp = layout.partition(Role::Esp);
     std::thread::scope(|scope| {
         let flushed = scope.spawn(|| disk.sync_all());
-        let esp = scope.spawn(|| region_sha256(&Region::new(disk, esp.offset, esp.bytes)));
-        let image = region_sha256(disk)?;
+        let esp = scope.spawn(|| sparse::sha256(disk, esp.offset, esp.bytes));
+        let image = sparse::sha256(disk, 0, layout.bytes)?;
         let (flushed, esp) = (flushed.join(), esp.join());
         flushed.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).context("the disk image cannot be flushed")?;
         Ok((image, esp.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))

@@ -16,6 +16,7 @@ mod output;
 pub mod plan;
 mod preload;
 mod root;
+mod sparse;
 mod state;
 mod uki;
 pub mod verify;

@@ -26,7 +26,10 @@ const FOLDER: &str = "usr/lib/modules/";
 /// Closes the definition's lists. Reads only the modules that are named, and those they depend on.
 pub fn waves(modules: &Modules, kernel: &Produced) -> anyhow::Result<ModuleWaves> {
     let index = Index::new(kernel)?;
-    let mut closure = Closure { index, infos: BTreeMap::new() };
+    let Modules { boot, boot_by_alias, early, always, by_alias } = modules;
+    let named = [boot, boot_by_alias, early, always, by_alias].map(Vec::as_slice).concat();
+    let infos = index.read_all(&named)?;
+    let mut closure = Closure { index, infos };
     let boot = closure.order(&modules.boot)?;
     let boot_by_alias = closure.order(&modules.boot_by_alias)?;
     let early = closure.order(&modules.early)?;
@@ -69,6 +72,25 @@ impl Index {
         let file = &self.contents[name];
         let bytes = super::read_produced(file)?;
         kmod::modinfo(&bytes).with_context(|| format!("kernel module `{name}` in {}", file.path.display()))
+    }
+
+    /// Reads modules on all cores, since each has to be unpacked. A name that is none is left to who looks for it.
+    fn read_all(&self, names: &[String]) -> anyhow::Result<BTreeMap<String, ModuleInfo>> {
+        let names: Vec<String> = names.iter().map(|name| name.replace('-', "_")).collect();
+        let names: Vec<&String> = names.iter().filter(|name| self.paths.contains_key(*name)).collect();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let read = |part: &[&String]| part.iter().map(|name| Ok(((*name).clone(), self.read(name)?))).collect();
+        std::thread::scope(|scope| {
+            let parts: Vec<_> =
+                names.chunks(names.len().div_ceil(cores).max(1)).map(|part| scope.spawn(move || read(part))).collect();
+            let mut infos = BTreeMap::new();
+            for part in parts {
+                let found: anyhow::Result<Vec<_>> =
+                    part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                infos.extend(found?);
+            }
+            Ok(infos)
+        })
     }
 
     fn used(&self, infos: &BTreeMap<String, ModuleInfo>) -> BTreeMap<String, String> {
