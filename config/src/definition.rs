@@ -100,9 +100,9 @@ pub struct Modules {
     pub boot_by_alias: Vec<String>,
     /// In the root, loaded before kubelet starts.
     pub early: Vec<String>,
-    /// In the root, loaded beside containerd and kubelet.
+    /// In the root, loaded once the static pods run.
     pub always: Vec<String>,
-    /// In the root, loaded when a device's modalias asks for them.
+    /// In the root, loaded beside containerd and kubelet when a device's modalias asks for them.
     pub by_alias: Vec<String>,
 }
 

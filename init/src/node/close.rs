@@ -23,15 +23,17 @@ pub fn load_first(_: &mut Node) -> Result<(), Refusal> {
 
 /// Starts the drivers of the devices that are there, beside the services.
 pub fn start_devices(node: &mut Node) -> Result<(), Refusal> {
-    let started = node.start_job(Purpose::Devices, &[MODULE_LOADER, DEVICES]);
-    started.map_err(|error| Refusal::new("modules", error))
+    start(node, Purpose::Devices, DEVICES)
 }
 
 /// Starts the rest, once the static pods run or are late: each load stops all processors to patch the kernel's text,
 /// and a hundred of them beside kubelet's start and the first pod's cost both a tenth (measured under emulation).
 pub fn start_rest(node: &mut Node) -> Result<(), Refusal> {
-    let started = node.start_job(Purpose::Modules, &[MODULE_LOADER, REST]);
-    started.map_err(|error| Refusal::new("modules", error))
+    start(node, Purpose::Modules, REST)
+}
+
+fn start(node: &mut Node, purpose: Purpose, which: &str) -> Result<(), Refusal> {
+    node.start_job(purpose, &[MODULE_LOADER, which]).map_err(|error| Refusal::new("modules", error))
 }
 
 /// The program that loads modules; its exit status.

@@ -11,7 +11,7 @@ use super::{RunArgs, Until};
 use crate::sources::Report;
 
 /// The boot report, as the verb's JSON document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct BootReport {
     image: PathBuf,
     /// What the image says of itself once its init runs; absent before.
@@ -60,16 +60,10 @@ impl BootReport {
     pub fn new(args: &RunArgs, running: &Running) -> BootReport {
         BootReport {
             image: args.image.clone(),
-            identity: None,
             boot: if args.direct { "direct" } else { "firmware" },
             accelerator: running.accelerator().name(),
-            outcome: String::new(),
-            phases: Vec::new(),
-            healthy_ms: None,
-            ready_ms: None,
-            pods: BTreeMap::new(),
-            refused: None,
             serial_log: args.serial_log.clone(),
+            ..BootReport::default()
         }
     }
 
@@ -143,25 +137,9 @@ mod tests {
     use super::*;
     use crate::sources::Silent;
 
-    fn report() -> BootReport {
-        BootReport {
-            image: "image.raw".into(),
-            identity: None,
-            boot: "direct",
-            accelerator: "tcg",
-            outcome: String::new(),
-            phases: Vec::new(),
-            healthy_ms: None,
-            ready_ms: None,
-            pods: BTreeMap::new(),
-            refused: None,
-            serial_log: None,
-        }
-    }
-
     #[test]
     fn an_event_that_comes_twice_counts_once() {
-        let mut report = report();
+        let mut report = BootReport::default();
         let phase = Event::Phase { name: "state".into(), ms: 5000 };
         let pod = Event::Pod { name: "hello".into(), state: "running".into(), ms: 9000 };
         for event in [&phase, &pod, &phase, &pod, &Event::Healthy { ms: 8000 }] {
@@ -175,7 +153,7 @@ mod tests {
 
     #[test]
     fn recorded_lines_become_the_document() {
-        let mut report = report();
+        let mut report = BootReport::default();
         for line in [
             "[    1.204] orlop: phase=root ms=1204",
             "orlop: image: standalone 0.1.0 class=public (development keys)\r",
@@ -210,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_refused_boot_is_no_power_off() {
-        let mut report = report();
+        let mut report = BootReport::default();
         assert!(report.reached(&Until::Poweroff, true) && !report.reached(&Until::Poweroff, false));
         report.take(&Event::Refused { stage: "disk".into(), reason: "none".into() }, &Silent);
         assert!(!report.reached(&Until::Poweroff, true));
