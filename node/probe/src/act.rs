@@ -131,7 +131,8 @@ fn fetch(address: SocketAddr) -> io::Result<Value> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    // In one write: a server that answers the first piece and closes would reset the connection under the others.
+    stream.write_all(format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
@@ -225,10 +226,14 @@ mod tests {
         let address = server.local_addr().expect("its address");
         let thread = std::thread::spawn(move || {
             let (mut client, _) = server.accept().expect("a client");
-            let mut request = [0; 512];
-            let length = client.read(&mut request).expect("its request");
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).expect("more of its request");
+                request.push(byte[0]);
+            }
             client.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello").expect("an answer");
-            request[..length].starts_with(b"GET / ")
+            request.starts_with(b"GET / ")
         });
         assert_eq!(act(&Command::Fetch { address })["body"], "hello");
         assert!(thread.join().expect("the server"));
