@@ -10,6 +10,8 @@ use ed25519_dalek::VerifyingKey;
 pub const DEVELOPMENT_MARK: &str = "# orlop development key";
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 const END: &str = "-----END PUBLIC KEY-----";
+/// No image trusts more release keys.
+pub const MOST_TRUSTED: usize = 8;
 /// `SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING (32 bytes) }`, up to the key itself.
 pub const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
@@ -81,6 +83,17 @@ pub fn parse_public(bytes: &[u8]) -> Result<PublicKey, KeyError> {
     Ok(PublicKey { key, development })
 }
 
+/// Reads a file of one or more public keys, each with its own mark: those that an image trusts.
+pub fn parse_trusted(bytes: &[u8]) -> Result<Vec<PublicKey>, KeyError> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MOST_TRUSTED * 4096);
+    let text = text.ok_or(KeyError::NotText(bytes.len()))?;
+    let files: Vec<&str> = text.split_inclusive(END).filter(|part| !part.trim().is_empty()).collect();
+    if files.is_empty() || files.len() > MOST_TRUSTED {
+        return Err(KeyError::NoBlock);
+    }
+    files.into_iter().map(|file| parse_public(file.as_bytes())).collect()
+}
+
 /// The text of a public key file.
 pub fn encode_public(key: &PublicKey) -> String {
     let der = [SPKI_PREFIX.as_slice(), key.key.as_bytes()].concat();
@@ -104,6 +117,16 @@ mod tests {
             let text = encode_public(&sample(development));
             assert_eq!(parse_public(text.as_bytes()), Ok(sample(development)));
         }
+    }
+
+    #[test]
+    fn several_keys_keep_their_marks() {
+        let text = [sample(true), sample(false)].map(|key| encode_public(&key)).concat();
+        assert_eq!(parse_trusted(text.as_bytes()), Ok(vec![sample(true), sample(false)]));
+        assert_eq!(parse_trusted(encode_public(&sample(true)).as_bytes()), Ok(vec![sample(true)]));
+        assert_eq!(parse_trusted(b"\n"), Err(KeyError::NoBlock));
+        assert_eq!(parse_trusted(encode_public(&sample(false)).repeat(9).as_bytes()), Err(KeyError::NoBlock));
+        assert!(parse_trusted(&text.as_bytes()[..text.len() - 4]).is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum ManifestError {
     #[error("the signature has {0} bytes, an ed25519 signature has 64")]
     SignatureLength(usize),
     /// By another key, or over other bytes.
-    #[error("the signature is not by this key over these bytes")]
+    #[error("the signature is not by a trusted release key over these bytes")]
     Signature,
     /// Key and manifest do not agree on whether this is for development only.
     #[error("development: the manifest says {manifest}, the key says {key}")]
@@ -50,6 +50,23 @@ pub fn verify(bytes: &[u8], domain: &[u8], signature: &[u8], key: &PublicKey) ->
     key.key.verify_strict(&message, &signature).map_err(|_| ManifestError::Signature)
 }
 
+/// Verifies a signature that any of these keys may have made; the key that did.
+pub fn verify_by_any<'k>(
+    bytes: &[u8],
+    domain: &[u8],
+    signature: &[u8],
+    keys: &'k [PublicKey],
+) -> Result<&'k PublicKey, ManifestError> {
+    let mut refused = ManifestError::Signature;
+    for key in keys {
+        match verify(bytes, domain, signature, key) {
+            Ok(()) => return Ok(key),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
 /// Checks that a manifest and its key agree on being for development.
 pub fn check_development(manifest: bool, key: &PublicKey) -> Result<(), ManifestError> {
     if manifest == key.development {
@@ -62,7 +79,7 @@ pub fn check_development(manifest: bool, key: &PublicKey) -> Result<(), Manifest
 pub(crate) mod tests {
     use super::*;
     use ed25519_dalek::{Signer, SigningKey};
-    use orlop_config::manifest::{BOOT_DOMAIN, RELEASE_DOMAIN, Refusal, Verity};
+    use orlop_config::manifest::{BOOT_DOMAIN, RELEASE_DOMAIN, Refusal, Trust, Verity};
     use proptest::prelude::*;
 
     pub(crate) fn sample() -> BootManifest {
@@ -84,6 +101,7 @@ pub(crate) mod tests {
                 hash_start_block: 1,
             },
             refusal: Refusal::Reboot,
+            trust: Trust::default(),
             development: true,
         }
     }
@@ -92,6 +110,18 @@ pub(crate) mod tests {
         let secret = SigningKey::from_bytes(&[3; 32]);
         let public = PublicKey { key: secret.verifying_key(), development: true };
         (secret, public)
+    }
+
+    #[test]
+    fn any_trusted_key_will_do_and_no_other() {
+        let bytes = serde_json::to_vec(&sample()).unwrap();
+        let (secret, public) = key();
+        let other = PublicKey { key: SigningKey::from_bytes(&[4; 32]).verifying_key(), development: true };
+        let signature = secret.sign(&signed_message(BOOT_DOMAIN, &bytes)).to_bytes();
+        let keys = [other.clone(), public];
+        assert_eq!(verify_by_any(&bytes, BOOT_DOMAIN, &signature, &keys), Ok(&keys[1]));
+        assert_eq!(verify_by_any(&bytes, BOOT_DOMAIN, &signature, &[other]), Err(ManifestError::Signature));
+        assert_eq!(verify_by_any(&bytes, BOOT_DOMAIN, &signature, &[]), Err(ManifestError::Signature));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A stage of the chain, in the order in which a boot passes them; the last five are `orlop verify`'s own.
+/// A stage of the chain, in the order in which a boot passes them; the last six are `orlop verify`'s own.
 ///
 /// The names are an interface: consoles, tests and operators read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,8 @@ pub enum Stage {
     Manifest,
     /// Kernel modules that the boot needs.
     Modules,
+    /// The firmware's Secure Boot, its keys and the kernel's lockdown are what the manifest asks for.
+    SecureBoot,
     /// Exactly one disk carries the root's partitions.
     Disk,
     /// Exactly one signature partition speaks of this root.
@@ -23,16 +25,22 @@ pub enum Stage {
     ManifestSignature,
     /// The verity superblock says what the manifest says.
     Superblock,
+    /// The root hash's PKCS#7 signature is by a trusted certificate.
+    RootSignature,
     /// The kernel's dm-verity device.
     Verity,
     /// The root filesystem.
     Root,
+    /// The IPE policy is signed, active and enforcing.
+    Ipe,
     /// The state partition.
     State,
     /// The partition table, both copies.
     Gpt,
     /// The UKI on the ESP carries this manifest.
     Uki,
+    /// The UKI's Authenticode signature is by a trusted certificate.
+    UkiSignature,
     /// The release manifest beside the image.
     ReleaseManifest,
     /// The release manifest's signature is by the release key.
@@ -49,15 +57,19 @@ impl Stage {
             Stage::Extra => "extra",
             Stage::Manifest => "manifest",
             Stage::Modules => "modules",
+            Stage::SecureBoot => "secure-boot",
             Stage::Disk => "disk",
             Stage::SignaturePartition => "signature-partition",
             Stage::ManifestSignature => "manifest-signature",
             Stage::Superblock => "superblock",
+            Stage::RootSignature => "root-signature",
             Stage::Verity => "verity",
             Stage::Root => "root",
+            Stage::Ipe => "ipe",
             Stage::State => "state",
             Stage::Gpt => "gpt",
             Stage::Uki => "uki",
+            Stage::UkiSignature => "uki-signature",
             Stage::ReleaseManifest => "release-manifest",
             Stage::ReleaseSignature => "release-signature",
             Stage::Tree => "tree",

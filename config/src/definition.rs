@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::Refusal;
+use crate::manifest::{Refusal, SecureBoot};
 use crate::node::OnDamage;
 
 mod check;
@@ -41,6 +41,9 @@ pub struct Definition {
     pub refusal: Refusal,
     /// The kernel: which component carries it, its command line, its modules.
     pub kernel: Kernel,
+    /// What the machine's firmware must do for this image, and which keys it trusts beside those that sign it.
+    #[serde(default)]
+    pub trust: Trust,
     /// The component whose files hold systemd's UKI stub; it installs nothing into the root.
     #[serde(default = "stub")]
     pub stub: String,
@@ -67,6 +70,18 @@ pub struct Definition {
 
 fn stub() -> String {
     "stub".into()
+}
+
+/// The chain of trust's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trust {
+    /// What the image asks of Secure Boot.
+    pub secure_boot: SecureBoot,
+    /// Further release keys (public, PEM) whose signatures the image accepts, beside the definition.
+    pub release_keys: Vec<String>,
+    /// Further certificates (PEM) that the firmware's db may hold, beside the definition.
+    pub certificates: Vec<String>,
 }
 
 /// CPU architecture of the image.

@@ -29,6 +29,39 @@ pub enum Refusal {
     Poweroff,
 }
 
+/// What an image asks of the firmware's Secure Boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecureBoot {
+    /// Everything is used if the firmware has it; the boot report says how far that went.
+    #[default]
+    WhenPresent,
+    /// Without it, with a foreign certificate in db, or with text appended to the command line, the boot is refused.
+    Required,
+}
+
+/// Whom a boot trusts beside the release keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// What the image asks of Secure Boot.
+    pub secure_boot: SecureBoot,
+    /// The certificates that the firmware's db may hold; the first one signed this image.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate, as firmware and kernel name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// SHA-256 of its DER, lowercase hex, 64 characters.
+    pub sha256: String,
+    /// Its subject key identifier, lowercase hex: the kernel's `.platform` keyring shows it.
+    pub key_id: String,
+    /// Its subject's common name.
+    pub subject: String,
+}
+
 /// The boot manifest: in the initramfs (`/orlop/boot.json`), a member of its own, uncompressed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +82,8 @@ pub struct BootManifest {
     pub verity: Verity,
     /// What a refusal does.
     pub refusal: Refusal,
+    /// Whom the boot trusts, and what it asks of the firmware.
+    pub trust: Trust,
     /// Whether the keys that signed this are development keys.
     pub development: bool,
 }

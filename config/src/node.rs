@@ -18,6 +18,11 @@ pub const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 /// Path → component; component → name, version, origin, SHA-256.
 pub const COMPONENTS: &str = "/usr/share/orlop/components.json";
 
+/// The signed IPE policy in the root: PKCS#7 around the policy's text, by the db key.
+pub const IPE_POLICY: &str = "/usr/share/orlop/ipe/orlop_node.p7b";
+/// The policy's name, as in its text and below `/sys/kernel/security/ipe/policies`.
+pub const IPE_POLICY_NAME: &str = "orlop_node";
+
 /// containerd's socket.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 /// Where kubelet looks for its container runtime: a link of PID 1's, to [`CONTAINERD_SOCKET`] once containerd has the

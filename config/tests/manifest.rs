@@ -24,6 +24,10 @@ fn boot() -> BootManifest {
             hash_start_block: 1,
         },
         refusal: Refusal::Reboot,
+        trust: Trust {
+            secure_boot: SecureBoot::Required,
+            certificates: vec![Certificate { sha256: HASH.into(), key_id: "485ee24d".into(), subject: "db".into() }],
+        },
         development: true,
     }
 }
@@ -79,6 +83,16 @@ fn the_text_of_a_boot_manifest_is_fixed() {
     "hash_start_block": 1
   }},
   "refusal": "reboot",
+  "trust": {{
+    "secure_boot": "required",
+    "certificates": [
+      {{
+        "sha256": "{HASH}",
+        "key_id": "485ee24d",
+        "subject": "db"
+      }}
+    ]
+  }},
   "development": true
 }}
 "#
@@ -116,16 +130,19 @@ fn what_a_boot_manifest_may_not_say() {
         (HASH, short, "`root_hash` is"),
         (HASH, &HASH.to_uppercase(), "`root_hash` is"),
         ("0d9f7a6c-1b2c", "0d9f7a6c1b2c-", "`uuid` is"),
-        ("sha256", "md5", "`algorithm` is `md5`, not `sha256`"),
+        ("\"sha256\"", "\"md5\"", "`algorithm` is `md5`, not `sha256`"),
         ("\"data_block_size\": 4096", "\"data_block_size\": 512", "`data_block_size` is `512`, not 4096"),
         ("12000", "0", "`data_blocks` is `0`, not 1 to"),
         ("12000", "18446744073709551615", "`data_blocks` is `18446744073709551615`"),
         ("\"hash_start_block\": 1", "\"hash_start_block\": 0", "`hash_start_block` is `0`, not 1"),
+        ("\"required\"", "\"off\"", "unknown variant `off`"),
+        ("485ee24d", "485EE24D", "`key_id` is `485EE24D`, not 4 to 64 bytes"),
+        ("\"subject\": \"db\"", "\"subject\": \"\"", "`subject` is ``, not a name"),
         ("\"reboot\"", "\"shell\"", "unknown variant `shell`"),
         (
             "\"development\": true",
             "\"development\": 1",
-            "line 19, column 18: invalid type: integer `1`, expected a boolean",
+            "line 29, column 18: invalid type: integer `1`, expected a boolean",
         ),
         ("\"development\": true", "\"development\": true, \"development\": false", "duplicate field `development`"),
         ("\n}\n", "\n}\n{}", "trailing characters"),

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use orlop_chain::key::encode_public;
 use orlop_config::definition::Definition;
 use orlop_config::manifest::{
-    BOOT_DOMAIN, BootManifest, BuildIdentity, RELEASE_DOMAIN, ReleaseManifest, SignaturePartition, Sums, render_boot,
-    render_release, render_sums,
+    BOOT_DOMAIN, BootManifest, BuildIdentity, RELEASE_DOMAIN, ReleaseManifest, SignaturePartition, Sums, Trust,
+    render_boot, render_release, render_sums,
 };
 use orlop_config::render;
 use serde::{Deserialize, Serialize};
@@ -211,6 +211,7 @@ impl Parts<'_> {
             command_line: render::command_line(definition),
             verity: self.root.facts.verity.clone(),
             refusal: definition.refusal,
+            trust: Trust { secure_boot: definition.trust.secure_boot, certificates: Vec::new() },
             development: signer.public().development,
         });
         let init = self.component("init")?.files.get("init").context("component `init` yields no `init`")?;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{BootManifest, ReleaseManifest, SignaturePartition, Sums, Verity};
+use super::{BootManifest, Certificate, ReleaseManifest, SecureBoot, SignaturePartition, Sums, Trust, Verity};
 
 /// No document is longer.
 pub const LIMIT: usize = 64 << 10;
@@ -96,6 +96,7 @@ pub fn parse_boot(bytes: &[u8]) -> Result<BootManifest, DocumentError> {
     let good = printable && line.ends_with(" --") && line.len() < COMMAND_LINE_LIMIT;
     check.field(good, "command_line", line, "printable, at most 2047 bytes and ending in ` --`")?;
     check.verity(&manifest.verity)?;
+    check.trust(&manifest.trust)?;
     Ok(manifest)
 }
 
@@ -187,6 +188,19 @@ impl Check {
         self.field(is_name(class), "class", class, name)?;
         self.field(is_version(version), "image_version", version, "a version")?;
         self.field(architecture == "x86_64", "architecture", architecture, "`x86_64`")
+    }
+
+    fn trust(&self, trust: &Trust) -> Result<(), DocumentError> {
+        for Certificate { sha256, key_id, subject } in &trust.certificates {
+            self.digest("sha256", sha256)?;
+            let hexadecimal = key_id.len() % 2 == 0 && is_hex(key_id, key_id.len());
+            let good = hexadecimal && (8..=128).contains(&key_id.len());
+            self.field(good, "key_id", key_id, "4 to 64 bytes as lowercase hexadecimal digits")?;
+            let good = (1..=64).contains(&subject.len()) && !subject.contains(char::is_control);
+            self.field(good, "subject", subject, "a name of at most 64 bytes")?;
+        }
+        let named = trust.secure_boot == SecureBoot::WhenPresent || !trust.certificates.is_empty();
+        self.field(named, "secure_boot", "required", "`when-present` where no certificate is listed")
     }
 
     /// Format 1 of dm-verity as we make it, and nothing else: these values go to the kernel.
