@@ -108,8 +108,7 @@ fn digests_in_db_are_noted_and_refused_by_nobody() {
     let sha256 = Guid::from_u128(0xc1c41626_504c_4092_aca9_41f936934328);
     let mut facts = good();
     facts.db = variable(&[list(X509, &[OURS]), list(sha256, &[&[1; 32]])].concat());
-    let verdict =
-        Verdict { rung: Rung::SecureBoot, notes: vec!["db lets programs start by sha256 alone".to_owned()] };
+    let verdict = Verdict { rung: Rung::SecureBoot, notes: vec!["db lets programs start by sha256 alone".to_owned()] };
     assert_eq!(judged(&facts), (Ok(verdict.clone()), verdict));
 }
 
