@@ -7,11 +7,12 @@ use orlop_chain::device::ReadAt;
 use orlop_chain::gpt::{Entry, types};
 use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
 use orlop_config::manifest::{BootManifest, ReleaseManifest, SignaturePartition};
-use orlop_config::node::COMPONENTS;
+use orlop_config::node::{COMPONENTS, IPE_POLICY};
 use serde::Serialize;
 
 use super::open::{Cursor, Image};
 use super::plan::SECTOR;
+use super::signers::{self, Signers};
 use crate::formats::erofs::{self, FileEntry};
 use crate::formats::pe;
 use crate::tree::{ComponentRecord, Components};
@@ -29,6 +30,8 @@ pub struct Inspection {
     pub uki: Vec<(String, u32)>,
     /// The boot manifest, as the initramfs carries it.
     pub boot_manifest: BootManifest,
+    /// Who signed it, and whom it trusts.
+    pub signers: Signers,
     /// The signature partition's document, where it can be read.
     pub signature: Option<SignaturePartition>,
     /// The release manifest beside the image, where there is one (not verified: `orlop verify` does).
@@ -73,6 +76,8 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
     let mut unreadable = Vec::new();
     let mut note = |error: String| unreadable.push(error);
     let signature = signature(&image, &root).map_err(|error| note(format!("signature partition: {error}"))).ok();
+    let policy = erofs::read(&mut content, IPE_POLICY).map_err(|error| note(format!("{IPE_POLICY}: {error}")));
+    let signers = signers::signers(&uki, &boot_manifest, signature.as_ref(), &policy.unwrap_or_default());
     let beside = path.with_extension("release.json");
     let release = release(&beside).map_err(|error| note(format!("{}: {error}", beside.display()))).ok();
     Ok(Inspection {
@@ -80,6 +85,7 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
         damage: image.table.damage(),
         partitions: partitions(&image),
         uki: sections(&uki.bytes)?,
+        signers,
         signature,
         release_manifest: release.flatten(),
         components: document.components,
@@ -142,6 +148,7 @@ pub fn text(inspection: &Inspection) -> String {
     for what in &inspection.unreadable {
         let _ = writeln!(text, "cannot be read: {what}");
     }
+    text.push_str(&inspection.signers.text(boot));
     text.push_str("\npartitions\n");
     for row in &inspection.partitions {
         let _ = writeln!(

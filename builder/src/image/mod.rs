@@ -21,6 +21,7 @@ pub mod policy;
 mod preload;
 pub mod request;
 mod root;
+pub mod signers;
 pub mod signing;
 mod sparse;
 mod stamp;

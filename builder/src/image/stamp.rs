@@ -71,8 +71,8 @@ pub fn unchanged(inputs: &Inputs, options: &BuildOptions<'_>, key: &str) -> Opti
         hash_file(&options.out.join(&name)).is_ok_and(|sha256| stamp.companions.get(&name) == Some(&sha256))
     };
     let companions: &[&str] = match options.unsigned {
-        true => &["release.json", "release.pub", "request.json", "efi"],
-        false => &["release.json", "release.json.sig", "sums.json", "release.pub", "efi"],
+        true => &["release.json", "release.pub", "db.crt", "request.json", "efi"],
+        false => &["release.json", "release.json.sig", "sums.json", "release.pub", "db.crt", "efi"],
     };
     let same = stamp.key == key && untouched && companions.iter().all(as_written);
     same.then_some(Built { image, unchanged: true, ..stamp.built })

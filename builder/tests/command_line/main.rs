@@ -8,6 +8,7 @@ mod key;
 mod lockfile;
 mod run;
 mod terminal;
+mod token;
 mod tree;
 mod verbs;
 

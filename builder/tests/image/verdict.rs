@@ -21,6 +21,14 @@ fn inspect_shows_partitions_sections_versions_and_files() {
     ];
     assert_eq!(names, all);
     assert_eq!(inspection["damage"], Value::Null);
+    let signers = &inspection["signers"];
+    for part in ["uki", "root_hash", "policy"] {
+        assert_eq!(signers[part], "Orlop development db", "{signers}");
+    }
+    let certificate = &signers["certificate"];
+    assert_eq!((&certificate["development"], &certificate["valid_to"]), (&true.into(), &"2049-12-31T23:59:59Z".into()));
+    assert_eq!(inspection["boot_manifest"]["trust"]["certificates"][0]["sha256"], certificate["sha256"]);
+    assert_eq!(signers["release_keys"].as_array().unwrap().len(), 1, "{signers}");
     let sections: Vec<&str> =
         inspection["uki"].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap()).collect();
     for section in [".osrel", ".cmdline", ".uname", ".initrd", ".linux", ".sbat"] {
@@ -35,7 +43,15 @@ fn inspect_shows_partitions_sections_versions_and_files() {
     assert_eq!(file("/usr/bin/kubelet")["mode"], 0o755);
     assert_eq!(file("/usr/bin/mount")["target"], "../libexec/orlop/init");
     let text = run(orlop().arg("inspect").arg(image()));
-    for part in ["root-a-verity-sig", ".linux", "root hash", "kubelet", "/usr/bin/containerd"] {
+    for part in [
+        "UKI         Orlop development db",
+        "valid 2020-01-01T00:00:00Z to",
+        "root-a-verity-sig",
+        ".linux",
+        "root hash",
+        "kubelet",
+        "/usr/bin/containerd",
+    ] {
         assert!(text.done().contains(part), "{part}");
     }
 }

@@ -46,6 +46,12 @@ pub fn signed_by<'c>(file: &[u8], trusted: &'c [Certificate]) -> Result<&'c Cert
     Ok(certificate)
 }
 
+/// The certificates that came along with a file's signature: whose they say they are, not whom to trust.
+pub fn certificates(file: &[u8]) -> Result<Vec<Certificate>, AuthenticodeError> {
+    let table = pe::certificates(file)?.ok_or(AuthenticodeError::Unsigned)?;
+    Ok(Signed::parse(pkcs7(table)?)?.certificates())
+}
+
 /// The file as it was before it was signed.
 pub fn strip(file: &[u8]) -> Result<Vec<u8>, PeError> {
     pe::remove_certificates(file)

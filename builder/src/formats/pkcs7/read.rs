@@ -68,6 +68,12 @@ impl Signed {
         Ok(Signed { data, signer })
     }
 
+    /// The certificates that came along, those that can be used here.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let along = self.data.certificates.iter().flat_map(|set| set.0.iter());
+        along.filter_map(|choice| Certificate::parse(&choice.to_der().ok()?).ok()).collect()
+    }
+
     /// The content that lies inside, with its type.
     pub fn content(&self) -> Option<(x509_cert::der::asn1::ObjectIdentifier, &Any)> {
         let info = &self.data.encap_content_info;
