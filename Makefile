@@ -10,14 +10,14 @@ CARGO   := cargo
 ORLOP   := target/debug/orlop
 OUT     := out/standalone
 KEYS    := out/keys
-KEY     := $(KEYS)/development-release.key
+KEYSET  := $(KEYS)/keys.toml
 COMPILE  = $(CARGO) build --locked --quiet -p orlop
 DENY    := $(CACHE)/tools/cargo-deny-0.20.2/bin/cargo-deny
 
 # What a fresh Debian 12 or 13 lacks, by what it is for.
 PACKAGES_BUILD   := build-essential ca-certificates curl git gpgv python3 python3-pip xz-utils
 PACKAGES_RUN     := ovmf qemu-system-x86 qemu-utils
-PACKAGES_WITNESS := cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools openssl util-linux
+PACKAGES_WITNESS := cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools openssl sbsigntool util-linux
 
 .PHONY: help
 help: ## this list
@@ -51,17 +51,17 @@ setup: ## install what is missing, and say what that is
 orlop: setup
 	@$(COMPILE)
 
-$(KEY): | orlop
+$(KEYSET): | orlop
 	@$(ORLOP) keygen $(KEYS) --development
 
 .PHONY: image
-image: orlop $(KEY) ## build the standalone image into out/standalone
-	@$(ORLOP) build images/standalone.toml --key $(KEY) --out $(OUT) --relock-gone
+image: orlop $(KEYSET) ## build the standalone image into out/standalone
+	@$(ORLOP) build images/standalone.toml --keys $(KEYS) --out $(OUT) --relock-gone
 
 .PHONY: test-images
 test-images: image ## the images that only the boot tests use
 	@for name in probe wipe; do \
-	  $(ORLOP) build qemu-tests/images/$$name.toml --key $(KEY) --out out/$$name --relock-gone; \
+	  $(ORLOP) build qemu-tests/images/$$name.toml --keys $(KEYS) --out out/$$name --relock-gone; \
 	done
 
 .PHONY: run

@@ -43,7 +43,7 @@ fn an_image_of_another_minor_is_built() {
     support::run(support::orlop().arg("lock").arg(&definition)).done();
     support::run(&mut desk.warm_build(&definition)).done();
     let image = desk.path("out/older.raw");
-    support::run(support::orlop().arg("verify").arg(&image).arg("--key").arg(desk.public_key())).done();
+    support::run(&mut desk.verify(&image)).done();
     let inspected = support::run(support::orlop().args(["inspect", "--json"]).arg(&image)).json();
     let kubelet = &inspected["components"]["kubelet"];
     assert!(kubelet["version"].as_str().unwrap().starts_with("v1.36."), "{kubelet}");

@@ -26,8 +26,8 @@ const COLD: &str = "cold.json";
 pub struct Builds<'a> {
     /// The definition.
     pub definition: &'a Path,
-    /// The key that signs.
-    pub key: &'a Path,
+    /// The keys that sign.
+    pub keys: &'a Path,
     /// The user's cache.
     pub cache: &'a Path,
     /// For results.
@@ -37,7 +37,7 @@ pub struct Builds<'a> {
 impl Builds<'_> {
     fn command(&self, out: &Path) -> Command {
         let mut command = Command::new(ORLOP);
-        command.arg("build").arg(self.definition).arg("--key").arg(self.key).arg("--out").arg(out).arg("--json");
+        command.arg("build").arg(self.definition).arg("--keys").arg(self.keys).arg("--out").arg(out).arg("--json");
         command
     }
 

@@ -28,9 +28,9 @@ struct Args {
     /// The definition that is built and booted.
     #[arg(long, default_value = "images/standalone.toml")]
     definition: PathBuf,
-    /// The key that signs.
-    #[arg(long, default_value = "out/keys/development-release.key")]
-    key: PathBuf,
+    /// The keys that sign.
+    #[arg(long, default_value = "out/keys")]
+    keys: PathBuf,
     /// Where the numbers go, as JSON.
     #[arg(long, default_value = "out/bench.json")]
     json: PathBuf,
@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     let cache = orlop::sources::Cache::open()?.folder("peers")?;
     let cache = cache.parent().context("the cache has a folder")?.to_owned();
     let work = tempfile::Builder::new().prefix("bench").tempdir_in("out")?;
-    let builds = Builds { definition: &args.definition, key: &args.key, cache: &cache, work: work.path() };
+    let builds = Builds { definition: &args.definition, keys: &args.keys, cache: &cache, work: work.path() };
     let built = builds.image()?;
     let image = repository.join(built["image"].as_str().context("the build names its image")?);
     let bench = Bench { args: &args, builds, image, work: work.path(), peers: Peers::in_cache(&cache)?, cache: &cache };

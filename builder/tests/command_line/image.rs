@@ -16,8 +16,8 @@ fn inspect(image: &Path) -> Command {
 }
 
 fn verify(desk: &Desk, image: &Path) -> Command {
-    let mut command = orlop();
-    command.arg("verify").arg(image).arg("--image-only").arg("--key").arg(desk.public_key());
+    let mut command = desk.verify(image);
+    command.arg("--image-only");
     command
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 6] = ["keygen", "lock", "build", "run", "inspect", "verify"];
+const VERBS: [&str; 9] = ["keygen", "lock", "build", "sign", "attach", "sign-policy", "run", "inspect", "verify"];
 
 #[test]
 fn every_verbs_help_has_an_example_of_it() {
@@ -30,7 +30,7 @@ fn wrong_usage_is_status_2() {
     misspelt.fails(2, &["inspect"]);
     // No connection, or nothing written: neither can lock anything again.
     for other in ["--offline", "--plan"] {
-        let both = ["build", "a.toml", "--key", "k", "--relock-gone", other];
+        let both = ["build", "a.toml", "--keys", "k", "--relock-gone", other];
         run(orlop().args(both)).fails(2, &["cannot be used with", other]);
     }
 }
@@ -44,11 +44,16 @@ fn the_version_is_said() {
 fn keygen_answers_in_json_with_paths_that_are_there() {
     let desk = Desk::new();
     let made = run(orlop().args(["keygen", "--json"]).arg(desk.path("release"))).json();
-    let path = |name: &str| std::path::PathBuf::from(made[name].as_str().unwrap());
+    let paths = |name: &str| -> Vec<&str> {
+        made[name].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect()
+    };
     assert_eq!(made["development"], false);
-    assert_eq!(std::fs::metadata(path("secret")).unwrap().permissions().mode() & 0o7777, 0o600);
-    let public = std::fs::read_to_string(path("public")).unwrap();
+    for path in paths("secret") {
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o7777, 0o600, "{path}");
+    }
+    let public = std::fs::read_to_string(paths("public")[0]).unwrap();
     assert!(public.starts_with("-----BEGIN PUBLIC KEY-----"), "{public}");
+    assert!(std::path::Path::new(made["keys"].as_str().unwrap()).is_file());
     let development = std::fs::read_to_string(desk.public_key()).unwrap();
     assert!(development.starts_with("# orlop development key\n"), "{development}");
 }
@@ -62,9 +67,8 @@ fn a_failure_with_json_leaves_standard_output_empty() {
 #[test]
 fn a_refused_image_is_a_document_too() {
     let desk = Desk::new();
-    let mut verify = orlop();
-    verify.args(["verify", "--image-only"]).arg(desk.file("text.raw", "not an image\n".repeat(1000)));
-    verify.arg("--key").arg(desk.public_key());
+    let mut verify = desk.verify(&desk.file("text.raw", "not an image\n".repeat(1000)));
+    verify.arg("--image-only");
     run(&mut verify).fails(3, &["stage=gpt"]);
     let outcome = run(verify.arg("--json"));
     assert_eq!(outcome.status, Some(3), "{}", outcome.stderr);

@@ -10,6 +10,7 @@ mod outside;
 mod reproducible;
 mod run;
 mod shared_cache;
+mod signed_elsewhere;
 mod tampered;
 mod tools_of_the_build;
 mod verdict;

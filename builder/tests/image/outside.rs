@@ -115,7 +115,7 @@ fn somebodys_own_definition_is_locked_built_verified_and_booted() {
     // The lockfile of another definition is not this one's.
     let build = || {
         let mut command = outside.orlop();
-        command.args(["build", "mine.toml", "--out", "made", "--key"]).arg(outside.desk.key());
+        command.args(["build", "mine.toml", "--out", "made", "--keys"]).arg(outside.desk.keys());
         command
     };
     run(&mut build()).fails(1, &["mine.lock", "not `mine`", "orlop lock"]);
@@ -134,12 +134,12 @@ fn somebodys_own_definition_is_locked_built_verified_and_booted() {
     assert_eq!((&manifest["image"], &manifest["class"]), (&"mine".into(), &"internal".into()));
     assert_eq!(inspection["release_manifest"]["components"]["mine"], "1.2");
 
-    run(outside.orlop().arg("verify").arg(&raw).arg("--key").arg(outside.desk.public_key())).done();
+    run(&mut outside.desk.verify(&raw)).done();
 
     // Files that changed since they were locked are not built; what was built before stays as it is.
     outside.desk.file("mine/files/motd", "this is altered\n");
     run(&mut build()).fails(1, &["input `mine`", "expected SHA-256", "orlop lock DEFINITION --update mine"]);
-    run(outside.orlop().arg("verify").arg(&raw).arg("--key").arg(outside.desk.public_key())).done();
+    run(&mut outside.desk.verify(&raw)).done();
 
     let _turn = turn::take().unwrap();
     let seconds = within(240).as_secs().to_string();

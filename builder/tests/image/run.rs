@@ -12,7 +12,7 @@ use orlop_chain::device::ReadAt;
 use orlop_machine::image::Image;
 use orlop_machine::{turn, within};
 
-use crate::support::{Desk, Outcome, image, image_key, names, orlop, run};
+use crate::support::{Desk, Outcome, image, names, orlop, run, verify_as_built};
 
 /// A copy of the built image; holes stay holes.
 fn copy(desk: &Desk) -> PathBuf {
@@ -107,8 +107,8 @@ fn a_boot_that_is_refused_is_status_3_at_the_stage_that_verify_names() {
         assert_eq!(outcome.status, Some(3), "{}", outcome.stderr);
         serde_json::from_str(&outcome.stdout).unwrap()
     };
-    let mut verify = orlop();
-    verify.args(["verify", "--json", "--image-only"]).arg(&raw).arg("--key").arg(image_key());
+    let mut verify = verify_as_built(&raw);
+    verify.args(["--json", "--image-only"]);
     let verdict = document(&run(&mut verify));
     assert!(verdict["passed"].as_array().unwrap().iter().any(|passed| passed["stage"] == "gpt"), "{verdict}");
 

@@ -7,14 +7,14 @@ use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use orlop::keys::{FileSigner, Signer};
+use orlop::keys::KeySet;
 use orlop_chain::Guid;
 use orlop_chain::device::{ReadAt, apply};
 use orlop_chain::gpt::{Change, read, rewrite, types};
 use orlop_config::manifest::{RELEASE_DOMAIN, ReleaseManifest, parse_release, render_release};
 use orlop_machine::image::Image;
 
-use crate::support::{Desk, image, image_key, orlop, run, workspace};
+use crate::support::{Desk, image, image_certificate, image_key, orlop, run, verify_as_built, verify_by, workspace};
 
 const SECTOR: u64 = 512;
 const BLOCK: u64 = 4096;
@@ -38,8 +38,8 @@ impl Copy {
     }
 
     fn verify(&self, arguments: &[&str]) -> Command {
-        let mut command = orlop();
-        command.arg("verify").arg(&self.raw).arg("--key").arg(image_key()).args(arguments);
+        let mut command = verify_as_built(&self.raw);
+        command.args(arguments);
         command
     }
 
@@ -113,12 +113,15 @@ fn a_flipped_bit_is_refused_at_the_stage_that_reads_it() {
             WITH_RELEASE,
             "signature-partition",
         ),
-        ("the manifest's text", copy.after("esp", b"\"class\": \""), IMAGE_ONLY, "manifest-signature"),
-        ("the manifest's text, by the release", copy.after("esp", b"\"class\": \""), WITH_RELEASE, "release-manifest"),
-        ("the manifest's form", copy.after("esp", b"\"class\""), IMAGE_ONLY, "manifest"),
-        ("the UKI's command line", line, IMAGE_ONLY, "uki"),
-        ("the UKI's command line, by the release", line, WITH_RELEASE, "uki"),
-        ("the UKI's stub, by the release", copy.after("esp", b"MZ") + 0x60, WITH_RELEASE, "uki"),
+        (
+            "the root hash's signature",
+            copy.after("root-a-verity-sig", b"\"signature\":\"") + 600,
+            IMAGE_ONLY,
+            "root-signature",
+        ),
+        ("the manifest's text", copy.after("esp", b"\"class\": \""), IMAGE_ONLY, "uki-signature"),
+        ("the UKI's command line", line, IMAGE_ONLY, "uki-signature"),
+        ("the UKI's stub", copy.after("esp", b"MZ") + 0x60, WITH_RELEASE, "uki-signature"),
     ];
     for (what, at, arguments, stage) in rows {
         copy.refused(what, (at, 1), arguments, stage);
@@ -168,13 +171,13 @@ fn a_signed_release_manifest_that_speaks_of_something_else_is_refused() {
     let raw = desk.path("out/standalone.raw");
     let path = raw.with_extension("release.json");
     let good = parse_release(&fs::read(&path).unwrap()).unwrap();
-    let signer = FileSigner::open(&desk.key()).unwrap();
+    let keys = KeySet::open(&desk.keys()).unwrap();
     let verify = |release: &ReleaseManifest| {
         let bytes = render_release(release);
         fs::write(&path, &bytes).unwrap();
-        let signature = STANDARD.encode(signer.sign(RELEASE_DOMAIN, &bytes).unwrap().to_bytes());
+        let signature = STANDARD.encode(keys.release.sign(RELEASE_DOMAIN, &bytes).unwrap());
         fs::write(raw.with_extension("release.json.sig"), signature).unwrap();
-        run(orlop().arg("verify").arg(&raw).arg("--key").arg(desk.public_key()))
+        run(&mut desk.verify(&raw))
     };
     let other = || "another".to_owned();
     let digest = || "0".repeat(64);
@@ -257,11 +260,15 @@ fn a_release_manifest_that_is_missing_or_changed_is_refused() {
 #[test]
 fn another_key_verifies_nothing() {
     let copy = Copy::new();
-    let verify = |arguments: &[&str]| {
-        let mut command = orlop();
-        command.arg("verify").arg(&copy.raw).arg("--key").arg(copy.desk.public_key()).args(arguments);
-        run(&mut command)
+    let verify = |key: &Path, certificate: &Path, arguments: &[&str]| {
+        run(verify_by(&copy.raw, key, certificate).args(arguments))
     };
-    verify(WITH_RELEASE).fails(3, &["stage=release-signature ", "not by this key"]);
-    verify(IMAGE_ONLY).fails(3, &["stage=manifest-signature ", "not by this key"]);
+    let (own, foreign) = ((image_key(), image_certificate()), (copy.desk.public_key(), copy.desk.certificate()));
+    verify(&foreign.0, &own.1, WITH_RELEASE).fails(3, &["stage=release-signature ", "not by a trusted release key"]);
+    verify(&foreign.0, &own.1, IMAGE_ONLY).fails(3, &["stage=uki ", "it trusts a release key that was not given"]);
+    verify(&own.0, &foreign.1, WITH_RELEASE)
+        .fails(3, &["stage=uki-signature ", "a certificate that is not trusted here"]);
+    // One more that is trusted harms nothing.
+    let more = [foreign.0.as_os_str(), foreign.1.as_os_str()];
+    run(verify_as_built(&copy.raw).arg("--key").arg(more[0]).arg("--cert").arg(more[1])).done();
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Desk, image, image_key, orlop, run, workspace};
+use crate::support::{Desk, image, orlop, run, verify_as_built, workspace};
 
 #[test]
 fn inspect_shows_partitions_sections_versions_and_files() {
@@ -42,31 +42,29 @@ fn inspect_shows_partitions_sections_versions_and_files() {
 
 #[test]
 fn verify_names_every_stage_that_passed() {
-    let verify = |arguments: &[&str]| {
-        let mut command = orlop();
-        command.args(["verify", "--json"]).arg(image()).arg("--key").arg(image_key()).args(arguments);
-        run(&mut command).json()
-    };
+    let verify = |arguments: &[&str]| run(verify_as_built(&image()).arg("--json").args(arguments)).json();
     let verdict = verify(&[]);
     let stages: Vec<&str> =
         verdict["passed"].as_array().unwrap().iter().map(|row| row["stage"].as_str().unwrap()).collect();
     let all = [
         "gpt",
+        "uki-signature",
         "release-signature",
         "release-manifest",
+        "uki",
+        "uki",
         "disk",
         "signature-partition",
         "manifest-signature",
+        "root-signature",
         "superblock",
         "tree",
-        "uki",
-        "uki",
+        "ipe",
     ];
     assert_eq!(stages, all);
     assert_eq!((&verdict["image_only"], &verdict["image"]), (&Value::Bool(false), &Value::from("standalone")));
     assert_eq!(verify(&["--image-only"])["image_only"], true);
-    run(orlop().arg("verify").arg(image()).args(["--image-only", "--manifest", "x", "--key"]).arg(image_key()))
-        .fails(2, &["cannot be used with"]);
+    run(verify_as_built(&image()).args(["--image-only", "--manifest", "x"])).fails(2, &["cannot be used with"]);
 }
 
 #[test]

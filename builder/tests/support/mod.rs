@@ -43,6 +43,23 @@ pub fn image_key() -> PathBuf {
     image().with_extension("release.pub")
 }
 
+/// The certificate that lies there too.
+pub fn image_certificate() -> PathBuf {
+    image().with_extension("db.crt")
+}
+
+/// `orlop verify` of an image by the built image's keys.
+pub fn verify_as_built(image: &Path) -> Command {
+    verify_by(image, &image_key(), &image_certificate())
+}
+
+/// `orlop verify` of an image by these.
+pub fn verify_by(image: &Path, key: &Path, certificate: &Path) -> Command {
+    let mut command = orlop();
+    command.arg("verify").arg(image).arg("--key").arg(key).arg("--cert").arg(certificate);
+    command
+}
+
 /// What a run came to.
 #[derive(Debug)]
 pub struct Outcome {
@@ -96,7 +113,7 @@ pub struct Desk {
 impl Desk {
     pub fn new() -> Desk {
         let desk = Desk { folder: tempfile::tempdir().unwrap() };
-        run(orlop().arg("keygen").arg(desk.path("keys")).arg("--development")).done();
+        run(orlop().arg("keygen").arg(desk.keys()).arg("--development")).done();
         desk
     }
 
@@ -104,12 +121,25 @@ impl Desk {
         self.folder.path().join(name)
     }
 
+    pub fn keys(&self) -> PathBuf {
+        self.path("keys")
+    }
+
     pub fn key(&self) -> PathBuf {
-        self.path("keys/development-release.key")
+        self.path("keys/release.key")
     }
 
     pub fn public_key(&self) -> PathBuf {
-        self.path("keys/development-release.pub")
+        self.path("keys/release.pub")
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.path("keys/db.crt")
+    }
+
+    /// `orlop verify` of an image by this desk's keys.
+    pub fn verify(&self, image: &Path) -> Command {
+        verify_by(image, &self.public_key(), &self.certificate())
     }
 
     /// Writes a file.
@@ -135,7 +165,7 @@ impl Desk {
     /// The same into another folder.
     pub fn warm_build_into(&self, definition: &Path, out: &Path) -> Command {
         let mut command = orlop();
-        command.arg("build").arg(definition).arg("--key").arg(self.key()).arg("--out").arg(out);
+        command.arg("build").arg(definition).arg("--keys").arg(self.keys()).arg("--out").arg(out);
         command
     }
 
