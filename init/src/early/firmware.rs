@@ -87,7 +87,8 @@ fn text(path: &str) -> Result<String, String> {
 fn keys(keyring: &str) -> Result<Option<Vec<String>>, String> {
     let Some(serial) = find_keyring(&text("/proc/keys")?, keyring)? else { return Ok(None) };
     let members = keyring::members(serial).map_err(|error| error.to_string())?;
-    members.into_iter().map(|key| keyring::description(key).map_err(|error| error.to_string())).collect()
+    let described = members.into_iter().map(|key| keyring::description(key).map_err(|error| error.to_string()));
+    described.collect::<Result<_, _>>().map(Some)
 }
 
 /// The serial number of root's keyring of this name in the text of `/proc/keys`.
