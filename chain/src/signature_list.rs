@@ -81,7 +81,7 @@ fn read(rest: &[u8], offset: usize, lists: &mut SignatureLists) -> Result<usize,
     let (list, header, signature) = (size(0)?, size(1)?, size(2)?);
     let whole = rest.get(..list).ok_or(ListError::Cut(offset))?;
     let signatures = HEAD.checked_add(header).and_then(|begin| whole.get(begin..));
-    let fits = |signatures: &&[u8]| signature > OWNER && signatures.len() % signature == 0;
+    let fits = |signatures: &&[u8]| signature > OWNER && signatures.len().is_multiple_of(signature);
     let signatures = signatures.filter(fits).ok_or(ListError::Sizes { offset, list, header, signature })?;
     let kind = Guid::from_disk(std::array::from_fn(|index| kind[index]));
     let mut data = signatures.chunks_exact(signature).map(|one| &one[OWNER..]).peekable();

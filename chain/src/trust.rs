@@ -47,8 +47,8 @@ impl fmt::Display for Rung {
 /// What was read. Each is the exact bytes or text, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// The variable `SecureBoot`, attributes first.
-    pub secure_boot: Result<Vec<u8>, String>,
+    /// The variable `SecureBoot`, attributes first; none where the firmware has none.
+    pub secure_boot: Result<Option<Vec<u8>>, String>,
     /// The variable `db`, attributes first.
     pub db: Result<Vec<u8>, String>,
     /// Where a list of shim's machine owner keys was found. The kernel takes its keys for the firmware's, and without shim
@@ -56,6 +56,9 @@ pub struct Facts {
     pub mok_list: Option<String>,
     /// Descriptions of the keys in `.platform`: `subject: key id`.
     pub platform: Result<Vec<String>, String>,
+    /// The same of `.machine`, whose keys count as the kernel's own: the machine owner's; none where the kernel has no such
+    /// keyring.
+    pub machine: Result<Vec<String>, String>,
     /// `/sys/kernel/security/lockdown`.
     pub lockdown: Result<String, String>,
     /// dm-verity's parameter `require_signatures`.
@@ -82,17 +85,19 @@ struct Findings {
     foreign: Vec<String>,
     /// What is to be known, and no more.
     notes: Vec<String>,
+    /// Secure Boot is on, and the firmware has the image's certificate.
+    usable: bool,
 }
 
 /// Whether dm-verity is to be loaded so that it demands signatures: once it is loaded nobody can change that.
 pub fn requires_signatures(facts: &Facts, trust: &Trust) -> bool {
     let ours = || facts.platform.as_ref().is_ok_and(|keys| holds_ours(keys, trust));
-    trust.secure_boot == SecureBoot::Required || (secure_boot(facts).is_ok() && ours())
+    trust.secure_boot == SecureBoot::Required || (matches!(secure_boot(facts), Ok(None)) && ours())
 }
 
 /// The rung that was reached, or the refusal.
 pub fn judge(facts: &Facts, trust: &Trust) -> Result<Verdict, Refusal> {
-    let Findings { missing, foreign, notes } = findings(facts, trust);
+    let Findings { missing, foreign, notes, usable } = findings(facts, trust)?;
     if trust.secure_boot == SecureBoot::Required {
         if let Some(text) = &facts.appended {
             let reason = format!("`{text}` was appended to the signed command line, secure_boot = required forbids it");
@@ -105,28 +110,35 @@ pub fn judge(facts: &Facts, trust: &Trust) -> Result<Verdict, Refusal> {
         }
         return Ok(Verdict { rung: Rung::SecureBoot, notes });
     }
+    // Root can write variables that have the kernel leave out the firmware's keys (`MokIgnoreDB`): that is no way down.
+    if usable && !missing.is_empty() {
+        let reason = format!("db holds the image's certificate, and {}", missing.join("; "));
+        return Err(Refusal::new(Stage::SecureBoot, reason));
+    }
     let rung = if missing.is_empty() { Rung::SecureBoot } else { Rung::RootHash };
     Ok(Verdict { rung, notes: [missing, foreign, notes].concat() })
 }
 
-fn findings(facts: &Facts, trust: &Trust) -> Findings {
+fn findings(facts: &Facts, trust: &Trust) -> Result<Findings, Refusal> {
     let mut findings = Findings::default();
     findings.missing.extend(lockdown(facts).err());
-    match secure_boot(facts) {
+    match secure_boot(facts)? {
         // Nobody heeds the keys then.
-        Err(reason) => findings.missing.push(reason),
-        Ok(()) => findings.keys(facts, trust),
+        Some(reason) => findings.missing.push(reason),
+        None => findings.keys(facts, trust),
     }
-    findings
+    Ok(findings)
 }
 
-fn secure_boot(facts: &Facts) -> Result<(), String> {
-    match facts.secure_boot.as_deref() {
-        Err(error) => Err(format!("no variable SecureBoot: {error}")),
-        Ok([attributes, _, _, _, 1]) if attributes & NON_VOLATILE == 0 => Ok(()),
-        Ok([_, _, _, _, 0]) => Err("Secure Boot is off".to_owned()),
-        Ok(bytes) => Err(format!("SecureBoot is `{}`, not the firmware's 1", hex::encode(bytes))),
-    }
+/// Why Secure Boot is not on, if it is not. Where that cannot be told, nobody may take it for off.
+fn secure_boot(facts: &Facts) -> Result<Option<String>, Refusal> {
+    let refuse = |error| Refusal::new(Stage::SecureBoot, format!("SecureBoot cannot be read: {error}"));
+    Ok(match facts.secure_boot.as_ref().map_err(refuse)?.as_deref() {
+        None => Some("the firmware has no Secure Boot".to_owned()),
+        Some([attributes, _, _, _, 1]) if attributes & NON_VOLATILE == 0 => None,
+        Some([_, _, _, _, 0]) => Some("Secure Boot is off".to_owned()),
+        Some(bytes) => Some(format!("SecureBoot is `{}`, not the firmware's 1", hex::encode(bytes))),
+    })
 }
 
 /// The mode in brackets is the active one.
@@ -148,6 +160,10 @@ impl Findings {
             Ok(value) => self.missing.push(format!("dm-verity's require_signatures is `{value}`, not Y")),
             Err(error) => self.missing.push(format!("dm-verity's require_signatures cannot be read: {error}")),
         }
+        match &facts.machine {
+            Ok(keys) => self.foreign.extend(keys.iter().map(|key| format!("keyring .machine holds `{key}`"))),
+            Err(error) => self.foreign.push(format!("keyring .machine cannot be read: {error}")),
+        }
         self.foreign.extend(facts.mok_list.iter().map(|place| format!("machine owner keys at {place}")));
         let db = facts.db.as_deref().map_err(Clone::clone);
         let value = db.and_then(|bytes| bytes.get(ATTRIBUTES..).ok_or_else(|| "cut off".to_owned()));
@@ -158,6 +174,7 @@ impl Findings {
     }
 
     fn db(&mut self, lists: &SignatureLists, listed: &[Certificate]) {
+        self.usable = listed.first().is_some_and(|ours| lists.certificates.contains(&ours.sha256));
         let is_listed = |found: &&String| listed.iter().any(|certificate| certificate.sha256 == **found);
         let foreign = lists.certificates.iter().filter(|found| !is_listed(found));
         self.foreign.extend(foreign.map(|sha256| format!("db holds the certificate {sha256}, which is not listed")));

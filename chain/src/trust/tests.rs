@@ -17,17 +17,22 @@ fn trust(secure_boot: SecureBoot) -> Trust {
     Trust { secure_boot, certificates: vec![certificate(OURS, "00aa11bb"), certificate(NEXT, "22cc33dd")] }
 }
 
-fn variable(value: &[u8]) -> Result<Vec<u8>, String> {
-    Ok([&[6, 0, 0, 0], value].concat())
+fn variable(value: &[u8]) -> Vec<u8> {
+    [&[6, 0, 0, 0], value].concat()
+}
+
+fn secure_boot(value: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    Ok(Some(variable(value)))
 }
 
 /// A machine as it should be, before the next certificate is in its firmware.
 fn good() -> Facts {
     Facts {
-        secure_boot: variable(&[1]),
-        db: variable(&list(X509, &[OURS])),
+        secure_boot: secure_boot(&[1]),
+        db: Ok(variable(&list(X509, &[OURS]))),
         mok_list: None,
         platform: Ok(vec!["orlop: db: 00aa11bb".into()]),
+        machine: Ok(Vec::new()),
         lockdown: Ok("none [integrity] confidentiality\n".into()),
         require_signatures: Ok("Y\n".into()),
         appended: None,
@@ -57,7 +62,7 @@ fn a_machine_as_it_should_be_reaches_secure_boot() {
     let verdict = Verdict { rung: Rung::SecureBoot, notes: Vec::new() };
     assert_eq!(judged(&good()), (Ok(verdict.clone()), verdict.clone()));
     let mut both = good();
-    both.db = variable(&[list(X509, &[NEXT]), list(X509, &[OURS])].concat());
+    both.db = Ok(variable(&[list(X509, &[NEXT]), list(X509, &[OURS])].concat()));
     both.platform = Ok(vec!["orlop: db: 22cc33dd".into(), "orlop: db: 00aa11bb".into()]);
     both.lockdown = Ok("none integrity [confidentiality]".into());
     assert_eq!(judged(&both), (Ok(verdict.clone()), verdict));
@@ -66,34 +71,52 @@ fn a_machine_as_it_should_be_reaches_secure_boot() {
 #[test]
 fn what_is_missing_keeps_the_lowest_rung() {
     let rung = Rung::RootHash;
-    let none = || Err("no such file".to_owned());
-    altered(|facts| facts.secure_boot = none(), rung, "no variable SecureBoot: no such file");
-    altered(|facts| facts.secure_boot = variable(&[0]), rung, "Secure Boot is off");
-    altered(|facts| facts.secure_boot = variable(&[1, 0]), rung, "SecureBoot is `060000000100`");
-    altered(|facts| facts.secure_boot = variable(&[2]), rung, "SecureBoot is `0600000002`");
-    altered(|facts| facts.secure_boot = Ok(Vec::new()), rung, "SecureBoot is ``");
-    altered(|facts| facts.secure_boot = Ok(vec![7, 0, 0, 0, 1]), rung, "SecureBoot is `0700000001`");
-    altered(|facts| facts.lockdown = Ok("[none] integrity confidentiality".into()), rung, "lockdown is `[none]");
-    altered(|facts| facts.lockdown = Err("no such file".into()), rung, "lockdown cannot be read");
-    altered(|facts| facts.require_signatures = Ok("N\n".into()), rung, "require_signatures is `N`");
-    altered(|facts| facts.require_signatures = Err("gone".into()), rung, "require_signatures cannot be read: gone");
-    altered(|facts| facts.platform = Ok(Vec::new()), rung, ".platform lacks `db` 00aa11bb");
-    altered(|facts| facts.platform = Ok(vec!["db: 22cc33dd".into()]), rung, ".platform lacks `db` 00aa11bb");
-    altered(|facts| facts.platform = Err("no keyring".into()), rung, ".platform cannot be read: no keyring");
+    altered(|facts| facts.secure_boot = Ok(None), rung, "the firmware has no Secure Boot");
+    altered(|facts| facts.secure_boot = secure_boot(&[0]), rung, "Secure Boot is off");
+    altered(|facts| facts.secure_boot = secure_boot(&[1, 0]), rung, "SecureBoot is `060000000100`");
+    altered(|facts| facts.secure_boot = secure_boot(&[2]), rung, "SecureBoot is `0600000002`");
+    altered(|facts| facts.secure_boot = Ok(Some(Vec::new())), rung, "SecureBoot is ``");
+    altered(|facts| facts.secure_boot = Ok(Some(vec![7, 0, 0, 0, 1])), rung, "SecureBoot is `0700000001`");
+}
+
+/// Where the firmware has the image's certificate nothing lowers the rung: both refuse.
+#[test]
+fn what_the_kernel_must_do_is_demanded_where_it_can() {
+    let refused = |alter: &dyn Fn(&mut Facts), name: &str| {
+        let mut facts = good();
+        alter(&mut facts);
+        for asked in [SecureBoot::Required, SecureBoot::WhenPresent] {
+            let refusal = judge(&facts, &trust(asked)).expect_err(name);
+            assert!(refusal.stage == Stage::SecureBoot && refusal.reason.contains(name), "{refusal}");
+        }
+        // A firmware that has another's certificate only cannot check this image.
+        facts.db = Ok(variable(&list(X509, &[FOREIGN])));
+        facts.secure_boot.is_ok().then(|| assert_eq!(judged(&facts).1.rung, Rung::RootHash, "{name}"));
+    };
+    refused(&|facts| facts.secure_boot = Err("input/output error".into()), "SecureBoot cannot be read: input/output");
+    refused(&|facts| facts.lockdown = Ok("[none] integrity confidentiality".into()), "lockdown is `[none]");
+    refused(&|facts| facts.lockdown = Err("no such file".into()), "lockdown cannot be read");
+    refused(&|facts| facts.require_signatures = Ok("N\n".into()), "require_signatures is `N`");
+    refused(&|facts| facts.require_signatures = Err("gone".into()), "require_signatures cannot be read: gone");
+    refused(&|facts| facts.platform = Ok(Vec::new()), ".platform lacks `db` 00aa11bb");
+    refused(&|facts| facts.platform = Ok(vec!["db: 22cc33dd".into()]), ".platform lacks `db` 00aa11bb");
+    refused(&|facts| facts.platform = Err("no keyring".into()), ".platform cannot be read: no keyring");
 }
 
 #[test]
 fn whom_else_the_machine_trusts_is_named() {
     let rung = Rung::SecureBoot;
     let sha256 = hex::encode(Sha256::digest(FOREIGN));
-    let db = variable(&[list(X509, &[OURS]), list(X509, &[FOREIGN])].concat());
+    let db = Ok(variable(&[list(X509, &[OURS]), list(X509, &[FOREIGN])].concat()));
     altered(|facts| facts.db = db, rung, &format!("db holds the certificate {sha256}"));
     let key = list(Guid::from_u128(0x3c5766e8_269c_4e34_aa14_ed776e85b3b6), &[&[1; 256]]);
-    altered(|facts| facts.db = variable(&key), rung, "type 3c5766e8-269c-4e34-aa14-ed776e85b3b6");
-    altered(|facts| facts.db = variable(&[1, 2, 3]), rung, "db cannot be read: the list at byte 0 is cut off");
+    altered(|facts| facts.db = Ok(variable(&key)), rung, "type 3c5766e8-269c-4e34-aa14-ed776e85b3b6");
+    altered(|facts| facts.db = Ok(variable(&[1, 2, 3])), rung, "db cannot be read: the list at byte 0 is cut off");
     altered(|facts| facts.db = Ok(vec![6, 0]), rung, "db cannot be read: cut off");
     altered(|facts| facts.db = Err("no such file".into()), rung, "db cannot be read: no such file");
     altered(|facts| facts.mok_list = Some("MokListRT".into()), rung, "machine owner keys at MokListRT");
+    altered(|facts| facts.machine = Ok(vec!["Owner: 66".into()]), rung, "keyring .machine holds `Owner: 66`");
+    altered(|facts| facts.machine = Err("gone".into()), rung, "keyring .machine cannot be read: gone");
     let vendor = ["db: 00aa11bb".to_owned(), "Vendor CA: 4455".to_owned()];
     altered(|facts| facts.platform = Ok(vendor.to_vec()), rung, "holds `Vendor CA: 4455`");
     // A subject that ends like ours, and a key id that is forged.
@@ -107,18 +130,20 @@ fn whom_else_the_machine_trusts_is_named() {
 fn digests_in_db_are_noted_and_refused_by_nobody() {
     let sha256 = Guid::from_u128(0xc1c41626_504c_4092_aca9_41f936934328);
     let mut facts = good();
-    facts.db = variable(&[list(X509, &[OURS]), list(sha256, &[&[1; 32]])].concat());
+    facts.db = Ok(variable(&[list(X509, &[OURS]), list(sha256, &[&[1; 32]])].concat()));
     let verdict = Verdict { rung: Rung::SecureBoot, notes: vec!["db lets programs start by sha256 alone".to_owned()] };
     assert_eq!(judged(&facts), (Ok(verdict.clone()), verdict));
 }
 
 #[test]
 fn all_that_is_wrong_is_named_at_once() {
-    let facts = Facts { lockdown: Err("gone".into()), mok_list: Some("MokListRT".into()), ..good() };
-    let (required, present) = judged(&facts);
+    let off = Facts { lockdown: Err("gone".into()), secure_boot: secure_boot(&[0]), ..good() };
+    let (required, present) = judged(&off);
     let reason = required.expect_err("refused").reason;
-    assert_eq!(reason, "secure_boot = required: lockdown cannot be read: gone; machine owner keys at MokListRT");
-    assert_eq!(present.notes.len(), 2);
+    assert_eq!(reason, "secure_boot = required: lockdown cannot be read: gone; Secure Boot is off");
+    assert_eq!((present.rung, present.notes.len()), (Rung::RootHash, 2));
+    let others = Facts { mok_list: Some("MokListRT".into()), db: Err("gone".into()), ..good() };
+    assert_eq!(judged(&others).1.notes, ["machine owner keys at MokListRT", "db cannot be read: gone"]);
 }
 
 #[test]
@@ -144,7 +169,7 @@ fn an_image_without_certificates_stays_on_the_root_hash() {
 fn dm_verity_demands_signatures_where_they_can_be_checked() {
     let present = trust(SecureBoot::WhenPresent);
     assert!(requires_signatures(&good(), &present));
-    let off = Facts { secure_boot: variable(&[0]), ..good() };
+    let off = Facts { secure_boot: secure_boot(&[0]), ..good() };
     assert!(!requires_signatures(&off, &present));
     assert!(!requires_signatures(&Facts { platform: Ok(vec!["db: 22cc33dd".into()]), ..good() }, &present));
     assert!(!requires_signatures(&Facts { platform: Err("gone".into()), ..good() }, &present));

@@ -2,10 +2,12 @@
 //! to is `orlop_chain::trust`'s business.
 
 use crate::sys::keyring;
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount, umount};
 use orlop_chain::Guid;
 use orlop_chain::trust::Facts;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 const EFIVARS: &str = "/sys/firmware/efi/efivars";
@@ -32,21 +34,21 @@ pub struct Firmware {
     pub loader_partition: Option<Guid>,
 }
 
-/// Reads it all, with the variables mounted for as long as that takes.
+/// Reads it all. The variables stay mounted, and come along to the root with `/sys`: where each is a call into SMM it
+/// takes seconds to list them.
 pub fn read(appended: Option<String>) -> Firmware {
-    let variables = mounted("efivarfs", EFIVARS, || {
-        let mok = MOK_LISTS.iter().find(|path| Path::new(path).try_exists().unwrap_or(true));
-        let loader = variable("LoaderDevicePartUUID", LOADER).ok();
-        (variable("SecureBoot", GLOBAL), variable("db", DATABASE), mok, loader)
-    });
-    let (secure_boot, db, mok, loader) = variables.unwrap_or_else(|error| (Err(error.clone()), Err(error), None, None));
-    let lockdown = mounted("securityfs", SECURITY, || text("/sys/kernel/security/lockdown"));
+    let variables = attach("efivarfs", EFIVARS);
+    let mok = MOK_LISTS.iter().find(|path| Path::new(path).try_exists().unwrap_or(true));
+    let loader = variable("LoaderDevicePartUUID", LOADER).ok().flatten();
+    let lockdown = attach("securityfs", SECURITY).and_then(|_| text("/sys/kernel/security/lockdown"));
+    let _ = umount(SECURITY);
     let facts = Facts {
-        secure_boot,
-        db,
+        secure_boot: variables.and_then(|has| if has { variable("SecureBoot", GLOBAL) } else { Ok(None) }),
+        db: variable("db", DATABASE).and_then(|db| db.ok_or_else(|| "there is none".to_owned())),
         mok_list: mok.map(|path| (*path).to_owned()),
-        platform: platform(),
-        lockdown: lockdown.and_then(|text| text),
+        platform: keys(".platform").and_then(|keys| keys.ok_or_else(|| "there is none".to_owned())),
+        machine: keys(".machine").map(Option::unwrap_or_default),
+        lockdown,
         require_signatures: Err("dm-verity is not loaded".to_owned()),
         appended,
     };
@@ -58,34 +60,39 @@ pub fn require_signatures() -> Result<String, String> {
     text(REQUIRE_SIGNATURES)
 }
 
-fn mounted<T>(kind: &str, folder: &str, work: impl FnOnce() -> T) -> Result<T, String> {
-    if !Path::new(folder).is_dir() {
-        return Err(format!("the kernel has no {folder}"));
-    }
+/// Mounts one of the kernel's filesystems, to be read only; whether this machine has it.
+fn attach(kind: &str, folder: &str) -> Result<bool, String> {
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some(kind), folder, Some(kind), flags, None::<&str>).map_err(|error| format!("{folder}: {error}"))?;
-    let done = work();
-    let _ = umount(folder);
-    Ok(done)
+    match mount(Some(kind), folder, Some(kind), flags, None::<&str>) {
+        Ok(()) => Ok(true),
+        Err(Errno::ENODEV | Errno::ENOENT | Errno::EOPNOTSUPP) => Ok(false),
+        Err(error) => Err(format!("{folder}: {error}")),
+    }
 }
 
-fn variable(name: &str, vendor: &str) -> Result<Vec<u8>, String> {
-    fs::read(format!("{EFIVARS}/{name}-{vendor}")).map_err(|error| error.to_string())
+/// A variable, attributes first, if there is such a one.
+fn variable(name: &str, vendor: &str) -> Result<Option<Vec<u8>>, String> {
+    match fs::read(format!("{EFIVARS}/{name}-{vendor}")) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{name}: {error}")),
+    }
 }
 
 fn text(path: &str) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
 }
 
-/// Descriptions of the firmware's keys, as the kernel holds them.
-fn platform() -> Result<Vec<String>, String> {
-    let serial = find_keyring(&text("/proc/keys")?, ".platform")?;
+/// Descriptions of the keys in one of the kernel's keyrings, if it has such a one.
+fn keys(keyring: &str) -> Result<Option<Vec<String>>, String> {
+    let Some(serial) = find_keyring(&text("/proc/keys")?, keyring)? else { return Ok(None) };
     let members = keyring::members(serial).map_err(|error| error.to_string())?;
-    members.into_iter().map(|key| keyring::description(key).map_err(|error| error.to_string())).collect()
+    let described = members.into_iter().map(|key| keyring::description(key).map_err(|error| error.to_string()));
+    described.collect::<Result<_, _>>().map(Some)
 }
 
 /// The serial number of root's keyring of this name in the text of `/proc/keys`.
-fn find_keyring(keys: &str, name: &str) -> Result<i32, String> {
+fn find_keyring(keys: &str, name: &str) -> Result<Option<i32>, String> {
     let serials = keys.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         let serial = words.next()?;
@@ -96,7 +103,8 @@ fn find_keyring(keys: &str, name: &str) -> Result<i32, String> {
         found.then(|| i32::from_str_radix(serial, 16).ok()).flatten()
     });
     match serials.collect::<Vec<_>>().as_slice() {
-        [serial] => Ok(*serial),
+        [] => Ok(None),
+        [serial] => Ok(Some(*serial)),
         found => Err(format!("{} keyrings are called {name}", found.len())),
     }
 }
@@ -130,9 +138,9 @@ mod tests {
 2b02ea55 I--Q---     9 perm 1f3f0000  1000  1000 keyring   .platform: 2
 3c01aa00 I------     1 perm 1f010000     0     0 asymmetri .platform: 00aa: X509.rsa 00aa []
 ";
-        assert_eq!(find_keyring(keys, ".platform"), Ok(0x1df4_bf0d));
-        assert_eq!(find_keyring(keys, ".builtin_trusted_keys"), Ok(0x0a8f_f0b2));
-        assert_eq!(find_keyring(keys, ".machine"), Err("0 keyrings are called .machine".to_owned()));
+        assert_eq!(find_keyring(keys, ".platform"), Ok(Some(0x1df4_bf0d)));
+        assert_eq!(find_keyring(keys, ".builtin_trusted_keys"), Ok(Some(0x0a8f_f0b2)));
+        assert_eq!(find_keyring(keys, ".machine"), Ok(None));
         assert!(find_keyring(&keys.repeat(2), ".platform").is_err());
     }
 

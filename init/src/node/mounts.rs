@@ -32,7 +32,7 @@ const fn optional(kind: &'static str, target: &'static str, flags: MsFlags, opti
     Mount { kind, target, flags, options, optional: true }
 }
 
-/// In order. `/dev`, `/proc`, `/sys` and `/run` came along from the initramfs.
+/// In order. `/dev`, `/proc`, `/sys` and `/run` came along from the initramfs, and the firmware's variables with `/sys`.
 const MOUNTS: &[Mount] = &[
     mount_of("devpts", "/dev/pts", MsFlags::MS_NOSUID.union(MsFlags::MS_NOEXEC), "mode=620,gid=5,ptmxmode=666"),
     mount_of("tmpfs", "/dev/shm", QUIET, "mode=1777"),
@@ -66,7 +66,8 @@ fn attach(one: &Mount) -> io::Result<()> {
     }
     let options = (!one.options.is_empty()).then_some(one.options);
     match mount(Some(one.kind), one.target, Some(one.kind), one.flags, options) {
-        Err(Errno::ENODEV | Errno::ENOENT | Errno::EOPNOTSUPP) if one.optional => Ok(()),
+        // Not there, or there since the initramfs, which mounts the variables with the same flags.
+        Err(Errno::ENODEV | Errno::ENOENT | Errno::EOPNOTSUPP | Errno::EBUSY) if one.optional => Ok(()),
         other => Ok(other?),
     }
 }
