@@ -150,6 +150,7 @@ mod tests {
     use crate::handover::Handover;
     use crate::report::{Refusal, Report};
     use nix::sys::wait::waitpid;
+    use orlop_chain::trust::Rung;
     use orlop_config::manifest::Refusal as Policy;
     use orlop_config::node::{NodeSettings, OnDamage};
     use std::fs::File;
@@ -176,6 +177,7 @@ mod tests {
             development: true,
             refusal: Policy::Reboot,
             root_hash: text(),
+            rung: Rung::RootHash,
             disk: text(),
             appended: None,
             phases: Vec::new(),
