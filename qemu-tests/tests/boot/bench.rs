@@ -62,8 +62,7 @@ impl Built {
         let default = workspace.join(format!("out/{}/standalone.raw", self.folder()));
         let path = std::env::var_os(self.variable()).map_or(default, PathBuf::from);
         let (definition, folder) = (self.definition(), self.folder());
-        let key = "out/keys/development-release.key";
-        let command = format!("target/debug/orlop build {definition} --key {key} --out out/{folder}");
+        let command = format!("target/debug/orlop build {definition} --keys out/keys --out out/{folder}");
         ensure!(
             path.is_file(),
             "{} is missing: make it by `make test-images` (or `{command}`), or set {}",

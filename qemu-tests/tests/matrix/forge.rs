@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use orlop::keys::{FileSigner, Signer};
+use orlop::keys::{ReleaseFile, Signer};
+use orlop_chain::manifest::signed_message;
 use orlop_config::manifest::BOOT_DOMAIN;
 use orlop_machine::firmware::certificate;
 use orlop_machine::program;
@@ -25,7 +26,7 @@ pub enum By {
 }
 
 /// The release key's file.
-const RELEASE: &str = "development-release.key";
+const RELEASE: &str = "release.key";
 
 /// The folder of our keys.
 pub fn keys() -> PathBuf {
@@ -67,7 +68,22 @@ pub fn foreign_certificate() -> Result<Vec<u8>> {
 
 /// A boot manifest's ed25519 signature, in base64.
 pub fn manifest_signature(manifest: &[u8], by: By) -> Result<String> {
-    Ok(STANDARD.encode(FileSigner::open(&folder(by)?.join(RELEASE))?.sign(BOOT_DOMAIN, manifest)?.to_bytes()))
+    let key = ReleaseFile::open(&folder(by)?.join(RELEASE))?;
+    Ok(STANDARD.encode(key.sign(&signed_message(BOOT_DOMAIN, manifest))?))
+}
+
+/// A root hash's signature as the signature partition has it: a detached PKCS#7 over its text, in base64.
+pub fn root_signature(root_hash: &str, by: By) -> Result<String> {
+    let (keys, work) = (folder(by)?, TempDir::new()?);
+    let (text, signature) = (work.path().join("text"), work.path().join("signature"));
+    fs::write(&text, root_hash)?;
+    let words = ["cms", "-sign", "-binary", "-noattr", "-nocerts", "-outform", "DER", "-md", "sha256"];
+    let (key, certificate) = (keys.join("db.key"), keys.join("db.crt"));
+    let files = [("-inkey", &key), ("-signer", &certificate), ("-in", &text), ("-out", &signature)];
+    let files = files.iter().flat_map(|(name, path)| [OsStr::new(name), path.as_os_str()]);
+    let words: Vec<&OsStr> = words.iter().map(OsStr::new).chain(files).collect();
+    program::run(("openssl", "openssl"), &words)?;
+    Ok(STANDARD.encode(fs::read(&signature)?))
 }
 
 /// A program for the firmware, signed.

@@ -11,8 +11,6 @@ use crate::subject::Subject;
 pub struct Row {
     /// Its test's name.
     pub id: &'static str,
-    /// Whether only `make test-slow` runs it.
-    pub slow: bool,
     /// What is changed, in words.
     pub changed: &'static str,
     /// On which machine.
@@ -70,7 +68,6 @@ impl Row {
     /// What most rows share.
     pub const USUAL: Row = Row {
         id: "",
-        slow: false,
         changed: "",
         on: On::Direct,
         image: Built::Standalone,
@@ -86,7 +83,6 @@ macro_rules! rows {
     ($($speed:ident $id:ident { $($field:ident: $value:expr),* $(,)? })*) => {
         pub const ROWS: &[$crate::row::Row] = &[$($crate::row::Row {
             id: stringify!($id),
-            slow: $crate::row::rows!(@is_slow $speed),
             $($field: $value,)*
             ..$crate::row::Row::USUAL
         }),*];
@@ -95,8 +91,6 @@ macro_rules! rows {
             $($crate::row::rows!(@test $speed $id);)*
         }
     };
-    (@is_slow fast) => { false };
-    (@is_slow slow) => { true };
     (@test fast $id:ident) => {
         #[test]
         fn $id() -> anyhow::Result<()> {

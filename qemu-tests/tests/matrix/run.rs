@@ -1,7 +1,7 @@
 //! Runs a row: alters, asks `orlop verify`, boots to the awaited line.
 
 use anyhow::{Context, Result, ensure};
-use orlop::image::verify::{Release, verify};
+use orlop::image::verify::{Release, Trust, verify};
 use orlop_chain::{Refusal, Stage};
 use orlop_machine::feed::Mark;
 use orlop_machine::{Machine, within};
@@ -59,7 +59,9 @@ fn panicked(row: &Row, console: &[String]) -> Result<()> {
 /// The verdict of `orlop verify` on the image alone: its release manifest would tell of every change to the UKI first.
 fn judged_offline(row: &Row, subject: &Subject) -> Result<()> {
     let mut passed = Vec::new();
-    let verdict = verify(&subject.disk, &subject.key(), &Release::ImageOnly, &mut passed);
+    let beside = |end| subject.bench.image.with_extension(end);
+    let trust = Trust::read(&[beside("release.pub")], &[beside("db.crt")])?;
+    let verdict = verify(&subject.disk, &trust, &Release::ImageOnly, &mut passed);
     let refused = |error: &anyhow::Error| error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()).cloned();
     match (row.offline, verdict) {
         (Offline::Unseen, Ok(_)) => Ok(()),
@@ -76,7 +78,7 @@ fn judged_offline(row: &Row, subject: &Subject) -> Result<()> {
 /// Every disk is tried, none is started, and nothing of them runs.
 fn not_started(row: &Row, machine: &Machine) -> Result<()> {
     let running = machine.start()?;
-    running.wait_line("BdsDxe: No bootable option", within(HEALTHY))?;
+    running.wait_line("BdsDxe: No bootable option", within(HEALTHY * machine.disks.len() as u64))?;
     let console = running.feed().collect(Mark::default(), |happening| happening.console().map(str::to_owned));
     let refused = console.iter().filter(|line| line.contains("BdsDxe: failed to") && line.contains(row.says)).count();
     ensure!(refused == machine.disks.len(), "{refused} disks of {} refused by `{}`", machine.disks.len(), row.says);

@@ -53,11 +53,6 @@ impl Subject {
         self.appended.iter().fold(machine, |machine, words| machine.appended(words))
     }
 
-    /// The release key's public part.
-    pub fn key(&self) -> PathBuf {
-        self.bench.image.with_extension("release.pub")
-    }
-
     /// Where a partition begins.
     pub fn offset(&self, partition: &str) -> Result<u64> {
         Ok(Image::open(&self.disk)?.partition(partition)?.offset)

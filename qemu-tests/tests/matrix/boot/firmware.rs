@@ -8,11 +8,16 @@ use crate::row::{Ends, On, rows};
 use crate::subject::Subject;
 
 rows! {
+    fast nothing {
+        changed: "nothing",
+        on: On::SecureBoot,
+        says: "trust rung=secure-boot+ipe",
+    }
     fast no_secure_boot_where_it_is_required {
         changed: "no firmware at all, for an image that requires Secure Boot",
         alter: required,
         ends: Ends::Refused(Stage::SecureBoot),
-        says: "SecureBoot",
+        says: "no variable SecureBoot",
     }
     fast secure_boot_off_where_it_is_required {
         changed: "Secure Boot switched off in the firmware, for an image that requires it",
@@ -22,7 +27,7 @@ rows! {
             required(subject)
         },
         ends: Ends::Refused(Stage::SecureBoot),
-        says: "SecureBoot",
+        says: "Secure Boot is off",
     }
     fast a_foreign_certificate_where_secure_boot_is_required {
         changed: "a stranger's certificate added to db, for an image that requires Secure Boot",
@@ -32,7 +37,7 @@ rows! {
             required(subject)
         },
         ends: Ends::Refused(Stage::SecureBoot),
-        says: "db",
+        says: "db holds the certificate",
     }
     slow a_foreign_certificate {
         changed: "a stranger's certificate added to db, for an image that uses Secure Boot when it is there (reported)",
@@ -41,6 +46,7 @@ rows! {
             subject.keys.db.push(foreign_certificate()?);
             Ok(())
         },
+        says: "db holds the certificate",
     }
 }
 

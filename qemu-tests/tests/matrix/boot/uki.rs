@@ -16,13 +16,22 @@ use crate::uki::{Parts, find, with_signature_of};
 const DENIED: &str = "Access Denied";
 
 rows! {
-    fast a_bit_in_each_section {
-        changed: "one bit in a section of the UKI: a disk for each section",
+    fast a_bit_in_what_runs {
+        changed: "one bit in the UKI's command line, initramfs, or kernel: a disk for each",
         on: On::SecureBoot,
-        alter: a_disk_for_each_section,
+        alter: |subject| a_disk_for_each_section(subject, |name| [".cmdline", ".initrd", ".linux"].contains(&name)),
         ends: Ends::NotStarted,
         says: DENIED,
-        offline: Offline::Refused(Stage::Uki),
+        offline: Offline::Refused(Stage::UkiSignature),
+    }
+    slow a_bit_in_each_section {
+        changed: "one bit in a section of the UKI: a disk for each section",
+        on: On::SecureBoot,
+        alter: |subject| a_disk_for_each_section(subject, |_| true),
+        ends: Ends::NotStarted,
+        says: DENIED,
+        offline: Offline::Refused(Stage::UkiSignature),
+
     }
     fast an_unsigned_uki {
         changed: "the UKI without its signature",
@@ -30,6 +39,7 @@ rows! {
         alter: |subject| subject.set_uki(&subject.uki()?, None),
         ends: Ends::NotStarted,
         says: DENIED,
+        offline: Offline::Refused(Stage::UkiSignature),
     }
     fast a_strangers_uki {
         changed: "the UKI signed by a stranger",
@@ -37,6 +47,7 @@ rows! {
         alter: |subject| subject.set_uki(&subject.uki()?, Some(By::Stranger)),
         ends: Ends::NotStarted,
         says: DENIED,
+        offline: Offline::Refused(Stage::UkiSignature),
     }
     fast a_section_appended {
         changed: "a section appended to the UKI, with the signature that was there",
@@ -47,6 +58,7 @@ rows! {
         }),
         ends: Ends::NotStarted,
         says: DENIED,
+        offline: Offline::Refused(Stage::UkiSignature),
     }
     fast a_file_appended_to_the_initramfs {
         changed: "a file appended to the initramfs in the UKI, with the signature that was there",
@@ -59,6 +71,7 @@ rows! {
         }),
         ends: Ends::NotStarted,
         says: DENIED,
+        offline: Offline::Refused(Stage::UkiSignature),
     }
     fast another_manifest {
         changed: "another boot manifest in the UKI, with the signature that was there",
@@ -71,6 +84,7 @@ rows! {
         }),
         ends: Ends::NotStarted,
         says: DENIED,
+        offline: Offline::Refused(Stage::UkiSignature),
     }
     fast another_releases_uki {
         changed: "another release's UKI, which we signed, on this one's disk",
@@ -84,21 +98,23 @@ rows! {
         changed: "the UKI signed by a stranger, on a machine without Secure Boot",
         on: On::Uefi,
         alter: |subject| subject.set_uki(&subject.uki()?, Some(By::Stranger)),
+        offline: Offline::Refused(Stage::UkiSignature),
     }
 }
 
 /// Changes the UKI's parts, and leaves the signature that was made before.
 fn changed(subject: &mut Subject, change: impl FnOnce(&mut Parts) -> Result<()>) -> Result<()> {
     let signed = forge::signed(&subject.uki()?, By::Us)?;
-    let mut parts = Parts::of(&signed)?;
+    let mut parts = Parts::of(&subject.uki()?)?;
     change(&mut parts)?;
     subject.set_uki(&with_signature_of(&signed, parts.join()?)?, None)
 }
 
 /// The first disk has a bit of its UKI's first section flipped, the next one of the second, and so on.
-fn a_disk_for_each_section(subject: &mut Subject) -> Result<()> {
+fn a_disk_for_each_section(subject: &mut Subject, wanted: fn(&str) -> bool) -> Result<()> {
     let signed = forge::signed(&subject.uki()?, By::Us)?;
-    let sections = pe::Image::parse(&signed)?.sections;
+    let mut sections = pe::Image::parse(&signed)?.sections;
+    sections.retain(|section| wanted(&section.name));
     let own = std::mem::replace(&mut subject.disk, "".into());
     for (number, section) in sections.iter().enumerate() {
         let mut altered = signed.clone();

@@ -30,7 +30,7 @@ rows! {
     fast a_manifest_without_development_mark {
         changed: "a boot manifest that hides its development keys; everything is signed again, by us",
         alter: |subject| subject.manifest((r#""development": true"#, r#""development":false"#), By::Us),
-        ends: Ends::Refused(Stage::Manifest),
+        ends: Ends::Refused(Stage::ManifestSignature),
         says: "development",
         offline: Offline::Refused(Stage::ManifestSignature),
     }

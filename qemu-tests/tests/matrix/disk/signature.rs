@@ -1,13 +1,13 @@
 //! The signature partition.
 
+use anyhow::{Context, Result};
+use orlop::image::open::Image;
 use orlop_chain::{RootHash, Stage};
 
 use crate::bench::Built;
-use crate::forge::{By, manifest_signature};
-use crate::row::{Ends, Offline, rows};
+use crate::forge::{By, manifest_signature, root_signature};
+use crate::row::{Ends, Offline, On, rows};
 use crate::subject::{SIGNATURE, Subject, replace};
-use anyhow::Result;
-use orlop::image::open::Image;
 
 rows! {
     fast a_bit_in_the_signature {
@@ -33,6 +33,42 @@ rows! {
         ends: Ends::Refused(Stage::ManifestSignature),
         says: "not by a trusted release key",
         offline: Offline::Refused(Stage::ManifestSignature),
+    }
+    fast a_bit_in_the_root_hashs_signature {
+        changed: "one character of the root hash's PKCS#7 signature",
+        on: On::SecureBoot,
+        alter: |subject| subject.signature(|document| {
+            let signature = document.signature.as_mut().context("the root hash's signature")?;
+            let place = signature.len() - 100;
+            let other = if signature[place..].starts_with('A') { "B" } else { "A" };
+            signature.replace_range(place..=place, other);
+            Ok(())
+        }),
+        ends: Ends::Refused(Stage::RootSignature),
+        says: "dm-verity",
+        offline: Offline::Refused(Stage::RootSignature),
+    }
+    fast a_strangers_root_signature {
+        changed: "the root hash signed by a stranger's db key",
+        on: On::SecureBoot,
+        alter: |subject| subject.signature(|document| {
+            document.signature = Some(root_signature(&document.root_hash, By::Stranger)?);
+            Ok(())
+        }),
+        ends: Ends::Refused(Stage::RootSignature),
+        says: "dm-verity",
+        offline: Offline::Refused(Stage::RootSignature),
+    }
+    fast no_root_signature {
+        changed: "no signature of the root hash",
+        on: On::SecureBoot,
+        alter: |subject| subject.signature(|document| {
+            document.signature = None;
+            Ok(())
+        }),
+        ends: Ends::Refused(Stage::RootSignature),
+        says: "signature",
+        offline: Offline::Refused(Stage::RootSignature),
     }
     fast a_signature_of_another_root {
         changed: "another root's hash in the signature partition",
