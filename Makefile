@@ -17,7 +17,7 @@ DENY    := $(CACHE)/tools/cargo-deny-0.20.2/bin/cargo-deny
 # What a fresh Debian 12 or 13 lacks, by what it is for.
 PACKAGES_BUILD   := build-essential ca-certificates curl git gpgv python3 python3-pip xz-utils
 PACKAGES_RUN     := ovmf qemu-system-x86 qemu-utils
-PACKAGES_WITNESS := cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools openssl util-linux
+PACKAGES_WITNESS := cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools openssl sbsigntool util-linux
 
 .PHONY: help
 help: ## this list
@@ -93,7 +93,7 @@ endef
 test: lint test-images ## all tests that fit the budget, boot tests included
 	$(call run-tests,$(FAST),$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
-SLOW := power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
+SLOW := some rows of the matrix; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
 
 .PHONY: test-slow
 test-slow: lint test-images ## the long rounds

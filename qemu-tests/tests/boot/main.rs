@@ -14,5 +14,4 @@ mod probe;
 mod promises;
 mod services;
 mod state;
-mod tampered;
 mod two_disks;

@@ -25,6 +25,8 @@ pub struct Row {
     pub says: &'static str,
     /// What `orlop verify` must say of the disk.
     pub offline: Offline,
+    /// QEMU's word for the machine's end after a refusal or a panic, where the row waits for that.
+    pub stops: &'static str,
 }
 
 /// What starts the kernel.
@@ -75,6 +77,7 @@ impl Row {
         ends: Ends::Boots,
         says: "",
         offline: Offline::Unseen,
+        stops: "",
     };
 }
 

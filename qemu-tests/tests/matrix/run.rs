@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 use orlop::image::verify::{Release, Trust, verify};
 use orlop_chain::{Refusal, Stage};
 use orlop_machine::feed::Mark;
-use orlop_machine::{Machine, within};
+use orlop_machine::{Error, Machine, within};
 
-use crate::bench::{HEALTHY, boot};
+use crate::bench::{Booted, HEALTHY, boot};
 use crate::probe::Probed;
 use crate::row::{Ends, Offline, Row};
 use crate::subject::Subject;
@@ -24,19 +24,20 @@ pub fn row(rows: &[Row], id: &str) -> Result<()> {
             let booted = boot(&machine)?;
             let reason = booted.refused(stage.name())?;
             ensure!(reason.contains(row.says), "the reason lacks `{}`: {reason}", row.says);
-            ensure!(!booted.said("orlop: phase=services"), "a refused boot went on");
-            Ok(())
+            stopped(row, &booted)
         }
         Ends::Panics => {
             let booted = boot(&machine)?;
-            let console = booted.panicked()?;
+            let console = until_panic(&booted)?;
             ensure!(!booted.said("orlop: refused"), "init noticed it, not the kernel");
-            panicked(row, &console)
+            ensure!(!booted.said("orlop: phase=root"), "a root with a changed block was mounted");
+            panicked(row, &console)?;
+            stopped(row, &booted)
         }
         Ends::PanicsAfter(act) => {
             let node = Probed::boot(machine)?;
             act(&subject, &node)?;
-            panicked(row, &node.0.panicked()?)
+            panicked(row, &until_panic(&node.0)?)
         }
         Ends::Boots => {
             let booted = boot(&machine)?;
@@ -48,6 +49,20 @@ pub fn row(rows: &[Row], id: &str) -> Result<()> {
         }
         Ends::Elsewhere(..) => Ok(()),
     }
+}
+
+/// Waits for the kernel's panic; all lines of the console until then.
+fn until_panic(booted: &Booted) -> Result<Vec<String>> {
+    match booted.wait_line("no line has this", within(HEALTHY)) {
+        Err(Error::Panic { .. }) => Ok(booted.console()),
+        Err(other) => Err(other.into()),
+        Ok(line) => anyhow::bail!("matched {line}"),
+    }
+}
+
+/// A refusal waits for ten seconds, so that it can be read: most rows do not.
+fn stopped(row: &Row, booted: &Booted) -> Result<()> {
+    if row.stops.is_empty() { Ok(()) } else { booted.ends_with(row.stops) }
 }
 
 fn panicked(row: &Row, console: &[String]) -> Result<()> {

@@ -18,6 +18,8 @@ rows! {
         },
         ends: Ends::Refused(Stage::ManifestSignature),
         says: "not by a trusted release key",
+        // Its own word on what a refusal does is not trusted yet.
+        stops: "guest-reset",
         offline: Offline::Refused(Stage::ManifestSignature),
     }
     fast another_architecture {

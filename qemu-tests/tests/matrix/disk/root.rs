@@ -19,6 +19,7 @@ rows! {
         alter: |subject| subject.flip(ROOT, 1024 + 64),
         ends: Ends::Panics,
         says: "data block 0 is corrupted",
+        stops: "guest-reset",
         offline: Offline::Refused(Stage::Tree),
     }
     fast a_bit_of_containerd_while_the_node_runs {

@@ -2,6 +2,7 @@
 
 use orlop_chain::Stage;
 
+use crate::bench::Built;
 use crate::row::{Ends, Offline, rows};
 use crate::subject::{BLOCK, TREE};
 
@@ -35,9 +36,12 @@ rows! {
     }
     fast the_superblocks_number_of_blocks {
         changed: "one bit in the verity superblock's number of blocks",
+        image: Built::Wipe,
         alter: |subject| subject.flip(TREE, DATA_BLOCKS),
         ends: Ends::Refused(Stage::Superblock),
         says: "data_blocks",
+        // As this image's manifest says, which is verified by then.
+        stops: "guest-shutdown",
         offline: Offline::Refused(Stage::Superblock),
     }
     fast the_superblocks_algorithm {
