@@ -53,8 +53,8 @@ pub enum Ends {
     PanicsAfter(fn(&Subject, &Probed) -> Result<()>),
     /// It boots up to its state; what is appended to the command line is reported, and nothing else.
     Boots,
-    /// A test of `tests/boot` shows it, with what comes after: file and name.
-    Elsewhere(&'static str, &'static str),
+    /// A test of `tests/boot` shows it, with what comes after: who refuses, the test's file and its name.
+    Elsewhere(&'static str, &'static str, &'static str),
 }
 
 /// What `orlop verify` says of the altered disk.

@@ -9,7 +9,7 @@ use crate::subject::Subject;
 
 rows! {
     fast nothing {
-        changed: "nothing",
+        changed: "nothing, for comparison",
         on: On::SecureBoot,
         says: "trust rung=secure-boot+ipe",
     }

@@ -47,7 +47,7 @@ rows! {
     }
     fast another_image_on_this_state {
         changed: "a state that another image made",
-        ends: Ends::Elsewhere("state", "a_state_of_another_image_is_refused_by_name"),
+        ends: Ends::Elsewhere("init, at stage `state`", "state", "a_state_of_another_image_is_refused_by_name"),
     }
     fast another_root_hash {
         changed: "a boot manifest that names another root hash; everything is signed again, by us",

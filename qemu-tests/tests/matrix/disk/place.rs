@@ -14,8 +14,8 @@ rows! {
         says: "vda vdb",
     }
     fast a_second_nodes_disk {
-        changed: "a second node's disk of the same image (its state is never taken)",
-        ends: Ends::Elsewhere("two_disks", "the_disk_that_the_firmware_started_from_wins_over_another_nodes"),
+        changed: "a second node's disk of the same image",
+        ends: Ends::Elsewhere("nobody: the disk that the firmware started from is used, and its state", "two_disks", "the_disk_that_the_firmware_started_from_wins_over_another_nodes"),
     }
     fast a_disk_cut_short {
         changed: "the disk cut short, in the middle of its state",

@@ -12,11 +12,13 @@ const HEADER: i64 = SECTOR as i64;
 /// A GUID in the second entry.
 const ENTRY: i64 = 2 * HEADER + 128 + 20;
 
+const REPAIRED: &str = "nobody: the other copy is used, and this one repaired";
+
 rows! {
     fast the_primary_header {
-        changed: "one bit in the primary partition table's header (repaired)",
+        changed: "one bit in the primary partition table's header",
         alter: |subject| subject.flip_at(HEADER + GUID),
-        ends: Ends::Elsewhere("partition_table", "a_bad_primary_copy_is_repaired_and_reported"),
+        ends: Ends::Elsewhere(REPAIRED, "partition_table", "a_bad_primary_copy_is_repaired_and_reported"),
         offline: Offline::Refused(Stage::Gpt),
     }
     fast the_primary_entries {
@@ -26,9 +28,9 @@ rows! {
         offline: Offline::Refused(Stage::Gpt),
     }
     fast the_backup {
-        changed: "one bit in the backup partition table's header (repaired)",
+        changed: "one bit in the backup partition table's header",
         alter: |subject| subject.flip_at(GUID - HEADER),
-        ends: Ends::Elsewhere("partition_table", "a_bad_backup_copy_is_repaired_and_reported"),
+        ends: Ends::Elsewhere(REPAIRED, "partition_table", "a_bad_backup_copy_is_repaired_and_reported"),
         offline: Offline::Refused(Stage::Gpt),
     }
     fast both_tables {
