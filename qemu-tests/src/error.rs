@@ -88,6 +88,16 @@ pub enum Error {
         /// Where the console's log is, and its end.
         log: Log,
     },
+    /// The firmware started nothing, while something else was awaited.
+    #[error(
+        "the firmware starts none of the disks (while waiting for {awaited}); under Secure Boot an `Access Denied` means that no key in its db signed the UKI\n{log}"
+    )]
+    NothingStarted {
+        /// What was awaited.
+        awaited: String,
+        /// Where the console's log is, and its end.
+        log: Log,
+    },
     /// The machine ended, while something was awaited.
     #[error("the machine ended ({how}) while waiting for {awaited}\n{log}")]
     Ended {

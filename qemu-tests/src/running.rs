@@ -267,6 +267,7 @@ impl Running {
             Fatal::Stop => Error::Stopped { awaited },
             Fatal::Refused { stage, reason } => Error::Refused { awaited, stage, reason, log: log() },
             Fatal::Panic(line) => Error::Panic { awaited, line, log: log() },
+            Fatal::NothingStarted => Error::NothingStarted { awaited, log: log() },
             Fatal::Gone => {
                 let said = program::tail(&self.stderr.lock().unwrap_or_else(PoisonError::into_inner));
                 let how = format!("{} {said}", self.shutdown_reason());
@@ -296,8 +297,12 @@ enum Fatal {
     Stop,
     Refused { stage: String, reason: String },
     Panic(String),
+    NothingStarted,
     Gone,
 }
+
+/// OVMF's words when no disk is left to start: it waits for a key then.
+const NOTHING_STARTED: &str = "BdsDxe: No bootable option or device was found";
 
 impl Fatal {
     fn of(happening: &Happening) -> Option<Fatal> {
@@ -307,6 +312,7 @@ impl Fatal {
             Happening::Console { line, .. } if line.contains("Kernel panic - not syncing") => {
                 Some(Fatal::Panic(line.clone()))
             }
+            Happening::Console { line, .. } if line.contains(NOTHING_STARTED) => Some(Fatal::NothingStarted),
             other => match other.event()? {
                 Event::Refused { stage, reason } => {
                     Some(Fatal::Refused { stage: stage.clone(), reason: reason.clone() })
@@ -364,6 +370,16 @@ mod tests {
         running.feed().push(Happening::Stop);
         let error = running.wait_line("never said", LONG).unwrap_err();
         assert!(matches!(&error, Error::Stopped { awaited } if awaited.contains("never said")), "{error}");
+    }
+
+    #[test]
+    fn a_firmware_that_starts_nothing_ends_a_wait() {
+        let running = machine();
+        let line = "BdsDxe: No bootable option or device was found.".to_owned();
+        running.feed().push(Happening::Console { line, event: None });
+        let error = running.wait_line("never said", LONG).unwrap_err();
+        assert!(matches!(error, Error::NothingStarted { .. }), "{error}");
+        assert!(running.wait_line("No bootable option", LONG).is_ok(), "who waits for that gets it");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod variables;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use enrolled::Enrolled;
+pub use enrolled::{Enrolled, certificate};
 
 use crate::{Error, Result};
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
 use orlop_machine::image::{DirectBoot, Image};
 use orlop_machine::turn::{self, Turn};
-use orlop_machine::{Disk, Error, Event, Format, Machine, Running, overlay, program, within};
+use orlop_machine::{Disk, Event, Format, Machine, Running, overlay, program, within};
 use tempfile::TempDir;
 
 /// Seconds until a node must be healthy under emulation, with another machine beside it. Twice what two slow
@@ -29,6 +29,8 @@ pub enum Built {
     Probe,
     /// With `state.on_damage = "wipe"`: `qemu-tests/images/wipe.toml`.
     Wipe,
+    /// Signed by the next keys, with Secure Boot required: `qemu-tests/images/rotated.toml`.
+    Rotated,
 }
 
 impl Built {
@@ -38,6 +40,7 @@ impl Built {
             Built::Standalone => "standalone",
             Built::Probe => "probe",
             Built::Wipe => "wipe",
+            Built::Rotated => "rotated",
         }
     }
 
@@ -46,6 +49,7 @@ impl Built {
             Built::Standalone => "ORLOP_TEST_IMAGE",
             Built::Probe => "ORLOP_TEST_PROBE_IMAGE",
             Built::Wipe => "ORLOP_TEST_WIPE_IMAGE",
+            Built::Rotated => "ORLOP_TEST_ROTATED_IMAGE",
         }
     }
 
@@ -62,7 +66,8 @@ impl Built {
         let default = workspace.join(format!("out/{}/standalone.raw", self.folder()));
         let path = std::env::var_os(self.variable()).map_or(default, PathBuf::from);
         let (definition, folder) = (self.definition(), self.folder());
-        let command = format!("target/debug/orlop build {definition} --keys out/keys --out out/{folder}");
+        let keys = if matches!(self, Built::Rotated) { "out/next-keys" } else { "out/keys" };
+        let command = format!("target/debug/orlop build {definition} --keys {keys} --out out/{folder}");
         ensure!(
             path.is_file(),
             "{} is missing: make it by `make test-images` (or `{command}`), or set {}",
@@ -209,15 +214,6 @@ impl Booted {
         let (stage, reason) = refused?;
         assert_eq!(stage, wanted, "{reason}");
         Ok(reason)
-    }
-
-    /// Waits for the kernel's panic; all lines of the console until then.
-    pub fn panicked(&self) -> Result<Vec<String>> {
-        match self.wait_line("no line has this", within(STATE)) {
-            Err(Error::Panic { .. }) => Ok(self.console()),
-            Err(other) => Err(other.into()),
-            Ok(line) => anyhow::bail!("matched {line}"),
-        }
     }
 
     /// All lines of the console so far.

@@ -12,7 +12,7 @@ mod partition_table;
 mod power_cuts;
 mod probe;
 mod promises;
+mod rotation;
 mod services;
 mod state;
-mod tampered;
 mod two_disks;

@@ -20,19 +20,6 @@ fn a_bad_backup_copy_is_repaired_and_reported() -> Result<()> {
     repairs("backup", |bytes| bytes - SECTOR)
 }
 
-#[test]
-fn without_a_good_copy_the_boot_is_refused() -> Result<()> {
-    let bench = Bench::new(Built::Standalone)?;
-    let disk = bench.copy("disk.raw")?;
-    let bytes = std::fs::metadata(&disk)?.len();
-    spoil(&disk, SECTOR)?;
-    spoil(&disk, bytes - SECTOR)?;
-    let machine = boot(&bench.machine(Disk::image(&disk)))?;
-    let reason = machine.refused("disk")?;
-    assert!(reason.contains("vda: both copies of the partition table are bad"), "{reason}");
-    Ok(())
-}
-
 fn repairs(which: &str, place: impl Fn(u64) -> u64) -> Result<()> {
     let bench = Bench::new(Built::Standalone)?;
     let disk = bench.copy("disk.raw")?;
