@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use orlop::image::open::Image;
 use orlop_chain::key::parse_trusted;
 use orlop_machine::firmware::{Enrolled, certificate};
-use orlop_machine::image::Image;
 use orlop_machine::{Firmware, within};
 
 use crate::bench::{Bench, Built, HEALTHY, boot};
@@ -20,22 +20,12 @@ fn an_image_signed_by_the_second_key_boots_where_both_are_trusted() -> Result<()
     // Signed by the second one alone, and the image says that it trusts both.
     let own = certificate(&bench.image.with_extension("db.crt"))?;
     ensure!(own == keys.db[1], "out/rotated is signed by other keys than out/next-keys: `make test-images`");
-    let initramfs = std::fs::read(&bench.boot.initramfs)?;
-    let trusted = trusted_keys(&initramfs)?;
-    ensure!(trusted == 2, "the initramfs has {trusted} release keys");
-    ensure!(Image::open(&bench.image)?.partition("root-a-verity-sig").is_ok());
+    let trusted = parse_trusted(&Image::open(&bench.image)?.uki()?.public_key()?)?.len();
+    ensure!(trusted == 2, "the image trusts {trusted} release keys");
     let mut machine = bench.firmware(bench.throw_away());
     machine.firmware = Firmware::SecureBoot(keys);
     let booted = boot(&machine)?;
     booted.wait_line("orlop: trust rung=secure-boot+ipe", within(HEALTHY))?;
-    booted.healthy()
-}
-
-/// How many release keys an initramfs carries: they follow each other in its one file of them.
-fn trusted_keys(initramfs: &[u8]) -> Result<usize> {
-    let begin = b"-----BEGIN PUBLIC KEY-----";
-    let at = initramfs.windows(begin.len()).position(|window| window == begin).context("no release key")?;
-    // The mark of development keys stands before the first.
-    let end = initramfs[at..].iter().position(|byte| *byte == 0).context("the file's end")?;
-    Ok(parse_trusted(&initramfs[at..at + end])?.len())
+    booted.healthy_with_pod("hello")?;
+    booted.ready()
 }
