@@ -111,7 +111,7 @@ command = ["sign", "db"]
     #[test]
     fn mistakes_have_their_place_and_a_suggestion() {
         for (from, to, want) in [
-            ("certificate", "certifikate", "keys.toml:8:1: unknown field `certifikate`"),
+            ("certificate", "certifikate", "keys.toml:8:1: unknown key `certifikate`; did you mean `certificate`?"),
             ("[\"sign\", \"db\"]", "[]", "keys.toml:11:11: an empty command"),
             ("command = [\"sign\", \"db\"]", "key = 1", "keys.toml:11:7: "),
             ("key = \"release.key\"", "key = \"a\"\ncommand = [\"b\"]", "keys.toml:4:1: "),
