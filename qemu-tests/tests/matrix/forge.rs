@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use orlop::keys::{ReleaseFile, Signer};
 use orlop_chain::manifest::signed_message;
 use orlop_config::manifest::BOOT_DOMAIN;
+use orlop_config::render::ipe_policy;
 use orlop_machine::firmware::certificate;
 use orlop_machine::program;
 use tempfile::TempDir;
@@ -74,16 +75,30 @@ pub fn manifest_signature(manifest: &[u8], by: By) -> Result<String> {
 
 /// A root hash's signature as the signature partition has it: a detached PKCS#7 over its text, in base64.
 pub fn root_signature(root_hash: &str, by: By) -> Result<String> {
-    let (keys, work) = (folder(by)?, TempDir::new()?);
+    let work = TempDir::new()?;
     let (text, signature) = (work.path().join("text"), work.path().join("signature"));
     fs::write(&text, root_hash)?;
+    pkcs7(&folder(by)?, (&text, &signature), &[])?;
+    Ok(STANDARD.encode(fs::read(&signature)?))
+}
+
+/// Writes the stranger's certificate, and the IPE policy signed by it.
+pub fn write_stranger(to: &Path) -> Result<()> {
+    let keys = folder(By::Stranger)?;
+    let text = to.join("policy");
+    fs::copy(keys.join("db.crt"), to.join("stranger.crt"))?;
+    fs::write(&text, ipe_policy())?;
+    pkcs7(&keys, (&text, &to.join("policy.p7b")), &["-nodetach"])
+}
+
+/// What the kernel takes for a signature: no attributes, no certificate.
+fn pkcs7(keys: &Path, (text, signature): (&Path, &Path), more: &[&str]) -> Result<()> {
     let words = ["cms", "-sign", "-binary", "-noattr", "-nocerts", "-outform", "DER", "-md", "sha256"];
     let (key, certificate) = (keys.join("db.key"), keys.join("db.crt"));
-    let files = [("-inkey", &key), ("-signer", &certificate), ("-in", &text), ("-out", &signature)];
+    let files = [("-inkey", key.as_path()), ("-signer", &certificate), ("-in", text), ("-out", signature)];
     let files = files.iter().flat_map(|(name, path)| [OsStr::new(name), path.as_os_str()]);
-    let words: Vec<&OsStr> = words.iter().map(OsStr::new).chain(files).collect();
-    program::run(("openssl", "openssl"), &words)?;
-    Ok(STANDARD.encode(fs::read(&signature)?))
+    let words: Vec<&OsStr> = words.iter().chain(more).map(OsStr::new).chain(files).collect();
+    Ok(program::run(("openssl", "openssl"), &words)?)
 }
 
 /// A program for the firmware, signed.

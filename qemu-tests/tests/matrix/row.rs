@@ -49,7 +49,7 @@ pub enum Ends {
     Refused(Stage),
     /// dm-verity makes the kernel panic, during the boot.
     Panics,
-    /// The node boots, and panics when this was done to it.
+    /// The node panics when this was done to it, or before: its boot may read the same block.
     PanicsAfter(fn(&Subject, &Probed) -> Result<()>),
     /// It boots up to its state; what is appended to the command line is reported, and nothing else.
     Boots,

@@ -1,5 +1,7 @@
 //! Runs a row: alters, asks `orlop verify`, boots to the awaited line.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use orlop::image::verify::{Release, Trust, verify};
 use orlop_chain::{Refusal, Stage};
@@ -35,7 +37,14 @@ pub fn row(rows: &[Row], id: &str) -> Result<()> {
             stopped(row, &booted)
         }
         Ends::PanicsAfter(act) => {
-            let node = Probed::boot(machine)?;
+            let node = match Probed::boot(machine) {
+                Ok(node) => node,
+                // The boot itself, or the pod's first look around, read the block already.
+                Err(error) => match error.downcast::<Error>()? {
+                    Error::Panic { log, .. } => return panicked(row, &lines(&log.path)?),
+                    other => return Err(other.into()),
+                },
+            };
             act(&subject, &node)?;
             panicked(row, &until_panic(&node.0)?)
         }
@@ -49,6 +58,10 @@ pub fn row(rows: &[Row], id: &str) -> Result<()> {
         }
         Ends::Elsewhere(..) => Ok(()),
     }
+}
+
+fn lines(log: &Path) -> Result<Vec<String>> {
+    Ok(String::from_utf8_lossy(&std::fs::read(log)?).lines().map(str::to_owned).collect())
 }
 
 /// Waits for the kernel's panic; all lines of the console until then.

@@ -34,7 +34,7 @@ rows! {
         says: "is corrupted",
     }
     slow a_bit_in_the_last_block {
-        changed: "one bit in the root's last block with content; a pod reads the whole device",
+        changed: "one bit in the root's last block with content; the boot reads it, or a pod that reads the whole device",
         image: Built::Probe,
         alter: |subject| subject.flip(ROOT, last_used_block(subject)? * BLOCK + 7),
         ends: Ends::PanicsAfter(read_the_device),
