@@ -6,6 +6,7 @@
 //! | [`disk`] | which partitions, of which disk, are the root's |
 //! | [`key`], [`manifest`] | ed25519 signatures over manifests |
 //! | [`signature_partition`] | the JSON in the signature partition |
+//! | [`signature_list`], [`trust`] | whom firmware and kernel trust, against what the manifest asks for |
 //! | [`verity`] | superblock against manifest, and the whole hash tree |
 //! | [`state_template`] | the state partition's first content |
 //!
@@ -20,9 +21,11 @@ pub mod guid;
 pub mod key;
 pub mod manifest;
 pub mod root_hash;
+pub mod signature_list;
 pub mod signature_partition;
 mod stage;
 pub mod state_template;
+pub mod trust;
 pub mod verity;
 
 pub use guid::Guid;

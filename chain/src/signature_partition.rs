@@ -41,6 +41,9 @@ pub enum SignatureError {
         /// What it may hold.
         want: &'static str,
     },
+    /// The root hash is not signed for the kernel.
+    #[error("field `signature` is missing: the root hash is not signed with the certificate's key")]
+    Unsigned,
     /// It speaks of another root.
     #[error("it is for root hash {found}, want {want}")]
     OtherRoot {
@@ -90,6 +93,17 @@ pub fn boot_signature(document: &SignaturePartition, root: &RootHash) -> Result<
     })
 }
 
+/// The PKCS#7 signature of the root hash, for the kernel to judge.
+pub fn root_signature(document: &SignaturePartition) -> Result<Vec<u8>, SignatureError> {
+    let value = document.signature.as_ref().ok_or(SignatureError::Unsigned)?;
+    let decoded = STANDARD.decode(value).ok().filter(|bytes| !bytes.is_empty());
+    decoded.ok_or_else(|| SignatureError::Field {
+        field: "signature",
+        value: value.clone(),
+        want: "a PKCS#7 signature in base64",
+    })
+}
+
 /// The partition's bytes for a document.
 pub fn encode(document: &SignaturePartition) -> Result<Vec<u8>, SignatureError> {
     let mut bytes = serde_json::to_vec(document).map_err(|error| SignatureError::Json(error.to_string()))?;
@@ -128,6 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn the_root_hashs_signature_is_there_or_named() {
+        let with = |text: &str| SignaturePartition { signature: Some(text.into()), ..sample() };
+        assert_eq!(root_signature(&sample()), Err(SignatureError::Unsigned));
+        assert_eq!(root_signature(&with("AQID")), Ok(vec![1, 2, 3]));
+        for wrong in ["", "AQI", "\u{e9}"] {
+            let field = root_signature(&with(wrong)).unwrap_err();
+            assert!(matches!(field, SignatureError::Field { field: "signature", .. }), "{wrong}: {field}");
+        }
+    }
+
+    #[test]
     fn blank_trailing_and_long_are_named() {
         assert_eq!(parse(&[0; 4096]), Err(SignatureError::Blank));
         assert_eq!(parse(&[]), Err(SignatureError::Blank));
@@ -150,6 +175,7 @@ mod tests {
         fn any_bytes_are_a_document_or_an_error(bytes: Vec<u8>) {
             if let Ok(document) = parse(&bytes) {
                 let _ = boot_signature(&document, &ROOT);
+                let _ = root_signature(&document);
             }
         }
     }

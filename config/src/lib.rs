@@ -3,12 +3,15 @@
 //! | document | who writes it | who reads it |
 //! |---|---|---|
 //! | [`definition`] image definition | a person | `orlop` |
+//! | [`keys`] set of keys | `orlop keygen`, a person | `orlop` |
 //! | [`lockfile`] lockfile | `orlop lock` | `orlop build` |
 //! | [`manifest`] boot and release manifest | `orlop build` | PID 1, `orlop verify` |
 //! | [`node`] node settings, in the root | `orlop build` | PID 1 |
 
 #[cfg(feature = "toml")]
 pub mod definition;
+#[cfg(feature = "toml")]
+pub mod keys;
 #[cfg(feature = "toml")]
 pub mod lockfile;
 pub mod manifest;

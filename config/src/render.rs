@@ -4,6 +4,7 @@
 mod accounts;
 mod cni;
 mod containerd;
+mod ipe;
 mod kubelet;
 mod node;
 mod sysctls;
@@ -11,6 +12,7 @@ mod sysctls;
 pub use accounts::{group, os_release, passwd};
 pub use cni::cni;
 pub use containerd::containerd;
+pub use ipe::ipe_policy;
 pub use kubelet::kubelet;
 pub use node::node_settings;
 pub use sysctls::sysctls;

@@ -134,6 +134,29 @@ fn sysctls_are_named_once_and_hold_what_kubelet_demands() {
 }
 
 #[test]
+fn what_the_kernel_starts_by_itself_is_nothing() {
+    let sysctls = render::sysctls(&standalone());
+    for (name, value) in [
+        ("kernel.modprobe", ""),
+        ("kernel.core_pattern", "core"),
+        ("kernel.usermodehelper.bset", "0 0"),
+        ("kernel.usermodehelper.inheritable", "0 0"),
+    ] {
+        assert!(sysctls.contains(&(name.to_owned(), value.to_owned())), "{name}");
+    }
+}
+
+#[test]
+fn the_class_says_who_may_use_io_uring() {
+    for (class, want) in [("public", "1"), ("internal", "1"), ("restricted", "2")] {
+        let definition = Definition { class: class.into(), ..standalone() };
+        let name = "kernel.io_uring_disabled";
+        let found: Vec<_> = render::sysctls(&definition).into_iter().filter(|(found, _)| found == name).collect();
+        assert_eq!(found, [(name.to_owned(), want.to_owned())], "{class}");
+    }
+}
+
+#[test]
 fn node_settings_name_programs_and_files_that_are_in_the_root() {
     let definition = standalone();
     let settings = render::node_settings(&definition);

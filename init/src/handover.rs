@@ -1,5 +1,6 @@
 //! What the initramfs tells the verified root: a file on the `/run` that both share.
 
+use orlop_chain::trust::Rung;
 use orlop_config::manifest::Refusal;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub struct Handover {
     pub refusal: Refusal,
     /// Root hash, hex.
     pub root_hash: String,
+    /// How far the chain reaches: IPE comes in the root.
+    pub rung: Rung,
     /// Kernel name of the disk that carries the root, such as `vda`.
     pub disk: String,
     /// What was appended to the kernel's command line after its ` --`.

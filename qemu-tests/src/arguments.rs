@@ -53,6 +53,9 @@ pub(crate) fn arguments(machine: &Machine, layout: &Layout) -> Result<Vec<OsStri
         attach(&mut all, number, disk, file)?;
     }
     channels(&mut all, machine, layout)?;
+    for text in &machine.smbios {
+        all.add("-smbios", &format!("type=11,value={}", text.replace(',', ",,")));
+    }
     if machine.watchdog {
         all.add("-device", "i6300esb").add("-action", "watchdog=reset");
     }
@@ -82,12 +85,24 @@ fn start(all: &mut Arguments, machine: &Machine, layout: &Layout) -> Result<()> 
             all.add("-kernel", text(&boot.kernel)?).add("-initrd", text(&boot.initramfs)?);
             all.add("-append", &boot.command_line);
         }
-        (Firmware::Ovmf, Some(ovmf)) => {
+        (Firmware::Ovmf | Firmware::SecureBoot(_), Some(ovmf)) => {
             all.json("-blockdev", &flash("code", &ovmf.code, true)?);
             all.json("-blockdev", &flash("variables", &ovmf.variables, false)?);
-            all.add("-machine", "q35,pflash0=code,pflash1=variables");
+            let secure = matches!(machine.firmware, Firmware::SecureBoot(_));
+            all.add(
+                "-machine",
+                &format!("q35,pflash0=code,pflash1=variables,smm={}", if secure { "on" } else { "auto" }),
+            );
+            if secure {
+                // Only code in System Management Mode writes the variables; its own state must not lie in memory that a
+                // sleeping machine's owner can change.
+                all.add("-global", "driver=cfi.pflash01,property=secure,value=on");
+                all.add("-global", "ICH9-LPC.disable_s3=1");
+            }
         }
-        (Firmware::Ovmf, None) => return Err(Error::Machine("the layout has no firmware".into())),
+        (Firmware::Ovmf | Firmware::SecureBoot(_), None) => {
+            return Err(Error::Machine("the layout has no firmware".into()));
+        }
     }
     Ok(())
 }

@@ -40,6 +40,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// How far the chain of trust reaches.
+    Trust {
+        /// `root-hash`, `secure-boot`, `secure-boot+ipe`.
+        rung: String,
+    },
     /// Something happened to a service.
     Service {
         /// Its name.
@@ -88,6 +93,7 @@ impl Event {
             "ready" => Some(Event::Ready { ms: ms()? }),
             "kubelet" if text.starts_with("kubelet healthy ") => Some(Event::Healthy { ms: ms()? }),
             "pod" => Some(Event::Pod { name: value("pod")?, state: value("state")?, ms: ms()? }),
+            "trust" => Some(Event::Trust { rung: value("rung")? }),
             "refused" => Some(Event::Refused { stage: value("stage")?, reason: rest_of(text, "reason=")? }),
             "service" => Some(Event::Service {
                 name: value("service")?,
@@ -146,6 +152,7 @@ mod tests {
         assert_eq!(read("orlop: ready ms=9500"), Some(Event::Ready { ms: 9500 }));
         let pod = Event::Pod { name: "hello".into(), state: "running".into(), ms: 1 };
         assert_eq!(read("orlop: pod=hello state=running ms=1"), Some(pod));
+        assert_eq!(read("orlop: trust rung=root-hash"), Some(Event::Trust { rung: "root-hash".into() }));
         let reason = "block 7 of /dev/vda2 says stage=none";
         let refused = Event::Refused { stage: "verity".into(), reason: reason.into() };
         assert_eq!(read(&format!("orlop: refused stage=verity reason={reason}")), Some(refused));
@@ -169,6 +176,8 @@ mod tests {
         let line = r#"{"event":"service","name":"kubelet","what":"started","pid":3,"cgroup":"/x"}"#;
         assert_eq!(Event::of_report_line(line), Some(service));
         assert_eq!(Event::of_report_line(r#"{"event":"poweroff","ms":9}"#), Some(Event::Poweroff));
+        let trust = Event::Trust { rung: "secure-boot+ipe".into() };
+        assert_eq!(Event::of_report_line(r#"{"event":"trust","rung":"secure-boot+ipe"}"#), Some(trust));
         assert_eq!(Event::of_report_line("no json"), None);
     }
 

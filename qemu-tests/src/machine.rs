@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Accelerator, Result, Running, firmware::Ovmf, image::DirectBoot, program, spawn};
+use crate::firmware::{Enrolled, Ovmf};
+use crate::{Accelerator, Result, Running, image::DirectBoot, program, spawn};
 
 /// A machine: what it boots from, its disks, its size.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Machine {
     pub network: bool,
     /// Whether there is a watchdog device (`i6300esb`) that resets.
     pub watchdog: bool,
+    /// Texts of SMBIOS' type 11, which a hypervisor gives its guests.
+    pub smbios: Vec<String>,
     /// Where the console's log goes; absent: into the working folder, kept when the machine fails.
     pub serial_log: Option<PathBuf>,
     /// What runs it; absent: KVM if it works, else emulation.
@@ -38,6 +41,9 @@ pub struct Machine {
 pub enum Firmware {
     /// UEFI firmware, which starts `\EFI\BOOT\BOOTX64.EFI` of the first disk.
     Ovmf,
+    /// The same with Secure Boot and these keys, always under emulation: it needs System Management Mode, which few
+    /// hosts can give to a guest.
+    SecureBoot(Enrolled),
     /// QEMU puts kernel and initramfs into memory: no firmware, 4 s earlier under emulation.
     Direct(DirectBoot),
 }
@@ -109,6 +115,7 @@ impl Machine {
             ports: Vec::new(),
             network: false,
             watchdog: false,
+            smbios: Vec::new(),
             serial_log: None,
             accelerator: None,
             echo: false,
@@ -120,6 +127,19 @@ impl Machine {
     #[must_use]
     pub fn direct(self, boot: DirectBoot) -> Machine {
         Machine { firmware: Firmware::Direct(boot), ..self }
+    }
+
+    /// Boots by a firmware with Secure Boot and these keys.
+    #[must_use]
+    pub fn secure_boot(self, keys: Enrolled) -> Machine {
+        Machine { firmware: Firmware::SecureBoot(keys), ..self }
+    }
+
+    /// Has the hypervisor append this to the kernel's command line, as far as the UKI's stub lets it.
+    #[must_use]
+    pub fn appended(mut self, words: &str) -> Machine {
+        self.smbios.push(format!("io.systemd.stub.kernel-cmdline-extra={words}"));
+        self
     }
 
     /// Attaches one more disk.
@@ -147,6 +167,7 @@ impl Machine {
         program::find(program::QEMU)?;
         match self.firmware {
             Firmware::Ovmf => Ovmf::find().map(drop),
+            Firmware::SecureBoot(_) => Ovmf::find_secure().map(drop),
             Firmware::Direct(_) => Ok(()),
         }
     }

@@ -63,10 +63,15 @@ fn lay_out(machine: &Machine, folder: &Path) -> Result<Layout> {
             let found = Ovmf::find()?;
             Some(Ovmf { variables: found.own_variables(folder)?, ..found })
         }
+        Firmware::SecureBoot(keys) => {
+            let found = Ovmf::find_secure()?;
+            Some(Ovmf { variables: found.enroll(folder, keys)?, ..found })
+        }
     };
-    let accelerator = match &machine.accelerator {
-        Some(accelerator) => accelerator.clone(),
-        None => Accelerator::probe()?,
+    let accelerator = match (&machine.accelerator, &machine.firmware) {
+        (Some(accelerator), _) => accelerator.clone(),
+        (None, Firmware::SecureBoot(_)) => Accelerator::Tcg { because: "Secure Boot needs SMM".into() },
+        (None, _) => Accelerator::probe()?,
     };
     let disks = machine.disks.iter().enumerate().map(|(number, disk)| disk_file(folder, number, disk));
     let disks = disks.collect::<Result<_>>()?;

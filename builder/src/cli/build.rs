@@ -6,23 +6,25 @@ use clap::Args;
 
 use super::Context;
 use crate::image::{self, BuildOptions};
-use crate::keys::FileSigner;
+use crate::keys::KeySet;
 use crate::sources::{Bench, Cache};
 
 /// Build the image that a definition describes, from what its lockfile names.
 ///
-/// Writes NAME.raw (the disk), NAME.efi (its UKI), NAME.release.json with its signature, and NAME.sums.json.
+/// Writes NAME.raw (the disk), NAME.efi (its UKI), NAME.release.json with its signature, NAME.sums.json, and what to
+/// verify them with: NAME.release.pub and NAME.db.crt.
 /// Each appears whole or not at all.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  orlop build images/standalone.toml --key keys/development-release.key --out out/standalone"
-)]
+#[command(after_help = "Example:\n  orlop build images/standalone.toml --keys keys --out out/standalone")]
 pub struct BuildArgs {
     /// The image definition.
     definition: PathBuf,
-    /// The release key, as `orlop keygen` makes it.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    /// The set of keys: a folder as `orlop keygen` makes it, or a keys.toml.
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// Sign nothing: write NAME.request.json, for `orlop sign` and `orlop attach`.
+    #[arg(long, conflicts_with = "plan")]
+    unsigned: bool,
     /// The folder to write to.
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
@@ -46,11 +48,12 @@ fn default_jobs() -> usize {
 
 /// Runs the verb.
 pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
-    let signer = FileSigner::open(&args.key)?;
+    let keys = KeySet::open(&args.keys)?;
     let cache = Cache::open()?;
     let options = BuildOptions {
         definition: &args.definition,
-        signer: &signer,
+        keys: &keys,
+        unsigned: args.unsigned,
         out: &args.out,
         relock_gone: args.relock_gone,
         plan_only: args.plan,

@@ -3,15 +3,19 @@
 //! Every verb prints for people on standard error and its one result on standard output: text, or one JSON
 //! document with `--json`. Exit status: 0 done, 1 failed, 2 wrong usage or invalid definition, 3 verification refused.
 
+mod attach;
 mod build;
 mod inspect;
 mod keygen;
 mod lock;
 mod progress;
 mod run;
+mod sign;
+mod sign_policy;
 mod verify;
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -42,6 +46,9 @@ enum Verb {
     Keygen(keygen::KeygenArgs),
     Lock(lock::LockArgs),
     Build(build::BuildArgs),
+    Sign(sign::SignArgs),
+    Attach(attach::AttachArgs),
+    SignPolicy(sign_policy::SignPolicyArgs),
     Run(run::RunArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
@@ -74,6 +81,16 @@ impl Context {
     }
 }
 
+/// Writes a file whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = || format!("{}: cannot be written", path.display());
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(folder).with_context(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(failed)?;
+    file.persist(path).map(drop).with_context(failed)
+}
+
 /// Runs the verb that was asked for.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     let context = Context { json: cli.json, progress: Progress::stderr() };
@@ -81,6 +98,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Keygen(args) => keygen::run(args, &context),
         Verb::Lock(args) => lock::run(args, &context),
         Verb::Build(args) => build::run(args, &context),
+        Verb::Sign(args) => sign::run(args, &context),
+        Verb::Attach(args) => attach::run(args, &context),
+        Verb::SignPolicy(args) => sign_policy::run(args, &context),
         Verb::Run(args) => run::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),

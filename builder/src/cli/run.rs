@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use orlop_machine::feed::Mark;
+use orlop_machine::firmware::Enrolled;
 use orlop_machine::image::Image;
 use orlop_machine::{Disk, Error, Format, Happening, Machine, Running, overlay};
 
@@ -32,6 +33,9 @@ pub struct RunArgs {
     /// Let QEMU start kernel and initramfs, taken out of the UKI: some seconds earlier under emulation.
     #[arg(long)]
     direct: bool,
+    /// Start by firmware with Secure Boot and the keys in this folder, which `orlop keygen` made; under emulation.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "direct")]
+    secure_boot: Option<PathBuf>,
     /// Write into the image itself; the machine is powered off properly in the end.
     #[arg(long)]
     persist: bool,
@@ -103,6 +107,9 @@ fn machine(args: &RunArgs, image: &Image, folder: &Path) -> anyhow::Result<Machi
     machine.serial_log = args.serial_log.clone();
     if args.direct {
         machine = machine.direct(image.direct_boot(folder)?);
+    }
+    if let Some(keys) = &args.secure_boot {
+        machine = machine.secure_boot(Enrolled::of_folder(keys)?);
     }
     if let Some(size) = args.disk_size.filter(|_| args.persist) {
         // The image stays as it is where it cannot be booted anyway.

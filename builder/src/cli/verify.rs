@@ -7,19 +7,24 @@ use orlop_chain::Refusal;
 use serde::Serialize;
 
 use super::Context;
-use crate::image::verify::{Passed, Release, Verdict, verify};
+use crate::image::verify::{Passed, Release, Trust, Verdict, verify};
 
 /// Verify an image as its boot would, and its release manifest: every link, by the code that PID 1 runs.
 ///
 /// Exit status 3 names the first link that does not hold.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  orlop verify out/standalone/standalone.raw --key out/keys/development-release.pub")]
+#[command(
+    after_help = "Example:\n  orlop verify out/standalone/standalone.raw --key out/keys/release.pub --cert out/keys/db.crt"
+)]
 pub struct VerifyArgs {
     /// The disk image.
     image: PathBuf,
-    /// The release public key.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    /// The release public key; given again, one more that is trusted.
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Vec<PathBuf>,
+    /// The certificate in the firmware's db; given again, one more that is trusted.
+    #[arg(long, value_name = "FILE", required = true)]
+    cert: Vec<PathBuf>,
     /// The release manifest; its signature is beside it, with `.sig`. Default: NAME.release.json beside the image.
     #[arg(long, value_name = "FILE", conflicts_with = "image_only")]
     manifest: Option<PathBuf>,
@@ -36,7 +41,8 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
         None => Release::File(args.image.with_extension("release.json")),
     };
     let mut passed = Vec::new();
-    let verified = verify(&args.image, &args.key, &release, &mut passed);
+    let trust = Trust::read(&args.key, &args.cert)?;
+    let verified = verify(&args.image, &trust, &release, &mut passed);
     match &verified {
         Ok(verdict) => context.result(verdict, &text(verdict))?,
         Err(error) => {
@@ -67,7 +73,7 @@ fn text(verdict: &Verdict) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     for passed in &verdict.passed {
-        let _ = writeln!(text, "{:<20} {}", passed.stage, passed.what);
+        let _ = writeln!(text, "{:<18} {:<20} {}", passed.link, passed.stage, passed.what);
     }
     let _ = write!(text, "verified: {} {}", verdict.image, verdict.image_version);
     if verdict.development {

@@ -2,7 +2,9 @@
 //!
 //! Every format has a second witness in `tests/witness_*.rs`: somebody else's program that reads what was written here.
 
+pub mod authenticode;
 pub mod cpio;
+pub mod efi_signature;
 pub mod elf;
 pub mod erofs;
 pub mod ext4_template;
@@ -11,4 +13,6 @@ pub mod gpt;
 pub mod kmod;
 pub mod oci;
 pub mod pe;
+pub mod pkcs7;
 pub mod verity;
+pub mod x509;

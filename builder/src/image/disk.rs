@@ -6,16 +6,21 @@ use std::io::{Read, Seek, SeekFrom};
 
 use anyhow::{Context, bail};
 use orlop_chain::device::Device;
-use orlop_chain::signature_partition;
+use orlop_chain::disk::{Disk, find_root};
+use orlop_chain::gpt::{Entry, types};
+use orlop_chain::{Guid, RootHash, signature_partition};
 use orlop_config::manifest::SignaturePartition;
 use sha2::{Digest, Sha256};
 
-use super::open::UKI_PATH;
-use super::plan::{Layout, Role, SECTOR};
+use super::open::{Image, UKI_PATH};
+use super::plan::{Layout, Partition, Role, SECTOR};
 use super::root::RootImage;
 use super::sparse;
 use crate::formats::{fat, gpt};
 use crate::tree::Checked;
+
+/// Bytes that Authenticode adds to a UKI at most: two certificates and a signature.
+pub const SIGNATURE_ROOM: u64 = 8192;
 
 /// What is written onto the disk.
 pub struct Contents<'a> {
@@ -23,8 +28,8 @@ pub struct Contents<'a> {
     pub uki: &'a [u8],
     /// Root image and verity tree.
     pub root: &'a RootImage,
-    /// The signature partition's document.
-    pub signature: &'a SignaturePartition,
+    /// The signature partition's document; none in an image that is signed elsewhere.
+    pub signature: Option<&'a SignaturePartition>,
     /// Every time on the ESP.
     pub epoch: u64,
 }
@@ -42,29 +47,105 @@ pub struct Digests {
 /// Writes a disk into an empty file.
 pub fn write(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<Digests> {
     disk.set_len(layout.bytes).context("the disk image cannot grow")?;
-    write_esp(disk, layout, contents)?;
+    Place::of(layout.partition(Role::Esp)).write_esp(disk, contents.uki, contents.epoch)?;
     let RootImage { image, verity, facts } = contents.root;
     copy(disk, layout, Role::RootA, Checked::open(image, facts.root_bytes, &facts.root_sha256)?)?;
     copy(disk, layout, Role::RootAVerity, Checked::open(verity, facts.verity_bytes, &facts.verity_sha256)?)?;
-    let signature = signature_partition::encode(contents.signature)?;
-    let partition = layout.partition(Role::RootAVeritySig);
-    if signature.len() as u64 > partition.bytes {
-        bail!("the signature partition's document has {} bytes, the partition {}", signature.len(), partition.bytes);
-    }
-    disk.write_all_at(&signature, partition.offset)?;
+    let signature = Place::of(layout.partition(Role::RootAVeritySig)).write_signature(disk, contents.signature)?;
     // The table comes last: a file that was cut short has none.
     gpt::write(&table(layout), disk).context("the partition table")?;
-    let (image, esp) = digest(disk, layout)?;
-    Ok(Digests { image, esp, signature: hex::encode(Sha256::digest(&signature)) })
+    let (image, esp) = digest(disk, layout.bytes, &Place::of(layout.partition(Role::Esp)))?;
+    Ok(Digests { image, esp, signature })
+}
+
+/// What makes an unsigned disk a signed one.
+pub struct Signed<'a> {
+    /// The signed UKI.
+    pub uki: &'a [u8],
+    /// The signature partition's document.
+    pub signature: &'a SignaturePartition,
+    /// The root hash, by which the disk is found to be the right one.
+    pub root_hash: RootHash,
+    /// Every time on the ESP.
+    pub epoch: u64,
+}
+
+/// Copies an unsigned disk into an empty file, with UKI and signature partition written anew.
+pub fn sign(unsigned: &Image, disk: &File, signed: &Signed<'_>) -> anyhow::Result<Digests> {
+    let gpt = &unsigned.table.gpt;
+    let found = find_root(&[Disk { name: "the unsigned image", gpt }], &signed.root_hash, None)?;
+    let esp = Place::at(gpt.of_type(types::ESP).next().context("it has no EFI system partition")?);
+    let bytes = gpt.total_sectors * SECTOR;
+    disk.set_len(bytes).context("the disk image cannot grow")?;
+    let behind = esp.offset + esp.bytes;
+    sparse::copy(unsigned.file(), disk, 0..esp.offset)?;
+    sparse::copy(unsigned.file(), disk, behind..bytes)?;
+    esp.write_esp(disk, signed.uki, signed.epoch)?;
+    let signature = Place::at(&found.signature).write_signature(disk, Some(signed.signature))?;
+    let (image, esp) = digest(disk, bytes, &esp)?;
+    Ok(Digests { image, esp, signature })
+}
+
+/// Where a partition lies.
+struct Place {
+    guid: Guid,
+    offset: u64,
+    bytes: u64,
+}
+
+impl Place {
+    fn of(partition: &Partition) -> Self {
+        Place { guid: partition.guid, offset: partition.offset, bytes: partition.bytes }
+    }
+
+    fn at(entry: &Entry) -> Self {
+        Place { guid: entry.guid, offset: entry.first * SECTOR, bytes: entry.sectors() * SECTOR }
+    }
+
+    fn write_esp(&self, disk: &File, uki: &[u8], epoch: u64) -> anyhow::Result<()> {
+        let plan = self.plan_esp(uki.len() as u64, epoch)?;
+        fat::write(&plan, disk, self.offset, &mut |_| Ok(Box::new(uki))).context("the ESP")
+    }
+
+    /// Writes the signature partition; its SHA-256. Without a document it stays blank, which no boot takes.
+    fn write_signature(&self, disk: &File, document: Option<&SignaturePartition>) -> anyhow::Result<String> {
+        let bytes = match document {
+            Some(document) => signature_partition::encode(document)?,
+            None => vec![0; signature_partition::PARTITION_BYTES],
+        };
+        if bytes.len() as u64 > self.bytes {
+            bail!("the signature partition's document has {} bytes, the partition {}", bytes.len(), self.bytes);
+        }
+        if document.is_some() {
+            disk.write_all_at(&bytes, self.offset)?;
+        }
+        Ok(hex::encode(Sha256::digest(&bytes)))
+    }
+
+    fn plan_esp(&self, uki_bytes: u64, epoch: u64) -> anyhow::Result<fat::Plan> {
+        let mut id = [0; 4];
+        id.copy_from_slice(&self.guid.0[..4]);
+        let volume = fat::Volume { bytes: self.bytes, id: u32::from_le_bytes(id), label: "ESP".into(), epoch };
+        match fat::Plan::new(&volume, &[(UKI_PATH, uki_bytes)]) {
+            Err(fat::FatError::Full { missing }) => {
+                let (esp_mib, missing) = (self.bytes >> 20, missing.div_ceil(1 << 20));
+                // Larger tables come with more room: one MiB is more than they take.
+                let enough = esp_mib + missing + 1;
+                bail!(
+                    "partitions.esp_mib = {esp_mib}: the UKI has {uki_bytes} bytes, {missing} MiB more than fit; write at least {enough}"
+                )
+            }
+            plan => Ok(plan?),
+        }
+    }
 }
 
 /// SHA-256 of disk and ESP, on a core each, while the bytes go to the device.
-fn digest(disk: &File, layout: &Layout) -> anyhow::Result<(String, String)> {
-    let esp = layout.partition(Role::Esp);
+fn digest(disk: &File, bytes: u64, esp: &Place) -> anyhow::Result<(String, String)> {
     std::thread::scope(|scope| {
         let flushed = scope.spawn(|| disk.sync_all());
         let esp = scope.spawn(|| sparse::sha256(disk, esp.offset, esp.bytes));
-        let image = sparse::sha256(disk, 0, layout.bytes)?;
+        let image = sparse::sha256(disk, 0, bytes)?;
         let (flushed, esp) = (flushed.join(), esp.join());
         flushed.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).context("the disk image cannot be flushed")?;
         Ok((image, esp.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
@@ -73,27 +154,7 @@ fn digest(disk: &File, layout: &Layout) -> anyhow::Result<(String, String)> {
 
 /// Lays out the ESP for a UKI of that many bytes.
 pub fn plan_esp(layout: &Layout, uki_bytes: u64, epoch: u64) -> anyhow::Result<fat::Plan> {
-    let partition = layout.partition(Role::Esp);
-    let mut id = [0; 4];
-    id.copy_from_slice(&partition.guid.0[..4]);
-    let volume = fat::Volume { bytes: partition.bytes, id: u32::from_le_bytes(id), label: "ESP".into(), epoch };
-    match fat::Plan::new(&volume, &[(UKI_PATH, uki_bytes)]) {
-        Err(fat::FatError::Full { missing }) => {
-            let (esp_mib, missing) = (partition.bytes >> 20, missing.div_ceil(1 << 20));
-            // Larger tables come with more room: one MiB is more than they take.
-            let enough = esp_mib + missing + 1;
-            bail!(
-                "partitions.esp_mib = {esp_mib}: the UKI has {uki_bytes} bytes, {missing} MiB more than fit; write at least {enough}"
-            )
-        }
-        plan => Ok(plan?),
-    }
-}
-
-fn write_esp(disk: &File, layout: &Layout, contents: &Contents<'_>) -> anyhow::Result<()> {
-    let partition = layout.partition(Role::Esp);
-    let plan = plan_esp(layout, contents.uki.len() as u64, contents.epoch)?;
-    fat::write(&plan, disk, partition.offset, &mut |_| Ok(Box::new(contents.uki))).context("the ESP")
+    Place::of(layout.partition(Role::Esp)).plan_esp(uki_bytes, epoch)
 }
 
 fn copy(mut disk: &File, layout: &Layout, role: Role, source: Checked) -> anyhow::Result<()> {
@@ -110,7 +171,7 @@ fn copy(mut disk: &File, layout: &Layout, role: Role, source: Checked) -> anyhow
 }
 
 fn table(layout: &Layout) -> gpt::Plan {
-    let partition = |partition: &super::plan::Partition| gpt::Partition {
+    let partition = |partition: &Partition| gpt::Partition {
         name: partition.name.into(),
         type_guid: partition.type_guid,
         guid: partition.guid,

@@ -19,8 +19,8 @@ pub struct Contents<'a> {
     pub init: &'a [u8],
     /// Exact bytes of the boot manifest.
     pub boot_manifest: &'a [u8],
-    /// The release public key's file.
-    pub public_key: &'a str,
+    /// The public keys' file: those whose signature over the boot manifest counts.
+    pub public_keys: &'a str,
     /// Its modules.
     pub modules: &'a ModuleWaves,
     /// Where they come from.
@@ -41,7 +41,7 @@ pub fn make(contents: &Contents<'_>) -> anyhow::Result<Vec<u8>> {
     members.insert("init".into(), file(0o755, contents.init));
     members.insert("orlop/boot.json".into(), file(0o644, contents.boot_manifest));
     members.insert("orlop/modules.json".into(), file(0o644, &json_line(&contents.modules.initramfs)?));
-    members.insert("orlop/release.pub".into(), file(0o644, contents.public_key.as_bytes()));
+    members.insert("orlop/release.pub".into(), file(0o644, contents.public_keys.as_bytes()));
     let lists = &contents.modules.initramfs;
     for module in [&lists.first, &lists.later, &lists.by_alias].into_iter().flatten() {
         let from = &contents.modules.files[&module.name];

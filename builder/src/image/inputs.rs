@@ -1,12 +1,15 @@
 //! What a build starts from: a project (the definition with all that it extends) and its lockfile.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use orlop_chain::key::PublicKey;
 use orlop_config::definition::check_static_pod;
 use orlop_config::lockfile::Lockfile;
 
+use crate::formats::x509::Certificate;
+use crate::keys::{trusted_certificates, trusted_release_keys};
 use crate::sources::{Bench, Error, Project, beside, fetch, hash, relock_gone, shipped};
 
 /// A definition and its lockfile, which belong together.
@@ -57,6 +60,20 @@ impl Inputs {
         number.with_context(|| format!("SOURCE_DATE_EPOCH={}: not a number of seconds since 1970", text.display()))
     }
 
+    /// Release keys that the image trusts beside its own.
+    pub fn release_keys(&self) -> anyhow::Result<Vec<PublicKey>> {
+        let resolved = &self.project.resolved;
+        let names = &resolved.definition.trust.release_keys;
+        trusted_release_keys(&beside_all(names, resolved.file_of_release_keys())).context("trust.release_keys")
+    }
+
+    /// Certificates that the image trusts beside its own.
+    pub fn certificates(&self) -> anyhow::Result<Vec<Certificate>> {
+        let resolved = &self.project.resolved;
+        let names = &resolved.definition.trust.certificates;
+        trusted_certificates(&beside_all(names, resolved.file_of_certificates())).context("trust.certificates")
+    }
+
     /// The manifest of a static pod of the definition, which calls the pod as the definition does.
     pub fn static_pod(&self, pod: &str) -> anyhow::Result<Vec<u8>> {
         let resolved = &self.project.resolved;
@@ -73,4 +90,8 @@ impl Inputs {
         check_static_pod(pod, &path, text)?;
         Ok(bytes)
     }
+}
+
+fn beside_all(names: &[String], file: &str) -> Vec<PathBuf> {
+    names.iter().map(|name| beside(name, file).into()).collect()
 }

@@ -1,12 +1,15 @@
 //! From components to a disk image: plan first ([`plan`], pure), then write.
 //!
 //! ```text
-//! inputs ─▶ root (tree ─▶ EROFS ─▶ verity) ─▶ boot manifest ─▶ initramfs ─▶ UKI ─▶ ESP ─▶ disk ─▶ release manifest
+//! inputs ─▶ root (tree ─▶ EROFS ─▶ verity) ─▶ boot manifest ─▶ initramfs ─▶ UKI ─▶ release manifest ─▶ signatures ─▶ ESP ─▶ disk
 //! ```
 //!
 //! One direction, no step reaches back. [`open`] reads an image again, for [`inspect`] and [`verify`].
 
+pub mod attach;
+mod boot;
 mod build;
+mod companions;
 mod disk;
 mod initramfs;
 pub mod inputs;
@@ -14,9 +17,13 @@ pub mod inspect;
 pub mod open;
 mod output;
 pub mod plan;
+pub mod policy;
 mod preload;
+pub mod request;
 mod root;
+pub mod signing;
 mod sparse;
+mod stamp;
 mod state;
 mod uki;
 pub mod verify;

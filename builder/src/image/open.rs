@@ -71,6 +71,11 @@ impl Image {
         Ok(())
     }
 
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// A partition's bytes.
     pub fn region(&self, entry: &Entry) -> Region<&File> {
         Region::new(&self.file, entry.first * SECTOR, entry.sectors() * SECTOR)

@@ -13,8 +13,8 @@ use crate::sources::hash;
 /// What files are called until they are published. Nobody else's files are called so.
 const TEMPORARY: &str = ".orlop-build-";
 /// What vouches for a set: it is taken away before a file of the set changes, so that no half of one and half of
-/// another is ever taken for whole.
-const VOUCHERS: [&str; 2] = [STAMP, ".release.json.sig"];
+/// another is ever taken for whole. A set may have none of them: an unsigned image takes a signed one's place.
+const VOUCHERS: [&str; 4] = [STAMP, ".release.json.sig", ".sums.json", ".request.json"];
 /// What a build says of itself, at the end of the file's name.
 const STAMP: &str = ".build.json";
 /// The disk image's end.
@@ -90,11 +90,11 @@ impl Output {
         }
         let mut files = std::mem::take(&mut self.files);
         files.sort_by_key(|(_, name)| (name.ends_with(STAMP), name.ends_with(IMAGE)));
-        let vouchers = files.iter().filter(|(_, name)| VOUCHERS.iter().any(|voucher| name.ends_with(voucher)));
-        for (_, name) in vouchers {
-            match fs::remove_file(self.folder.join(name)) {
+        let stem = files.iter().find_map(|(_, name)| name.strip_suffix(IMAGE)).unwrap_or_default();
+        for name in VOUCHERS.map(|voucher| format!("{stem}{voucher}")) {
+            match fs::remove_file(self.folder.join(&name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(error).with_context(|| self.failed(name))?
+                    Err(error).with_context(|| self.failed(&name))?
                 }
                 _ => {}
             }

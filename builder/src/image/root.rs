@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use orlop_chain::RootHash;
 use orlop_config::definition::{Definition, Erofs};
-use orlop_config::node::{COMPONENTS, NODE_SETTINGS, PRELOAD, ROOT_MODULES, STATE_TEMPLATE, STATIC_PODS, preload_file};
+use orlop_config::node::{
+    COMPONENTS, IPE_POLICY, NODE_SETTINGS, PRELOAD, ROOT_MODULES, STATE_TEMPLATE, STATIC_PODS, preload_file,
+};
 use orlop_config::render;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,7 +26,7 @@ const EMPTY_FOLDERS: &[&str] =
 /// Files that init renders at each boot, as links to where it renders them.
 const RENDERED_AT_BOOT: &[&str] = &["hostname", "hosts", "machine-id", "resolv.conf"];
 /// Counted up when the way an image is made of a tree changes.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 
 /// The root as a tree, before it is an image.
 pub struct PlannedRoot {
@@ -68,11 +70,12 @@ impl RootFacts {
     }
 }
 
-/// Makes the tree: what components install, kernel modules, rendered configuration, preload archives.
+/// Makes the tree: what components install, kernel modules, rendered configuration, the signed IPE policy, preload archives.
 pub fn plan(
     inputs: &Inputs,
     produced: &BTreeMap<String, Produced>,
     template: &super::state::Template,
+    policy: Vec<u8>,
 ) -> anyhow::Result<PlannedRoot> {
     let definition = inputs.project.definition();
     let epoch = inputs.epoch()?;
@@ -80,6 +83,7 @@ pub fn plan(
     tree::collect(&mut root, definition, produced)?;
     let modules = insert_modules(&mut root, definition, produced)?;
     insert_rendered(&mut root, inputs)?;
+    root.insert_rendered(IPE_POLICY, policy)?;
     root.insert(STATE_TEMPLATE, tree::IMAGE, Node::File { mode: 0o644, content: template.content.clone() })?;
     let mut made_of = BTreeMap::new();
     for (reference, image) in &definition.preload {
@@ -177,9 +181,10 @@ pub fn write(root: &Tree, erofs: &Erofs, epoch: u64, bench: &Bench<'_>, tools: &
     Ok(RootImage { image: folder.join("root.erofs"), verity: folder.join("root.verity"), facts })
 }
 
-/// What `orlop inspect` reads out of an image lies there as it is: pattern → clusters of 0 blocks.
+/// What `orlop inspect` and `orlop verify` read out of an image lies there as it is: pattern → clusters of 0 blocks.
 fn compression_hints() -> String {
-    format!("0 ^/?{}$\n", COMPONENTS.trim_start_matches('/'))
+    let plain = |path: &str| format!("0 ^/?{}$\n", path.trim_start_matches('/'));
+    [COMPONENTS, IPE_POLICY].map(plain).concat()
 }
 
 /// What an image is made of, and where.

@@ -8,15 +8,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use orlop_chain::device::{ReadAt, Region};
 use orlop_chain::disk::{Disk, Found, find_root};
-use orlop_chain::key::{PublicKey, parse_public};
+use orlop_chain::key::{PublicKey, encode_public, parse_trusted};
 use orlop_chain::verity::Superblock;
 use orlop_chain::verity::tree::verify_whole;
 use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
-use orlop_config::manifest::{BOOT_DOMAIN, BootManifest, RELEASE_DOMAIN, ReleaseManifest};
+use orlop_config::manifest::{BOOT_DOMAIN, BootManifest, RELEASE_DOMAIN, ReleaseManifest, SignaturePartition};
+use orlop_config::node::IPE_POLICY;
 use serde::Serialize;
 
-use super::open::{Image, Uki, region_sha256};
-use crate::formats::pe;
+use super::open::{Cursor, Image, UKI_PATH, Uki, region_sha256};
+use super::policy;
+use crate::formats::pkcs7::Signed;
+use crate::formats::x509::Certificate;
+use crate::formats::{authenticode, erofs, pe};
+use crate::keys::{trusted_certificates, trusted_release_keys};
 use crate::sources::hash;
 
 /// Where the release manifest is.
@@ -39,6 +44,8 @@ pub struct Verdict {
     pub root_hash: String,
     /// Whether development keys signed it.
     pub development: bool,
+    /// Whose certificate the firmware starts it by.
+    pub signer: String,
     /// Whether no release manifest was asked for.
     pub image_only: bool,
     /// The checks that passed, in order.
@@ -48,21 +55,38 @@ pub struct Verdict {
 /// A check that passed.
 #[derive(Debug, Serialize)]
 pub struct Passed {
+    /// The link of the chain: which part vouches for which.
+    pub link: &'static str,
     /// The stage's name.
     pub stage: &'static str,
     /// What holds.
     pub what: String,
 }
 
+/// Whom a verifier trusts.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// Release keys.
+    pub keys: Vec<PublicKey>,
+    /// Certificates of the firmware's db.
+    pub certificates: Vec<Certificate>,
+}
+
+impl Trust {
+    /// Reads them from their files.
+    pub fn read(keys: &[PathBuf], certificates: &[PathBuf]) -> anyhow::Result<Self> {
+        Ok(Trust { keys: trusted_release_keys(keys)?, certificates: trusted_certificates(certificates)? })
+    }
+}
+
 /// Verifies an image; the error is the first refusal, and `passed` has the checks before it.
-pub fn verify(path: &Path, key: &Path, release: &Release, passed: &mut Vec<Passed>) -> anyhow::Result<Verdict> {
-    let key_bytes = fs::read(key).map_err(|error| anyhow::anyhow!("{}: {error}", key.display()))?;
-    let key = parse_public(&key_bytes).map_err(|error| anyhow::anyhow!("{}: {error}", key.display()))?;
+pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Passed>) -> anyhow::Result<Verdict> {
     let image = Image::open(path)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut checks = Checks { image: &image, key: &key, threads, passed };
+    let mut checks = Checks { image: &image, trust, threads, passed };
     checks.table()?;
     let uki = image.uki()?;
+    let signer = checks.uki_signature(&uki)?.to_owned();
     let bytes = uki.boot_manifest()?;
     let boot = manifest::parse_boot(&bytes)
         .map_err(|error| Refusal::new(Stage::Manifest, format!("{}: {error}", path.display())))?;
@@ -71,16 +95,18 @@ pub fn verify(path: &Path, key: &Path, release: &Release, passed: &mut Vec<Passe
         Release::ImageOnly => None,
     };
     let root: RootHash = boot.verity.root_hash.parse().map_err(|error| Refusal::new(Stage::Manifest, error))?;
+    checks.uki(&uki, &boot, release.as_ref())?;
     let found = checks.partitions(&root)?;
-    checks.boot_signature(&found, &root, &bytes, &boot)?;
+    checks.signatures(&found, &root, &bytes, &boot)?;
     checks.superblock(&found, &boot)?;
     checks.tree(&found, &boot, release.as_ref())?;
-    checks.uki(&uki, &boot, release.as_ref())?;
+    checks.policy(&found)?;
     Ok(Verdict {
         image: boot.image,
         image_version: boot.image_version,
         root_hash: boot.verity.root_hash,
         development: boot.development,
+        signer,
         image_only: release.is_none(),
         passed: std::mem::take(checks.passed),
     })
@@ -88,14 +114,14 @@ pub fn verify(path: &Path, key: &Path, release: &Release, passed: &mut Vec<Passe
 
 struct Checks<'a> {
     image: &'a Image,
-    key: &'a PublicKey,
+    trust: &'a Trust,
     threads: usize,
     passed: &'a mut Vec<Passed>,
 }
 
 impl Checks<'_> {
     fn pass(&mut self, stage: Stage, what: impl Into<String>) {
-        self.passed.push(Passed { stage: stage.name(), what: what.into() });
+        self.passed.push(Passed { link: link(stage), stage: stage.name(), what: what.into() });
     }
 
     fn table(&mut self) -> Result<(), Refusal> {
@@ -105,6 +131,13 @@ impl Checks<'_> {
         let count = self.image.table.gpt.entries.len();
         self.pass(Stage::Gpt, format!("both copies of the partition table agree on {count} partitions"));
         Ok(())
+    }
+
+    fn uki_signature(&mut self, uki: &Uki) -> Result<&str, Refusal> {
+        let signed = authenticode::signed_by(&uki.bytes, &self.trust.certificates);
+        let certificate = signed.map_err(|error| Refusal::new(Stage::UkiSignature, format!("{UKI_PATH}: {error}")))?;
+        self.pass(Stage::UkiSignature, format!("the UKI is signed by `{}`", certificate.subject()));
+        Ok(certificate.subject())
     }
 
     fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<ReleaseManifest, Refusal> {
@@ -120,10 +153,11 @@ impl Checks<'_> {
         let text = read(Path::new(&name))?;
         let refused = |reason: String| Refusal::new(Stage::ReleaseSignature, reason);
         let signature = STANDARD.decode(text.trim_ascii()).map_err(|e| refused(format!("{}: {e}", name.display())))?;
-        manifest::verify(&bytes, RELEASE_DOMAIN, &signature, self.key).map_err(|error| refused(error.to_string()))?;
+        let key = manifest::verify_by_any(&bytes, RELEASE_DOMAIN, &signature, &self.trust.keys)
+            .map_err(|error| refused(error.to_string()))?;
         let release = manifest::parse_release(&bytes)
             .map_err(|error| Refusal::new(Stage::ReleaseManifest, format!("{}: {error}", file.display())))?;
-        manifest::check_development(release.development, self.key).map_err(|e| refused(e.to_string()))?;
+        manifest::check_development(release.development, key).map_err(|e| refused(e.to_string()))?;
         self.pass(Stage::ReleaseSignature, "the release manifest is signed by this key");
         let (bytes, boot) = boot;
         if release.boot_manifest_sha256 != hash(bytes) {
@@ -147,13 +181,7 @@ impl Checks<'_> {
         Ok(found)
     }
 
-    fn boot_signature(
-        &mut self,
-        found: &Found,
-        root: &RootHash,
-        bytes: &[u8],
-        boot: &BootManifest,
-    ) -> Result<(), Refusal> {
+    fn signatures(&mut self, found: &Found, root: &RootHash, bytes: &[u8], boot: &BootManifest) -> Result<(), Refusal> {
         let partition = self.image.region(&found.signature);
         let length = usize::try_from(partition.size().unwrap_or(0)).unwrap_or(usize::MAX);
         let refused = |reason: String| Refusal::new(Stage::SignaturePartition, reason);
@@ -165,9 +193,33 @@ impl Checks<'_> {
             signature_partition::boot_signature(&document, root).map_err(|error| refused(error.to_string()))?;
         self.pass(Stage::SignaturePartition, "it speaks of this root hash");
         let refused = |error: manifest::ManifestError| Refusal::new(Stage::ManifestSignature, error);
-        manifest::verify(bytes, BOOT_DOMAIN, &signature, self.key).map_err(refused)?;
-        manifest::check_development(boot.development, self.key).map_err(refused)?;
+        let key = manifest::verify_by_any(bytes, BOOT_DOMAIN, &signature, &self.trust.keys).map_err(refused)?;
+        manifest::check_development(boot.development, key).map_err(refused)?;
         self.pass(Stage::ManifestSignature, "the boot manifest is signed by this key");
+        self.root_signature(&document)
+    }
+
+    fn root_signature(&mut self, document: &SignaturePartition) -> Result<(), Refusal> {
+        let refused = |reason: String| Refusal::new(Stage::RootSignature, reason);
+        let pkcs7 = document.signature.as_deref().ok_or_else(|| refused("the root hash is not signed".into()))?;
+        let pkcs7 = STANDARD.decode(pkcs7).map_err(|error| refused(error.to_string()))?;
+        let signed = Signed::parse(&pkcs7).map_err(|error| refused(error.to_string()))?;
+        let certificate = signed
+            .signed_by(document.root_hash.as_bytes(), &self.trust.certificates)
+            .map_err(|error| refused(error.to_string()))?;
+        if document.certificate_fingerprint.as_ref().is_some_and(|named| *named != certificate.sha256()) {
+            return Err(refused("its certificateFingerprint is another certificate's".into()));
+        }
+        self.pass(Stage::RootSignature, format!("the root hash is signed by `{}`", certificate.subject()));
+        Ok(())
+    }
+
+    fn policy(&mut self, found: &Found) -> Result<(), Refusal> {
+        let refused = |error: &dyn std::fmt::Display| Refusal::new(Stage::Ipe, format!("{IPE_POLICY}: {error:#}"));
+        let policy = erofs::read(&mut Cursor::new(self.image.region(&found.root)), IPE_POLICY);
+        let policy = policy.map_err(|error| refused(&error))?;
+        let certificate = policy::check(&policy, &self.trust.certificates).map_err(|error| refused(&error))?;
+        self.pass(Stage::Ipe, format!("the kernel's policy is signed by `{}`", certificate.subject()));
         Ok(())
     }
 
@@ -203,11 +255,12 @@ impl Checks<'_> {
         if uki.command_line != boot.command_line {
             return Err(refused("its command line is not the boot manifest's".into()));
         }
-        let key = parse_public(&uki.public_key()?).map_err(|error| refused(format!("its release key: {error}")))?;
-        if key != *self.key {
-            return Err(refused("its initramfs carries another release key than the one given".into()));
+        let keys = parse_trusted(&uki.public_key()?).map_err(|error| refused(format!("its release keys: {error}")))?;
+        if let Some(stranger) = keys.iter().find(|key| !self.trust.keys.contains(key)) {
+            let key = encode_public(stranger).replace('\n', " ");
+            return Err(refused(format!("it trusts a release key that was not given: {key}")));
         }
-        self.pass(Stage::Uki, "it carries this manifest, its command line and this key");
+        self.pass(Stage::Uki, "it carries this manifest, its command line and no other key");
         let Some(release) = release else { return Ok(()) };
         let digest = pe::authenticode_digest(&uki.bytes).map_err(|error| refused(error.to_string()))?;
         if hex::encode(digest) != release.uki_authenticode_sha256 {
@@ -215,6 +268,17 @@ impl Checks<'_> {
         }
         self.pass(Stage::Uki, "its digest is the release manifest's");
         Ok(())
+    }
+}
+
+/// Which part vouches for which, from the firmware to the last file; the release manifest vouches for them all.
+fn link(stage: Stage) -> &'static str {
+    match stage {
+        Stage::UkiSignature => "firmware → UKI",
+        Stage::ReleaseManifest | Stage::ReleaseSignature => "release → image",
+        Stage::Uki | Stage::Manifest | Stage::SignaturePartition | Stage::ManifestSignature => "UKI → manifest",
+        Stage::Gpt | Stage::Disk | Stage::Superblock | Stage::RootSignature => "manifest → verity",
+        _ => "verity → files",
     }
 }
 

@@ -2,18 +2,18 @@
 //!
 //! v1, because OpenSSL 3.0 cannot read the v2 form that carries the public key too.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::DecodePrivateKey;
-use ed25519_dalek::{Signature, SigningKey};
-use orlop_chain::key::{DEVELOPMENT_MARK, PublicKey};
-use orlop_chain::manifest::signed_message;
-use zeroize::Zeroizing;
+use orlop_chain::key::DEVELOPMENT_MARK;
+use rsa::sha2::Sha256;
+use rsa::signature::{SignatureEncoding, Signer as _};
+use rsa::traits::PublicKeyParts;
 
-use super::Signer;
+use super::{Signer, read};
+use crate::formats::x509::RSA_BITS;
 
 /// Why a key file is not used.
 #[derive(Debug, thiserror::Error)]
@@ -40,68 +40,77 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
     },
-    /// It holds something else than an ed25519 secret key.
-    #[error("{path}: not an ed25519 secret key in PKCS#8 PEM ({reason}); `orlop keygen` makes one", path = .path.display())]
+    /// It holds something else.
+    #[error("{path}: not an {want} in PKCS#8 PEM ({reason}); `orlop keygen` makes one", path = .path.display())]
     WrongKind {
         /// The key file.
         path: PathBuf,
+        /// What it should hold.
+        want: &'static str,
         /// What the parser said.
         reason: String,
     },
 }
 
-/// A secret key in memory; it wipes itself.
-pub struct Secret {
+/// Signs with an ed25519 key file; the key wipes itself.
+pub struct ReleaseFile {
     pub(super) key: SigningKey,
-    pub(super) development: bool,
+    /// Whether the file is marked as a development key's.
+    pub development: bool,
 }
 
-/// Signs with a key file.
-pub struct FileSigner(Secret);
+/// Signs with an RSA key file; the key wipes itself.
+pub struct RsaFile {
+    pub(super) key: rsa::PrivateKey,
+}
 
-/// A key file is a few hundred bytes; more is something else.
-const MAX_KEY_FILE: u64 = 16 * 1024;
-
-impl FileSigner {
+impl ReleaseFile {
     /// Reads the ed25519 secret key in `path`.
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
-        let unreadable = |reason| KeyFileError::Unreadable { path: path.into(), reason };
-        let mut file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if metadata.is_dir() {
-            return Err(KeyFileError::Folder { path: path.into() });
-        }
-        let mode = metadata.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(KeyFileError::Readable { path: path.into(), mode });
-        }
-        let mut text = Zeroizing::new(String::new());
-        let wrong = |reason: String| KeyFileError::WrongKind { path: path.into(), reason };
-        (&mut file).take(MAX_KEY_FILE).read_to_string(&mut text).map_err(|e| match e.kind() {
-            std::io::ErrorKind::InvalidData => wrong("not text".into()),
-            _ => unreadable(e),
-        })?;
-        Secret::parse(&text).map(FileSigner).map_err(wrong)
+        let text = read::secret(path)?;
+        let (development, pem) = pem(&text).ok_or_else(|| wrong(path, ED25519, "no PEM header"))?;
+        let key = SigningKey::from_pkcs8_pem(pem).map_err(|error| wrong(path, ED25519, error))?;
+        Ok(ReleaseFile { key, development })
     }
 }
 
-impl Secret {
-    fn parse(text: &str) -> Result<Self, String> {
-        let start = text.find("-----BEGIN ").ok_or("no PEM header")?;
-        let development = text[..start].lines().any(|line| line.trim() == DEVELOPMENT_MARK);
-        let key = SigningKey::from_pkcs8_pem(text[start..].trim_end()).map_err(|e| e.to_string())?;
-        Ok(Secret { key, development })
+impl RsaFile {
+    /// Reads the RSA-2048 secret key in `path`.
+    pub fn open(path: &Path) -> Result<Self, KeyFileError> {
+        let text = read::secret(path)?;
+        let (_, pem) = pem(&text).ok_or_else(|| wrong(path, RSA, "no PEM header"))?;
+        let key = rsa::PrivateKey::from_pkcs8_pem(pem).map_err(|error| wrong(path, RSA, error))?;
+        match key.size() * 8 {
+            RSA_BITS => Ok(RsaFile { key }),
+            bits => Err(wrong(path, RSA, format!("it has {bits} bits"))),
+        }
     }
 }
 
-impl Signer for FileSigner {
-    fn sign(&self, domain: &[u8], document: &[u8]) -> anyhow::Result<Signature> {
-        Ok(ed25519_dalek::Signer::sign(&self.0.key, &signed_message(domain, document)))
+impl Signer for ReleaseFile {
+    fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
+        Ok(ed25519_dalek::Signer::sign(&self.key, message).to_vec())
     }
+}
 
-    fn public(&self) -> PublicKey {
-        PublicKey { key: self.0.key.verifying_key(), development: self.0.development }
+impl Signer for RsaFile {
+    fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
+        Ok(rsa::pkcs1v15::SigningKey::<Sha256>::new(self.key.clone()).try_sign(message)?.to_vec())
     }
+}
+
+const ED25519: &str = "ed25519 secret key";
+const RSA: &str = "RSA-2048 secret key";
+
+fn wrong(path: &Path, want: &'static str, reason: impl ToString) -> KeyFileError {
+    KeyFileError::WrongKind { path: path.into(), want, reason: reason.to_string() }
+}
+
+/// The PEM block of a file, and whether the development mark stands before it.
+fn pem(text: &str) -> Option<(bool, &str)> {
+    let start = text.find("-----BEGIN ")?;
+    let development = text[..start].lines().any(|line| line.trim() == DEVELOPMENT_MARK);
+    Some((development, text[start..].trim_end()))
 }
 
 /// `text` behind the development mark, where it is one.
@@ -109,8 +118,8 @@ pub(super) fn marked(development: bool, text: &str) -> String {
     if development { format!("{DEVELOPMENT_MARK}\n{text}") } else { text.to_owned() }
 }
 
-/// Writes `text` to a file that must not exist yet, readable as `mode` says from its first byte on.
-pub(super) fn create_new(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+/// Writes a file that must not exist yet, readable as `mode` says from its first byte on.
+pub(super) fn create_new(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     use anyhow::Context;
     use std::io::Write;
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -122,7 +131,7 @@ pub(super) fn create_new(path: &Path, text: &str, mode: u32) -> anyhow::Result<(
         .with_context(|| format!("{}: keys are never overwritten; choose another folder", path.display()))?;
     let written = file
         .set_permissions(fs::Permissions::from_mode(mode))
-        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_all());
     if let Err(error) = written {
         // Half a key would only confuse; the folder is as it was.

@@ -3,138 +3,145 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::EncodePrivateKey;
-use ed25519_dalek::pkcs8::KeypairBytes;
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding};
+use getrandom::SysRng;
 use orlop_chain::key::{PublicKey, encode_public};
+use orlop_config::keys::{self, FILE, Keys};
 use zeroize::Zeroizing;
 
 use super::file::{create_new, marked};
+use super::{RsaFile, Signer};
+use crate::formats::efi_signature::{Variable, auth, owner, signature_list, to_sign};
+use crate::formats::x509::{Certificate, RSA_BITS, Subject, make};
 
 /// The files that [`generate`] made.
 #[derive(Debug, serde::Serialize)]
 pub struct Generated {
-    /// The secret key, mode 0600.
-    pub secret: PathBuf,
-    /// The public key, mode 0644.
-    pub public: PathBuf,
-    /// Whether both carry the development mark.
+    /// The set's description, which `--keys` takes.
+    pub keys: PathBuf,
+    /// Secret keys, mode 0600.
+    pub secret: Vec<PathBuf>,
+    /// Public parts, certificates, and what firmware takes; mode 0644.
+    pub public: Vec<PathBuf>,
+    /// Whether all carry the development mark.
     pub development: bool,
 }
 
-/// Makes the release key in `folder`: `release.key` and `release.pub`, or `development-release.*`.
-/// Nothing that is there is overwritten.
-pub fn generate(folder: &Path, development: bool) -> anyhow::Result<Generated> {
-    let prefix = if development { "development-" } else { "" };
-    let secret = folder.join(format!("{prefix}release.key"));
-    let public = folder.join(format!("{prefix}release.pub"));
-    for path in [&secret, &public] {
+/// What the certificates say.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// Whose keys these are: the certificates are called `NAME PK`, `NAME KEK` and `NAME db`.
+    pub name: String,
+    /// The last day of their validity: year, month, day.
+    pub end: (u16, u8, u8),
+    /// Whether this is a development set, which every image signed with it says.
+    pub development: bool,
+    /// Seconds since 1970 of the signed updates: firmware takes none that is older than what it has.
+    pub time: u64,
+}
+
+/// A file before it is written: its name, its mode, its content.
+type Planned = (String, u32, Zeroizing<Vec<u8>>);
+
+/// Makes a set in `folder`: release key, PK, KEK and db with their certificates, signature lists and signed updates, and
+/// `keys.toml`, which names those that sign images. Nothing that is there is overwritten.
+pub fn generate(folder: &Path, names: &Names) -> anyhow::Result<Generated> {
+    let planned = plan(names)?;
+    for (name, ..) in &planned {
+        let path = folder.join(name);
         if path.symlink_metadata().is_ok() {
-            anyhow::bail!("{}: exists already; keys are never overwritten, choose another folder", path.display());
+            bail!("{}: exists already; keys are never overwritten, choose another folder", path.display());
         }
     }
     fs::create_dir_all(folder).with_context(|| format!("{}: the folder cannot be made", folder.display()))?;
-    let key = new_key()?;
-    create_new(&secret, &secret_pem(&key, development)?, 0o600)?;
-    let text = encode_public(&PublicKey { key: key.verifying_key(), development });
-    if let Err(error) = create_new(&public, &text, 0o644) {
-        let _ = fs::remove_file(&secret);
-        return Err(error);
+    for (index, (name, mode, bytes)) in planned.iter().enumerate() {
+        if let Err(error) = create_new(&folder.join(name), bytes, *mode) {
+            // Half a set would only confuse; the folder is as it was.
+            planned[..index].iter().for_each(|(name, ..)| drop(fs::remove_file(folder.join(name))));
+            return Err(error);
+        }
     }
-    Ok(Generated { secret, public, development })
+    let of_mode = |wanted: u32| {
+        let files = planned.iter().filter(move |(name, mode, _)| *mode == wanted && name != FILE);
+        files.map(|(name, ..)| folder.join(name)).collect()
+    };
+    Ok(Generated {
+        keys: folder.join(FILE),
+        secret: of_mode(SECRET),
+        public: of_mode(PUBLIC),
+        development: names.development,
+    })
 }
 
-/// A new key from the kernel's random numbers.
-fn new_key() -> anyhow::Result<SigningKey> {
-    use std::io::Read;
+const SECRET: u32 = 0o600;
+const PUBLIC: u32 = 0o644;
+
+fn plan(names: &Names) -> anyhow::Result<Vec<Planned>> {
+    let mut planned = release_key(names.development)?;
+    let set = [Variable::Pk, Variable::Kek, Variable::Db].map(|variable| FirmwareKey::make(variable, names));
+    let [platform, exchange, database] = set;
+    let set = [platform?, exchange?, database?];
+    let owner = owner(&set[0].certificate);
+    // Who signs whose update: the platform key its own and KEK's, KEK db's.
+    for (key, by) in set.iter().zip([&set[0], &set[0], &set[1]]) {
+        planned.extend(key.files(by, names, &owner)?);
+    }
+    let keys = Keys {
+        release: keys::ReleaseKey {
+            public: "release.pub".into(),
+            signer: Some(keys::Signer::Key("release.key".into())),
+        },
+        db: keys::DbKey { certificate: "db.crt".into(), signer: Some(keys::Signer::Key("db.key".into())) },
+        policy: None,
+    };
+    planned.push((FILE.into(), PUBLIC, keys::render(&keys).into_bytes().into()));
+    Ok(planned)
+}
+
+fn release_key(development: bool) -> anyhow::Result<Vec<Planned>> {
     let mut seed = Zeroizing::new([0u8; 32]);
-    fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut *seed))
-        .context("/dev/urandom: no random numbers for a key")?;
-    Ok(SigningKey::from_bytes(&seed))
-}
-
-/// PKCS#8 v1: the form that both OpenSSL 3.0 and dalek read.
-fn secret_pem(key: &SigningKey, development: bool) -> anyhow::Result<Zeroizing<String>> {
+    getrandom::fill(&mut *seed).map_err(|error| anyhow::anyhow!("no random numbers for a key: {error}"))?;
+    let key = SigningKey::from_bytes(&seed);
+    // PKCS#8 v1: the form that both OpenSSL 3.0 and dalek read.
     let pair = KeypairBytes { secret_key: key.to_bytes(), public_key: None };
-    let pem = pair.to_pkcs8_pem(LineEnding::LF)?;
-    Ok(Zeroizing::new(marked(development, &pem)))
+    let secret = Zeroizing::new(marked(development, &pair.to_pkcs8_pem(LineEnding::LF)?));
+    let public = encode_public(&PublicKey { key: key.verifying_key(), development });
+    Ok(vec![
+        ("release.key".into(), SECRET, secret.as_bytes().to_vec().into()),
+        ("release.pub".into(), PUBLIC, public.into_bytes().into()),
+    ])
 }
 
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
+/// A key that firmware holds the certificate of.
+struct FirmwareKey {
+    variable: Variable,
+    secret: RsaFile,
+    certificate: Certificate,
+}
 
-    use super::*;
-    use orlop_chain::key::parse_public;
-    use orlop_chain::manifest::{signed_message, verify};
-
-    use crate::keys::{FileSigner, KeyFileError, Signer};
-
-    #[test]
-    fn a_generated_key_signs_what_its_public_part_verifies() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = generate(folder.path(), true).unwrap();
-        assert_eq!(made.secret.file_name().unwrap(), "development-release.key");
-        assert_eq!(fs::metadata(&made.secret).unwrap().permissions().mode() & 0o777, 0o600);
-        let signer = FileSigner::open(&made.secret).unwrap();
-        let public = parse_public(&fs::read(&made.public).unwrap()).unwrap();
-        assert!(public.development);
-        assert_eq!(public, signer.public());
-        let signature = signer.sign(b"domain\0", b"document").unwrap();
-        verify(b"document", b"domain\0", &signature.to_bytes(), &public).unwrap();
+impl FirmwareKey {
+    fn make(variable: Variable, names: &Names) -> anyhow::Result<Self> {
+        let secret = RsaFile { key: rsa::PrivateKey::new(&mut SysRng, RSA_BITS).context("an RSA key")? };
+        let mark = if names.development { "development " } else { "" };
+        let subject = Subject { name: format!("{} {mark}{}", names.name, variable.name()), end: names.end };
+        let certificate = make(&subject, &rsa::pkcs1v15::SigningKey::new(secret.key.clone()))?;
+        Ok(FirmwareKey { variable, secret, certificate })
     }
 
-    #[test]
-    fn keys_are_never_overwritten() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = generate(folder.path(), false).unwrap();
-        let before = fs::read(&made.secret).unwrap();
-        let error = generate(folder.path(), false).unwrap_err().to_string();
-        assert!(error.contains("never overwritten"), "{error}");
-        assert_eq!(fs::read(&made.secret).unwrap(), before);
-    }
-
-    #[test]
-    fn a_group_readable_key_is_refused_with_what_to_do() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = generate(folder.path(), false).unwrap();
-        fs::set_permissions(&made.secret, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = FileSigner::open(&made.secret).err().unwrap();
-        assert!(matches!(error, KeyFileError::Readable { mode: 0o640, .. }));
-        assert!(error.to_string().contains("chmod 600"));
-    }
-
-    #[test]
-    fn a_public_key_an_empty_file_and_a_missing_one_are_told_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = generate(folder.path(), false).unwrap();
-        fs::set_permissions(&made.public, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(matches!(FileSigner::open(&made.public), Err(KeyFileError::WrongKind { .. })));
-        let empty = folder.path().join("empty");
-        create_new(&empty, "", 0o600).unwrap();
-        assert!(matches!(FileSigner::open(&empty), Err(KeyFileError::WrongKind { .. })));
-        let missing = FileSigner::open(&folder.path().join("missing")).err().unwrap();
-        assert!(missing.to_string().contains("orlop keygen"), "{missing}");
-    }
-
-    #[test]
-    fn openssl_reads_the_secret_key_and_signs_alike() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = generate(folder.path(), true).unwrap();
-        let input = folder.path().join("message");
-        fs::write(&input, signed_message(b"domain\0", b"document")).unwrap();
-        let output = std::process::Command::new("openssl")
-            .args(["pkeyutl", "-sign", "-rawin", "-inkey"])
-            .arg(&made.secret)
-            .arg("-in")
-            .arg(&input)
-            .output()
-            .expect("openssl is the second witness of key files: `make setup` installs it");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let ours = FileSigner::open(&made.secret).unwrap().sign(b"domain\0", b"document").unwrap();
-        assert_eq!(output.stdout, ours.to_bytes());
+    fn files(&self, by: &FirmwareKey, names: &Names, owner: &uuid::Uuid) -> anyhow::Result<Vec<Planned>> {
+        let name = self.variable.name();
+        let list = signature_list(std::slice::from_ref(&self.certificate), owner);
+        let signature = by.secret.sign(&to_sign(self.variable, names.time, &list)?)?;
+        let update = auth(names.time, &list, &by.certificate, &signature)?;
+        let secret = rsa::pkcs8::EncodePrivateKey::to_pkcs8_pem(&self.secret.key, rsa::pkcs8::LineEnding::LF)?;
+        let secret = Zeroizing::new(marked(names.development, &secret));
+        Ok(vec![
+            (format!("{name}.key"), SECRET, secret.as_bytes().to_vec().into()),
+            (format!("{name}.crt"), PUBLIC, self.certificate.to_pem().into_bytes().into()),
+            (format!("{name}.esl"), PUBLIC, list.into()),
+            (format!("{name}.auth"), PUBLIC, update.into()),
+        ])
     }
 }

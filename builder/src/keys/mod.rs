@@ -1,22 +1,27 @@
-//! Keys and signatures: key files on disk, and the [`Signer`] that the build asks.
+//! Keys and signatures: sets of keys on disk, and the [`Signer`]s that the build asks.
 //!
-//! What is signed is never a document itself but a domain and the document's SHA-256 (architecture §4), so
-//! that a token or a signer command gets a few dozen bytes.
+//! A set has two keys: the release key (ed25519) signs manifests, the db key (RSA-2048) signs what firmware and kernel
+//! check. Who signs with them is a key file or an external command; every signature is verified before it is used.
 
+mod command;
 mod file;
 mod generate;
+mod read;
+mod set;
 
-pub use file::KeyFileError;
-pub use file::{FileSigner, Secret};
-pub use generate::{Generated, generate};
+pub use command::CommandSigner;
+pub use file::{KeyFileError, ReleaseFile, RsaFile};
+pub use generate::{Generated, Names, generate};
+pub use set::{DbKey, KeySet, ReleaseKey, trusted_certificates, trusted_release_keys};
 
-use ed25519_dalek::Signature;
-use orlop_chain::key::PublicKey;
-
-/// Something that can make ed25519 signatures of documents.
-pub trait Signer {
-    /// Signs `domain` followed by the SHA-256 of `document`.
-    fn sign(&self, domain: &[u8], document: &[u8]) -> anyhow::Result<Signature>;
-    /// The key that verifies what [`Signer::sign`] makes, with its development mark.
-    fn public(&self) -> PublicKey;
+/// Makes raw signatures.
+pub trait Signer: Send + Sync {
+    /// The signature over `message`: ed25519 (RFC 8032, 64 bytes), or RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017).
+    fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>>;
 }
+
+#[cfg(test)]
+pub mod sample;
+
+#[cfg(test)]
+mod tests;

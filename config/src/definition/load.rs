@@ -70,6 +70,8 @@ pub struct Resolved {
     pub files: Vec<String>,
     component_files: BTreeMap<String, String>,
     static_pod_files: BTreeMap<String, String>,
+    release_keys_file: String,
+    certificates_file: String,
 }
 
 impl Resolved {
@@ -81,6 +83,16 @@ impl Resolved {
     /// The file that names a static pod's manifest, whose path is relative to it.
     pub fn file_of_static_pod(&self, pod: &str) -> Option<&str> {
         self.static_pod_files.get(pod).map(String::as_str)
+    }
+
+    /// The file that lists further release keys, whose paths are relative to it.
+    pub fn file_of_release_keys(&self) -> &str {
+        &self.release_keys_file
+    }
+
+    /// The file that lists further certificates, whose paths are relative to it.
+    pub fn file_of_certificates(&self) -> &str {
+        &self.certificates_file
     }
 }
 
@@ -178,6 +190,8 @@ pub fn resolve(chain: Vec<RawDefinition>) -> Result<Resolved, ConfigError> {
     let component_file = |name: &str| file_of(&["components", name, "source", "file", "path"]);
     Ok(Resolved {
         component_files: named(definition.components.keys(), component_file),
+        release_keys_file: file_of(&["trust", "release_keys"]),
+        certificates_file: file_of(&["trust", "certificates"]),
         static_pod_files: named(definition.static_pods.keys(), |name| file_of(&["static_pods", name])),
         files: texts.iter().map(|text| text.file.clone()).collect(),
         definition,

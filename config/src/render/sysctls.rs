@@ -15,9 +15,12 @@ const KUBELET: &[(&str, &str)] = &[
 /// Room for many pods: each container's runtime and each log reader takes an inotify instance.
 const PODS: &[(&str, &str)] = &[("fs.inotify.max_user_instances", "8192"), ("fs.inotify.max_user_watches", "524288")];
 
+/// The class whose workloads do without `io_uring`.
+const RESTRICTED: &str = "restricted";
+
 /// Hardening (hardening.md §2.3). Left out on purpose: `kernel.modules_disabled`, which comes last, after the module
-/// waves; `vm.mmap_rnd_compat_bits`, which `ia32_emulation=0` removes; `net.*.forwarding`, which CNI sets;
-/// `kernel.io_uring_disabled=2`, which PostgreSQL 18 would feel (1 keeps it from unprivileged processes).
+/// waves; `vm.mmap_rnd_compat_bits`, which `ia32_emulation=0` removes; `user.max_user_namespaces`, which the kernel
+/// sizes by the memory, and `hostUsers: false` needs; `net.*.forwarding`, which CNI sets.
 const HARDENING: &[(&str, &str)] = &[
     ("kernel.kptr_restrict", "2"),
     ("kernel.dmesg_restrict", "1"),
@@ -27,8 +30,13 @@ const HARDENING: &[(&str, &str)] = &[
     ("kernel.yama.ptrace_scope", "2"),
     ("kernel.unprivileged_bpf_disabled", "1"),
     ("kernel.unprivileged_userns_clone", "0"),
-    ("kernel.io_uring_disabled", "1"),
     ("kernel.sysrq", "0"),
+    // Programs that the kernel starts by itself, as root and outside of every pod: there are none, a dump of memory is a
+    // file where its process works, and whatever a pod puts in their place has no capability. The sets can only shrink.
+    ("kernel.modprobe", ""),
+    ("kernel.core_pattern", "core"),
+    ("kernel.usermodehelper.bset", "0 0"),
+    ("kernel.usermodehelper.inheritable", "0 0"),
     ("kernel.oops_limit", "100"),
     ("kernel.warn_limit", "100"),
     ("dev.tty.ldisc_autoload", "0"),
@@ -47,7 +55,8 @@ const HARDENING: &[(&str, &str)] = &[
     ("net.ipv4.tcp_syncookies", "1"),
 ];
 
-/// The same for all interfaces, and for those that come later.
+/// The same for all interfaces, and for those that come later. `accept_ra` is 0 as long as a definition cannot say how
+/// its network cards get their addresses: a mode that takes routers' word will render what it needs.
 const PER_INTERFACE: &[(&str, &str, &str)] = &[
     ("net.ipv4.conf", "accept_redirects", "0"),
     ("net.ipv6.conf", "accept_redirects", "0"),
@@ -61,6 +70,9 @@ const PER_INTERFACE: &[(&str, &str, &str)] = &[
 /// All sysctls in the order in which they are set.
 pub fn sysctls(definition: &Definition) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = [KUBELET, PODS, HARDENING].concat().into_iter().map(owned).collect();
+    // 1 keeps it from unprivileged processes; 2 from all, which PostgreSQL 18 would feel.
+    let io_uring = if definition.class == RESTRICTED { "2" } else { "1" };
+    all.push(owned(("kernel.io_uring_disabled", io_uring)));
     // The switch exists only where AppArmor runs.
     let lsm = definition.kernel.command_line.iter().find_map(|argument| argument.strip_prefix("lsm="));
     if lsm.is_some_and(|list| list.split(',').any(|name| name == "apparmor")) {

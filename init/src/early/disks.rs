@@ -20,7 +20,6 @@ const OTHER_PATIENCE: Duration = Duration::from_secs(5);
 /// Once the root is found, another disk with the same root may still be on its way (SCSI and NVMe
 /// look for theirs in the background): the choice is made when nothing new came for this long.
 const SETTLED: Duration = Duration::from_millis(30);
-const LOADER_PARTITION: &str = "/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// The root's partitions, as device nodes.
 #[derive(Debug)]
@@ -59,8 +58,8 @@ pub struct Search<'a, 'm> {
 
 impl<'a, 'm> Search<'a, 'm> {
     /// A search that loads drivers and hears of devices.
-    pub fn new(loader: &'a mut Loader<'m>, uevents: &'a Uevents) -> Self {
-        Search { loader, uevents, failures: Vec::new(), unreadable: Vec::new(), started_from: loader_partition() }
+    pub fn new(loader: &'a mut Loader<'m>, uevents: &'a Uevents, started_from: Option<Guid>) -> Self {
+        Search { loader, uevents, failures: Vec::new(), unreadable: Vec::new(), started_from }
     }
 
     /// Looks until the root's disk is there.
@@ -181,50 +180,13 @@ pub fn partition_name(disk: &str, number: u32) -> String {
     format!("{disk}{p}{number}")
 }
 
-/// The partition from which the firmware started, where it says so.
-fn loader_partition() -> Option<Guid> {
-    use nix::mount::{MsFlags, mount, umount};
-    let folder = "/sys/firmware/efi/efivars";
-    if !Path::new(folder).is_dir() {
-        return None;
-    }
-    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("efivarfs"), folder, Some("efivarfs"), flags, None::<&str>).ok()?;
-    let bytes = fs::read(LOADER_PARTITION);
-    let _ = umount(folder);
-    parse_loader_partition(&bytes.ok()?)
-}
-
-/// Four bytes of attributes, then UTF-16LE text with a NUL.
-fn parse_loader_partition(bytes: &[u8]) -> Option<Guid> {
-    let units: Vec<u16> = bytes.get(4..)?.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-    let text = String::from_utf16(&units).ok()?;
-    text.trim_end_matches('\0').to_ascii_lowercase().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn names_of_partitions() {
         assert_eq!(partition_name("vda", 8), "vda8");
         assert_eq!(partition_name("nvme0n1", 8), "nvme0n1p8");
-    }
-
-    #[test]
-    fn the_firmwares_partition() {
-        let text = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B\0";
-        let bytes: Vec<u8> = [6, 0, 0, 0].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-        assert_eq!(parse_loader_partition(&bytes), text[..36].to_ascii_lowercase().parse().ok());
-        assert_eq!(parse_loader_partition(&bytes[..20]), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_variable_is_a_guid_or_none(bytes: Vec<u8>) {
-            let _ = parse_loader_partition(&bytes);
-        }
     }
 }

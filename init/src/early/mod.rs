@@ -3,8 +3,10 @@
 
 mod cmdline;
 mod disks;
+mod firmware;
 mod switch;
 mod verity;
+mod vulnerabilities;
 
 pub use disks::partition_name;
 
@@ -15,6 +17,7 @@ use crate::report::{Refusal, Report, Stop, now_ms, or_refuse, refuse};
 use nix::mount::{MsFlags, mount};
 use orlop_chain::At;
 use orlop_chain::key::PublicKey;
+use orlop_chain::trust::{self, Rung};
 use orlop_chain::{Stage, key, manifest};
 use orlop_config::manifest::{BootManifest, Refusal as Policy};
 use std::path::Path;
@@ -48,11 +51,11 @@ struct Early {
     stop: Option<Stop>,
 }
 
-/// The manifest with the exact bytes that its signature covers, and the key.
+/// The manifest with the exact bytes that its signature covers, and the keys that may have made it.
 struct Trust {
     bytes: Vec<u8>,
     manifest: BootManifest,
-    key: PublicKey,
+    keys: Vec<PublicKey>,
 }
 
 impl Early {
@@ -61,47 +64,66 @@ impl Early {
         self.report = Report::open();
         self.phase("initramfs");
         refuse_extra(Path::new(EXTRA)).map_err(|reason| Refusal::new(Stage::Extra.name(), reason))?;
+        let trust = read_trust()?;
+        let appended = self.check_command_line(&trust.manifest)?;
+        self.phase("manifest");
         let uevents = or_refuse(Uevents::open(), "modules", "device events")?;
         let lists = read_lists(MODULES).map_err(|error| Refusal::new("modules", error))?;
         let mut loader = Loader::new(&lists);
-        loader.first().map_err(|error| Refusal::new("modules", error))?;
-        self.phase("modules");
-        let trust = read_trust()?;
-        let appended = cmdline::check(&trust.manifest.command_line)?;
-        if let Some(text) = &appended {
-            self.note("cmdline", format!("appended={text}"));
+        let failed = |error| Refusal::new("modules", error);
+        loader.ahead("efivarfs").map_err(failed)?;
+        let mut firmware = firmware::read(appended.clone());
+        self.phase("firmware");
+        if trust::requires_signatures(&firmware.facts, &trust.manifest.trust) {
+            loader.give("dm_verity", c"require_signatures=1");
         }
-        self.phase("manifest");
-        let root = disks::Search::new(&mut loader, &uevents).find(&trust.manifest)?;
+        loader.first().map_err(failed)?;
+        firmware.facts.require_signatures = firmware::require_signatures();
+        self.phase("modules");
+        let verdict = trust::judge(&firmware.facts, &trust.manifest.trust)?;
+        for note in verdict.notes {
+            self.note("trust", note);
+        }
+        let root = disks::Search::new(&mut loader, &uevents, firmware.loader_partition).find(&trust.manifest)?;
         for note in &root.notes {
             self.note("disk", note.clone());
         }
         self.phase("disk");
-        verity::verify_signature(&root, &trust)?;
+        let signatures = verity::verify_signature(&root, &trust)?;
         self.stop = Some(stop_of(trust.manifest.refusal));
-        let device = verity::open(&root, &trust.manifest.verity)?;
+        let signed = (verdict.rung > Rung::RootHash).then_some(&signatures);
+        let device = verity::open(&root, &trust.manifest.verity, signed)?;
         self.phase("verity");
         verity::mount_root(&device)?;
         self.phase("root");
-        self.hand_over(trust.manifest, root.disk, appended)?;
-        switch::root()
-    }
-
-    fn hand_over(&mut self, manifest: BootManifest, disk: String, appended: Option<String>) -> Result<(), Refusal> {
-        let handover = Handover {
+        let manifest = trust.manifest;
+        hand_over(&Handover {
             image: manifest.image,
             image_version: manifest.image_version,
             class: manifest.class,
             development: manifest.development,
             refusal: manifest.refusal,
             root_hash: manifest.verity.root_hash,
-            disk,
+            rung: verdict.rung,
+            disk: root.disk,
             appended,
             phases: std::mem::take(&mut self.phases),
             notes: std::mem::take(&mut self.notes),
-        };
-        let bytes = or_refuse(serde_json::to_vec(&handover), "root", handover::PATH)?;
-        or_refuse(std::fs::write(handover::PATH, bytes), "root", handover::PATH)
+        })?;
+        switch::root()
+    }
+
+    /// Compares the command line, and reads back what the kernel may have taken of text behind its end.
+    fn check_command_line(&mut self, manifest: &BootManifest) -> Result<Option<String>, Refusal> {
+        let appended = cmdline::check(&manifest.command_line)?;
+        if let Some(text) = &appended {
+            self.note("cmdline", format!("appended={text}"));
+        }
+        let vulnerable = vulnerabilities::check(&manifest.command_line, appended.as_deref())?;
+        if !vulnerable.is_empty() {
+            self.note("cpu", format!("vulnerable: {}", vulnerable.join(", ")));
+        }
+        Ok(appended)
     }
 
     fn phase(&mut self, name: &str) {
@@ -113,6 +135,11 @@ impl Early {
         self.report.note(about, text.clone());
         self.notes.push((about.to_owned(), text));
     }
+}
+
+fn hand_over(handover: &Handover) -> Result<(), Refusal> {
+    let bytes = or_refuse(serde_json::to_vec(handover), "root", handover::PATH)?;
+    or_refuse(std::fs::write(handover::PATH, bytes), "root", handover::PATH)
 }
 
 /// What a refusal does, by the manifest or the handover.
@@ -144,9 +171,8 @@ fn read_trust() -> Result<Trust, Refusal> {
     let bytes = or_refuse(std::fs::read(MANIFEST), "manifest", MANIFEST)?;
     let manifest = manifest::parse_boot(&bytes).at(Stage::Manifest)?;
     let pem = or_refuse(std::fs::read(KEY), "manifest", KEY)?;
-    let key = key::parse_public(&pem).at(Stage::Manifest)?;
-    manifest::check_development(manifest.development, &key).at(Stage::Manifest)?;
-    Ok(Trust { bytes, manifest, key })
+    let keys = key::parse_trusted(&pem).at(Stage::Manifest)?;
+    Ok(Trust { bytes, manifest, keys })
 }
 
 /// Credentials, extensions and add-ons that the boot loader picked up end up below `/.extra`: nothing signed them.

@@ -4,6 +4,7 @@ use super::alias;
 use crate::sys::module;
 use orlop_config::node::{Module, ModuleLists};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -20,6 +21,7 @@ pub struct Loader<'a> {
     lists: &'a ModuleLists,
     by_name: BTreeMap<&'a str, &'a Module>,
     loaded: BTreeSet<&'a str>,
+    parameters: BTreeMap<&'static str, &'static CStr>,
 }
 
 impl<'a> Loader<'a> {
@@ -33,7 +35,20 @@ impl<'a> Loader<'a> {
             .filter_map(|line| line.split(' ').next())
             .filter_map(|name| by_name.get_key_value(name).map(|(known, _)| *known))
             .collect();
-        Loader { lists, by_name, loaded }
+        Loader { lists, by_name, loaded, parameters: BTreeMap::new() }
+    }
+
+    /// Gives a module parameters for when it is loaded.
+    pub fn give(&mut self, name: &'static str, parameters: &'static CStr) {
+        self.parameters.insert(name, parameters);
+    }
+
+    /// Loads one module before its turn, where the lists have it.
+    pub fn ahead(&mut self, name: &str) -> Result<(), String> {
+        match self.by_name.contains_key(name) {
+            true => self.load(name).map_err(|error| error.to_string()),
+            false => Ok(()),
+        }
     }
 
     /// Loads the first wave, one after the other: from two threads it took twice as long (tried under
@@ -80,13 +95,13 @@ impl<'a> Loader<'a> {
         for dependency in &module.depends {
             self.load(dependency)?;
         }
-        load_file(Path::new(&module.path))
+        load_file(Path::new(&module.path), self.parameters.get(known).copied().unwrap_or_default())
     }
 }
 
-fn load_file(path: &Path) -> io::Result<()> {
+fn load_file(path: &Path, parameters: &CStr) -> io::Result<()> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("module {}: {error}", path.display()));
-    match module::load(&File::open(path).map_err(named)?) {
+    match module::load(&File::open(path).map_err(named)?, parameters) {
         // Its hardware is not there (sha256_ssse3 on an old processor): whoever needs it says so.
         Err(error) if error.raw_os_error() == Some(nix::libc::ENODEV) => Ok(()),
         other => other.map_err(named),

@@ -151,6 +151,7 @@ mod tests {
     use crate::handover::Handover;
     use crate::report::{Refusal, Report};
     use nix::sys::wait::waitpid;
+    use orlop_chain::trust::Rung;
     use orlop_config::manifest::Refusal as Policy;
     use orlop_config::node::{NodeSettings, OnDamage};
     use std::fs::File;
@@ -177,6 +178,7 @@ mod tests {
             development: true,
             refusal: Policy::Reboot,
             root_hash: text(),
+            rung: Rung::RootHash,
             disk: text(),
             appended: None,
             phases: Vec::new(),

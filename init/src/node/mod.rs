@@ -7,6 +7,7 @@ mod door;
 mod guard;
 mod identity;
 mod ipc;
+mod ipe;
 mod jobs;
 mod mounts;
 mod phases;

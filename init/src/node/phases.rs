@@ -1,7 +1,7 @@
 //! The phases of a node, as a table.
 
 use super::door::Door;
-use super::{CONTAINERD, KUBELET, Node, cgroups, close, guard, identity, mounts, pods, state, sysctls};
+use super::{CONTAINERD, KUBELET, Node, cgroups, close, guard, identity, ipe, mounts, pods, state, sysctls};
 use crate::report::{Event, Refusal, now_ms, or_refuse};
 use crate::services::{Endpoint, Recipe, Service};
 use orlop_config::node::{CONTAINERD_SOCKET, CRI_SOCKET};
@@ -40,6 +40,7 @@ const fn now(name: &'static str, start: fn(&mut Node) -> Result<(), Refusal>) ->
 /// In order. What each of the first ones does is done when it returns; the others wait for programs.
 const PHASES: &[Phase] = &[
     now("mounts", mounts::start),
+    now("ipe", ipe::start),
     now("identity", identity::start),
     now("loopback", |_| or_refuse(crate::sys::loopback::up(), "loopback", "lo")),
     now("sysctls", sysctls::start),
@@ -208,7 +209,7 @@ mod tests {
     fn names_and_order_are_an_interface() {
         let names: Vec<&str> = PHASES.iter().map(|phase| phase.name).collect();
         let want =
-            "mounts identity loopback sysctls cgroups state modules containerd preload kubelet pods modules-closed";
+            "mounts ipe identity loopback sysctls cgroups state modules containerd preload kubelet pods modules-closed";
         assert_eq!(names.join(" "), want);
     }
 }

@@ -36,6 +36,11 @@ pub enum Event {
         /// Why, on one line.
         reason: String,
     },
+    /// How far the chain of trust reaches.
+    Trust {
+        /// `root-hash`, `secure-boot`, `secure-boot+ipe`.
+        rung: &'static str,
+    },
     /// Something about a service.
     Service {
         /// `containerd`, `kubelet`.
@@ -70,6 +75,7 @@ impl Event {
             Event::Healthy { ms } => format!("kubelet healthy ms={ms}"),
             Event::Pod { name, ms } => format!("pod={name} state=running ms={ms}"),
             Event::Refused { stage, reason } => format!("refused stage={stage} reason={reason}"),
+            Event::Trust { rung } => format!("trust rung={rung}"),
             Event::Service { name, what, facts } => {
                 let facts: String = facts.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 format!("service={name} event={what}{facts}")
@@ -89,6 +95,7 @@ impl Event {
             Event::Healthy { ms } => json!({"event": "healthy", "ms": ms}),
             Event::Pod { name, ms } => json!({"event": "pod", "name": name, "state": "running", "ms": ms}),
             Event::Refused { stage, reason } => json!({"event": "refused", "stage": stage, "reason": reason}),
+            Event::Trust { rung } => json!({"event": "trust", "rung": rung}),
             Event::Service { name, what, facts } => {
                 let mut object = json!({"event": "service", "name": name, "what": what});
                 for (key, value) in facts {
@@ -123,6 +130,9 @@ mod tests {
             Event::Service { name: "kubelet".into(), what: "exited".into(), facts: vec![("pid", "7".into())] };
         assert_eq!(service.line(), "orlop: service=kubelet event=exited pid=7");
         assert_eq!(service.json()["pid"], 7);
+        let trust = Event::Trust { rung: "secure-boot+ipe" };
+        assert_eq!(trust.line(), "orlop: trust rung=secure-boot+ipe");
+        assert_eq!(trust.json(), json!({"event": "trust", "rung": "secure-boot+ipe"}));
     }
 
     #[test]

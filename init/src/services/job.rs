@@ -2,6 +2,7 @@
 
 use super::backoff::Backoff;
 use super::lines::LinePipe;
+use crate::sys::capability;
 use crate::sys::process::{Program, spawn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -34,6 +35,14 @@ impl Purpose {
             Purpose::Pods => 3600,
             Purpose::StopAll => 90,
         })
+    }
+
+    /// Capabilities that such a job cannot have.
+    fn without(self) -> &'static [u32] {
+        match self {
+            Purpose::Devices | Purpose::Modules => capability::CLOSED_FOR_MODULES,
+            Purpose::Import | Purpose::Pods | Purpose::StopAll => capability::CLOSED,
+        }
     }
 }
 
@@ -87,7 +96,7 @@ impl Job {
             cgroup: None,
             oom_score: None,
             open_files: None,
-            without: &[],
+            without: task.purpose.without(),
         };
         let pid = spawn(&program)?;
         let since = Instant::now();

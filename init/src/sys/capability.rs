@@ -8,6 +8,8 @@ use std::io;
 const SYS_MODULE: u32 = 16;
 /// Change mandatory access control: IPE could be switched off with it.
 const MAC_ADMIN: u32 = 33;
+/// Reset the machine, and start another kernel.
+const SYS_BOOT: u32 = 22;
 
 const VERSION_3: u32 = 0x2008_0522;
 
@@ -27,8 +29,12 @@ struct Set {
     inheritable: u32,
 }
 
-/// What no service and no pod gets, and PID 1 itself only until the modules are closed.
-pub const CLOSED: &[u32] = &[SYS_MODULE, MAC_ADMIN];
+/// What PID 1 itself has only until the modules are closed. SYS_BOOT it keeps, to power off.
+pub const GIVEN_UP: &[u32] = &[SYS_MODULE, MAC_ADMIN];
+/// What no service, no job and no pod gets.
+pub const CLOSED: &[u32] = &[SYS_MODULE, MAC_ADMIN, SYS_BOOT];
+/// The same for the program that loads modules.
+pub const CLOSED_FOR_MODULES: &[u32] = &[MAC_ADMIN, SYS_BOOT];
 
 /// Removes capabilities from the bounding set: no program executed from now on can have them.
 pub fn bound(capabilities: &[u32]) -> io::Result<()> {

@@ -4,6 +4,7 @@
 pub mod block;
 pub mod capability;
 pub mod devmapper;
+pub mod keyring;
 pub mod loopback;
 pub mod loopdev;
 pub mod module;

@@ -6,14 +6,16 @@ use orlop_machine::{Event, Machine, ReportPort, within};
 use crate::bench::{Bench, Built, HEALTHY, boot};
 
 /// The phases in the order that the boot report promises.
-pub const PHASES: [&str; 19] = [
+pub const PHASES: [&str; 21] = [
     "initramfs",
-    "modules",
     "manifest",
+    "firmware",
+    "modules",
     "disk",
     "verity",
     "root",
     "mounts",
+    "ipe",
     "identity",
     "loopback",
     "sysctls",

@@ -12,8 +12,12 @@ use crate::healthy::PHASES;
 use crate::probe::Probed;
 
 const SIGKILL: i32 = 9;
-/// CAP_SYS_MODULE and CAP_MAC_ADMIN, which PID 1 gives up once the modules are closed, and nobody else gets.
-const CLOSED: u64 = 1 << 16 | 1 << 33;
+/// CAP_SYS_MODULE and CAP_MAC_ADMIN, which PID 1 gives up once the modules are closed.
+const GIVEN_UP: u64 = 1 << 16 | 1 << 33;
+/// CAP_SYS_BOOT, which PID 1 keeps, to power off.
+const SYS_BOOT: u64 = 1 << 22;
+/// What nobody else gets.
+const CLOSED: u64 = GIVEN_UP | SYS_BOOT;
 
 #[test]
 fn the_booted_node_is_what_was_promised() -> Result<()> {
@@ -45,8 +49,8 @@ fn pid_1_is_small(pid1: &Value) {
     assert_eq!(pid1["threads"], 1, "{pid1}");
     // The kernel hands init what is appended to its command line.
     assert_eq!((&pid1["command"], &pid1["environment"]), (&json!(["orlop-init"]), &json!([])));
-    for set in ["cap_eff", "cap_prm", "cap_bnd"] {
-        assert_eq!(capabilities(&pid1[set]) & CLOSED, 0, "{set} of PID 1: {}", pid1[set]);
+    for (set, kept) in [("cap_eff", SYS_BOOT), ("cap_prm", SYS_BOOT), ("cap_bnd", 0)] {
+        assert_eq!(capabilities(&pid1[set]) & CLOSED, kept, "{set} of PID 1: {}", pid1[set]);
     }
 }
 
@@ -70,6 +74,9 @@ fn processes_are_the_promised_ones(processes: &Value) -> Result<()> {
     for (name, group) in groups {
         assert!(all(name).count() > 0, "{name}");
         all(name).for_each(|process| assert_eq!(process["cgroup"], format!("0::{group}"), "{name}"));
+    }
+    for name in ["containerd", "kubelet", "containerd-shim"] {
+        all(name).for_each(|process| assert_eq!(capabilities(&process["cap_bnd"]) & CLOSED, 0, "{process}"));
     }
     for name in ["containerd", "kubelet"] {
         let process = all(name).next().context(name)?;
@@ -192,6 +199,7 @@ fn the_report_is_whole(report: &Value) -> Result<()> {
     assert_eq!((&report["image"], &report["image_version"]), (&json!("standalone"), &json!("0.1.0")));
     assert_eq!((&report["class"], &report["development"]), (&json!("public"), &json!(true)));
     assert_eq!((&report["disk"], &report["first_error"]), (&json!("vda"), &Value::Null));
+    assert!(report["trust"].is_string(), "the rung that was reached: {}", report["trust"]);
     let hash = report["root_hash"].as_str().context("a root hash")?;
     assert!(hash.len() == 64, "{hash}");
     let phases = report["phases"].as_array().context("phases")?;

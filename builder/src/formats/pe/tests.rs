@@ -9,6 +9,7 @@ fn image(nx: bool, subsystem: u16) -> Vec<u8> {
     put(&mut bytes, PE_OFFSET, &0x80_u32.to_le_bytes());
     put(&mut bytes, 0x80, SIGNATURE);
     let optional = 0x84 + COFF;
+    put(&mut bytes, 0x84, &0x8664_u16.to_le_bytes());
     put(&mut bytes, 0x84 + COFF_SECTIONS, &2_u16.to_le_bytes());
     put(&mut bytes, 0x84 + COFF_OPTIONAL_SIZE, &240_u16.to_le_bytes());
     put(&mut bytes, optional, &PE32_PLUS.to_le_bytes());
@@ -37,7 +38,7 @@ fn section(bytes: &mut [u8], index: usize, name: &[u8], fields: &[u32]) {
     }
 }
 
-fn stub() -> Vec<u8> {
+pub(in crate::formats) fn stub() -> Vec<u8> {
     image(true, EFI_APPLICATION)
 }
 

@@ -82,6 +82,7 @@ fn check(bytes: &[u8], handover: &Handover) -> Result<MachineId, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orlop_chain::trust::Rung;
     use orlop_config::manifest::Refusal as Policy;
     use proptest::prelude::*;
 
@@ -93,6 +94,7 @@ mod tests {
             development: true,
             refusal: Policy::Reboot,
             root_hash: String::new(),
+            rung: Rung::RootHash,
             disk: "vda".into(),
             appended: None,
             phases: Vec::new(),

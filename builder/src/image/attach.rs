@@ -1,0 +1,50 @@
+//! Completing an image that was built unsigned: UKI and signature partition are written anew, all else is copied.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::companions::Companions;
+use super::disk;
+use super::open::Image;
+use super::output::Output;
+use super::request::{Answer, Request};
+use crate::formats::pe;
+
+/// Writes the signed image into `out`, from the unsigned one beside `request` and the signatures in `answer`.
+pub fn attach(request: &Path, answer: &Path, out: &Path) -> anyhow::Result<PathBuf> {
+    let read = |path: &Path| fs::read(path).with_context(|| path.display().to_string());
+    let asked = Request::parse(&read(request)?).with_context(|| request.display().to_string())?;
+    let answered = Answer::parse(&read(answer)?).with_context(|| answer.display().to_string())?;
+    let round = asked.round().with_context(|| request.display().to_string())?;
+    let (release, certificate) = asked.keys().with_context(|| request.display().to_string())?;
+    let signatures = answered.signatures().with_context(|| answer.display().to_string())?;
+    round.check(&signatures, &release, &certificate).with_context(|| answer.display().to_string())?;
+    let name = &round.boot().image;
+    let folder = request.parent().unwrap_or(Path::new(""));
+    let beside = |end: &str| folder.join(format!("{name}.{end}"));
+    let uki = read(&beside("efi"))?;
+    if hex::encode(pe::authenticode_digest(&uki)?) != round.release().uki_authenticode_sha256 {
+        bail!("{}: not the UKI that this request is for; build again with --unsigned", beside("efi").display());
+    }
+    let uki = round.signed_uki(&uki, &signatures, &certificate)?;
+    let mut output = Output::begin(out)?;
+    let raw = format!("{name}.raw");
+    let image = output.create(&raw)?;
+    let unsigned = Image::open(&beside("raw"))?;
+    let document = round.signature_partition(&signatures, &certificate)?;
+    let signed = disk::Signed {
+        uki: &uki,
+        signature: &document,
+        root_hash: round.boot().verity.root_hash.parse()?,
+        epoch: round.release().build.epoch,
+    };
+    let digests = disk::sign(&unsigned, &image, &signed)
+        .with_context(|| format!("{}: it cannot be signed", beside("raw").display()))?;
+    output.write(&format!("{name}.efi"), &uki)?;
+    let companions = Companions { round: &round, release: &release, certificate: &certificate };
+    companions.write(Some((&signatures, &digests)), &mut output)?;
+    output.publish()?;
+    Ok(out.join(raw))
+}

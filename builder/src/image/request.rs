@@ -1,0 +1,151 @@
+//! Signing elsewhere, in one round: the request that a build writes, and the answer that `orlop sign` gives.
+//!
+//! A request holds no digests to be signed blindly but the two documents that speak of the image; what is to be signed
+//! is derived from them where it is signed.
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use orlop_chain::key::{PublicKey, encode_public, parse_public};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::signing::{Round, Signatures};
+use crate::formats::x509::Certificate;
+
+/// Version of both formats.
+const VERSION: u32 = 1;
+
+/// What is to be signed (`NAME.request.json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    version: u32,
+    /// Exact text of the boot manifest.
+    boot_manifest: String,
+    /// Exact text of the release manifest.
+    release_manifest: String,
+    /// The release key's public part, PEM.
+    release_key: String,
+    /// The db key's certificate, PEM.
+    certificate: String,
+}
+
+/// The answer (`NAME.signatures.json`): raw signatures in base64, and which image they are for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    version: u32,
+    /// Image name.
+    pub image: String,
+    /// Image version.
+    pub image_version: String,
+    /// Root hash.
+    pub root_hash: String,
+    boot_manifest: String,
+    release_manifest: String,
+    #[serde(rename = "root_hash_signature")]
+    root: String,
+    #[serde(rename = "uki_signature")]
+    uki: String,
+}
+
+impl Request {
+    /// The request of a round, for these keys.
+    pub fn new(round: &Round, release: &PublicKey, certificate: &Certificate) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Request {
+            version: VERSION,
+            boot_manifest: text(&round.boot_manifest),
+            release_manifest: text(&round.release_manifest),
+            release_key: encode_public(release),
+            certificate: certificate.to_pem(),
+        }
+    }
+
+    /// Reads a request's file.
+    pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        let request: Request = parse(bytes, "signing request")?;
+        version(request.version, "signing request")?;
+        Ok(request)
+    }
+
+    /// Its file.
+    pub fn render(&self) -> Vec<u8> {
+        render(self)
+    }
+
+    /// What it asks to have signed.
+    pub fn round(&self) -> anyhow::Result<Round> {
+        Round::new(self.boot_manifest.clone().into_bytes(), self.release_manifest.clone().into_bytes())
+    }
+
+    /// The keys that it is for.
+    pub fn keys(&self) -> anyhow::Result<(PublicKey, Certificate)> {
+        let release = parse_public(self.release_key.as_bytes()).context("the request's release key")?;
+        Ok((release, Certificate::parse(self.certificate.as_bytes()).context("the request's certificate")?))
+    }
+}
+
+impl Answer {
+    /// The answer to a request.
+    pub fn new(round: &Round, signatures: &Signatures) -> Self {
+        let boot = round.boot();
+        Answer {
+            version: VERSION,
+            image: boot.image.clone(),
+            image_version: boot.image_version.clone(),
+            root_hash: boot.verity.root_hash.clone(),
+            boot_manifest: STANDARD.encode(signatures.boot_manifest),
+            release_manifest: STANDARD.encode(signatures.release_manifest),
+            root: STANDARD.encode(&signatures.root_hash),
+            uki: STANDARD.encode(&signatures.uki),
+        }
+    }
+
+    /// Reads an answer's file.
+    pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        let answer: Answer = parse(bytes, "signatures")?;
+        version(answer.version, "signatures")?;
+        Ok(answer)
+    }
+
+    /// Its file.
+    pub fn render(&self) -> Vec<u8> {
+        render(self)
+    }
+
+    /// The signatures; who uses them checks them.
+    pub fn signatures(&self) -> anyhow::Result<Signatures> {
+        let raw =
+            |what: &'static str, text: &str| STANDARD.decode(text).with_context(|| format!("signatures: `{what}`"));
+        let short = |what: &'static str, text: &str| {
+            let bytes = raw(what, text)?;
+            bytes.try_into().map_err(|_| anyhow::anyhow!("signatures: `{what}` has not the 64 bytes of ed25519"))
+        };
+        Ok(Signatures {
+            boot_manifest: short("boot_manifest", &self.boot_manifest)?,
+            release_manifest: short("release_manifest", &self.release_manifest)?,
+            root_hash: raw("root_hash_signature", &self.root)?,
+            uki: raw("uki_signature", &self.uki)?,
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> anyhow::Result<T> {
+    serde_json::from_slice(bytes).with_context(|| format!("not a file of {what}, or cut short"))
+}
+
+fn version(found: u32, what: &str) -> anyhow::Result<()> {
+    if found != VERSION {
+        bail!("{what}: its format is version {found}, and version {VERSION} is the one known here");
+    }
+    Ok(())
+}
+
+fn render(document: &impl Serialize) -> Vec<u8> {
+    // Structures of strings and numbers.
+    let mut bytes = serde_json::to_vec_pretty(document).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
