@@ -82,7 +82,8 @@ pub fn run(request: Request) -> Result<()> {
         let channel = Channel::connect(&request.socket).await?;
         match request.verb {
             Verb::Import { file, reference } => {
-                let outcome = import::import(&channel, Path::new(ROOT), &file, &reference).await?;
+                let tell = |what: &str| println!("image={reference} differed: {what}; it is unpacked anew");
+                let outcome = import::import(&channel, Path::new(ROOT), (&file, &reference), tell).await?;
                 println!("image={reference} {outcome}");
                 Ok(())
             }

@@ -21,23 +21,20 @@ use std::path::Path;
 const SNAPSHOTTER_ROOT: &str = "io.containerd.snapshotter.v1.overlayfs";
 
 /// What an import found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The image was there already, whole and with its labels.
     Present,
-    /// It was made, or made whole.
+    /// It was made, made whole, or made anew.
     Imported,
-    /// It was another than the archive's, as these words say, and was made anew.
-    Replaced(String),
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Present => f.write_str("present"),
-            Self::Imported => f.write_str("imported"),
-            Self::Replaced(what) => write!(f, "differed: {what}; unpacked anew"),
-        }
+        f.write_str(match self {
+            Self::Present => "present",
+            Self::Imported => "imported",
+        })
     }
 }
 
@@ -61,14 +58,20 @@ impl Findings {
     }
 }
 
-/// Imports the archive's image under the name `reference` into the containerd whose root is `root`.
+/// Imports the archive's image under the name `reference` into the containerd whose root is `root`. What differed is told
+/// before it is made anew: whatever comes of that.
 ///
 /// An image that cannot be compared or made does not stay: a boot that goes on without it must not run another.
-pub async fn import(channel: &Channel, root: &Path, file: &Path, reference: &str) -> Result<Outcome> {
+pub async fn import(
+    channel: &Channel,
+    root: &Path,
+    (file, reference): (&Path, &str),
+    tell: impl FnOnce(&str),
+) -> Result<Outcome> {
     let mut archive = Archive::open(file)?;
     let image = archive.image(reference)?;
     let mut import = Import { channel, root, reference, image: &image, archive: &mut archive };
-    let outcome = import.run().await;
+    let outcome = import.run(tell).await;
     if outcome.is_err() {
         Store::new(channel).forget(&image, reference).await?;
     }
@@ -84,23 +87,22 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    async fn run(&mut self) -> Result<Outcome> {
+    async fn run(&mut self, tell: impl FnOnce(&str)) -> Result<Outcome> {
         let found = self.compare().await?;
         let told = found.told();
         if told.is_none() && !found.is_missing {
             return Ok(Outcome::Present);
         }
-        if told.is_some() {
+        if let Some(what) = &told {
+            tell(what);
             self.forget().await?;
         }
         self.make(told.is_some()).await?;
         let again = self.compare().await?;
-        match again.told() {
+        let missing = again.is_missing.then(|| "something is missing".to_owned());
+        match again.told().or(missing) {
             Some(what) => Err(Error::Differs { reference: self.reference.to_owned(), what }),
-            None if again.is_missing => {
-                Err(Error::Differs { reference: self.reference.to_owned(), what: "missing".into() })
-            }
-            None => Ok(told.map_or(Outcome::Imported, Outcome::Replaced)),
+            None => Ok(Outcome::Imported),
         }
     }
 
@@ -160,13 +162,16 @@ impl Import<'_> {
         let lease = Lease::new(self.channel, &id);
         lease.begin().await?;
         let leased = self.channel.with_lease(&id);
+        let snapshots = Snapshots::new(&leased, self.image);
+        if !snapshots.clear().await? {
+            // Nothing refers to them any more.
+            Lease::new(self.channel, "orlop-collect").collect().await?;
+        }
         let store = Store::new(&leased);
         for blob in self.image.blobs() {
             lease.keep(&blob.digest).await?;
             store.write_missing(self.archive, self.image, blob).await?;
         }
-        let snapshots = Snapshots::new(&leased, self.image);
-        snapshots.clear().await?;
         snapshots.unpack().await?;
         store.record(self.image, self.reference).await?;
         store.await_known(self.image, self.reference).await?;

@@ -80,8 +80,10 @@ impl<'a> Snapshots<'a> {
         }
     }
 
-    /// Takes the layers away and all that was started on them: of an earlier boot, for nothing runs yet.
-    pub async fn clear(&self) -> Result<()> {
+    /// Takes the layers away and all that was started on them: of an earlier boot, for nothing runs yet. Whether nothing of
+    /// them is left: the garbage collector takes a snapshot without striking it from its parent's list of children, and
+    /// such a parent can be taken by the collector alone.
+    pub async fn clear(&self) -> Result<bool> {
         let mut list = Vec::new();
         let request = ListSnapshotsRequest { snapshotter: SNAPSHOTTER.into(), filters: Vec::new() };
         let listed = async {
@@ -101,10 +103,14 @@ impl<'a> Snapshots<'a> {
             at += 1;
         }
         // The chain begins with the lowest, and what stands on it comes after it.
+        let mut is_clear = true;
         for name in doomed.iter().rev() {
-            self.remove(name).await?;
+            match self.remove(name).await {
+                Err(Error::Call { status, .. }) if status.code() == Code::FailedPrecondition => is_clear = false,
+                removed => removed?,
+            }
         }
-        Ok(())
+        Ok(is_clear)
     }
 
     async fn remove(&self, key: &str) -> Result<()> {

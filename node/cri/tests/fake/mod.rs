@@ -63,6 +63,8 @@ pub struct World {
     /// What CRI remembers: name → id.
     pub known: BTreeMap<String, String>,
     pub snapshots: BTreeMap<String, Snapshot>,
+    /// Snapshots whose list of children has some who are gone: only the collector takes them.
+    pub childless: BTreeSet<String>,
     /// How many there ever were.
     pub made: u32,
     /// A file that unpacking brings along, wrongly.

@@ -86,7 +86,8 @@ impl Snapshots for Fake {
     async fn remove(&self, request: Request<RemoveSnapshotRequest>) -> Result<Response<()>, Status> {
         let key = request.into_inner().key;
         let mut world = self.world();
-        if world.snapshots.values().any(|snapshot| snapshot.parent == key) {
+        let is_parent = world.snapshots.values().any(|snapshot| snapshot.parent == key);
+        if is_parent || world.childless.contains(&key) {
             return Err(Status::failed_precondition(format!("{key} has children")));
         }
         let removed = world.snapshots.remove(&key).ok_or_else(|| Status::not_found(key))?;

@@ -171,8 +171,14 @@ impl Leases for Fake {
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<()>, Status> {
         lease(&request)?;
-        let id = &request.get_ref().id;
-        self.world().leases.remove(id).ok_or_else(|| Status::not_found(id))?;
+        let DeleteRequest { id, sync } = request.into_inner();
+        let mut world = self.world();
+        world.leases.remove(&id).ok_or_else(|| Status::not_found(&id))?;
+        if sync {
+            for name in std::mem::take(&mut world.childless) {
+                world.snapshots.remove(&name);
+            }
+        }
         Ok(Response::new(()))
     }
 
