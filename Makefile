@@ -60,7 +60,7 @@ image: orlop $(KEY) ## build the standalone image into out/standalone
 
 .PHONY: test-images
 test-images: image ## the images that only the boot tests use
-	@for name in probe wipe; do \
+	@for name in probe wipe workloads; do \
 	  $(ORLOP) build qemu-tests/images/$$name.toml --key $(KEY) --out out/$$name --relock-gone; \
 	done
 

@@ -29,6 +29,8 @@ pub enum Built {
     Probe,
     /// With `state.on_damage = "wipe"`: `qemu-tests/images/wipe.toml`.
     Wipe,
+    /// With pods that do what ordinary programs do: `qemu-tests/images/workloads.toml`.
+    Workloads,
 }
 
 impl Built {
@@ -38,6 +40,7 @@ impl Built {
             Built::Standalone => "standalone",
             Built::Probe => "probe",
             Built::Wipe => "wipe",
+            Built::Workloads => "workloads",
         }
     }
 
@@ -46,6 +49,7 @@ impl Built {
             Built::Standalone => "ORLOP_TEST_IMAGE",
             Built::Probe => "ORLOP_TEST_PROBE_IMAGE",
             Built::Wipe => "ORLOP_TEST_WIPE_IMAGE",
+            Built::Workloads => "ORLOP_TEST_WORKLOADS_IMAGE",
         }
     }
 
@@ -267,6 +271,11 @@ impl Booted {
 pub fn debugfs(disk: &Path, command: &str) -> Result<String> {
     let offset = Image::open(disk)?.partition("state")?.offset;
     e2fsprogs("debugfs", &["-R", command], &format!("{}?offset={offset}", disk.display()))
+}
+
+/// The same about a filesystem in a file of its own.
+pub fn debugfs_read(filesystem: &Path, command: &str) -> Result<String> {
+    e2fsprogs("debugfs", &["-R", command], &filesystem.display().to_string())
 }
 
 /// Replays the journal of a filesystem in a file of its own, as the next mount would, and checks it.
