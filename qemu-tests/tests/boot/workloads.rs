@@ -67,10 +67,10 @@ fn log_folder(node: &Probed, pod: &str) -> Result<String> {
 
 fn a_pod_that_names_a_dropped_capability_is_told(node: &Probed) -> Result<()> {
     let text = "names-a-capability";
-    let log = json!({ "do": "await-text", "path": "/host/var/log/kubelet.log", "text": "CAP_SYS_MODULE", "seconds": within(HEALTHY).as_secs() });
+    let log = json!({ "do": "await-text", "path": "/host/var/log/kubelet.log", "text": "operation not permitted", "seconds": within(HEALTHY).as_secs() });
     let line = node.ask(log)?["line"].to_string();
     assert!(line.contains(text), "{line}");
-    assert!(line.contains("operation not permitted"), "{line}");
+    assert!(line.contains("unable to apply caps"), "{line}");
     assert!(!node.0.said(&format!("pod={text} state=running")));
     Ok(())
 }
