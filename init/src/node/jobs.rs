@@ -119,7 +119,8 @@ impl Node {
         match purpose {
             Purpose::Pods => pods::line(&mut self.report, line),
             Purpose::StopAll => self.report.note("stop", line),
-            Purpose::Import | Purpose::Devices | Purpose::Modules => self.report.quote(line),
+            Purpose::Import => pods::import_line(&mut self.report, line),
+            Purpose::Devices | Purpose::Modules => self.report.quote(line),
         }
     }
 

@@ -27,6 +27,14 @@ pub fn preload_done(node: &mut Node) -> Result<bool, Refusal> {
     Ok(!node.works_on(Purpose::Import))
 }
 
+/// A line of an import. What somebody changed while the power was off stands in the report.
+pub fn import_line(report: &mut Report, line: &str) {
+    match line.strip_prefix("image=").filter(|rest| rest.contains(" differed: ")) {
+        Some(what) => report.note("preload", what),
+        None => report.quote(line),
+    }
+}
+
 /// The names in a folder of the root, sorted; none where there is no folder.
 fn names(folder: &str) -> io::Result<Vec<String>> {
     let entries = match std::fs::read_dir(folder) {

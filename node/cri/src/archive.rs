@@ -1,6 +1,7 @@
 //! The OCI archive (image layout in a tar): where its files lie, and the image that it holds. Layers are not read into
 //! memory; their place in the file is kept.
 
+use crate::layer::Section;
 use crate::{Error, Result};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -51,6 +52,16 @@ struct Manifest {
     layers: Vec<Descriptor>,
 }
 
+#[derive(Deserialize)]
+struct Config {
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Vec<String>,
+}
+
 /// One image: the manifest's descriptor, and what it refers to in order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Image {
@@ -68,8 +79,32 @@ impl Image {
         self.layers.iter().chain([&self.config, &self.manifest])
     }
 
-    /// The labels by which containerd's garbage collector follows the manifest to its blobs.
-    pub fn manifest_labels(&self) -> BTreeMap<String, String> {
+    /// The names that the layers have as snapshots, lowest first: each stands for all below it (OCI image specification,
+    /// "Layer ChainID"). The layers are plain tars, so that a blob's digest is its layer's.
+    pub fn chain(&self) -> Vec<String> {
+        let mut chain: Vec<String> = Vec::new();
+        for layer in &self.layers {
+            chain.push(match chain.last() {
+                None => layer.digest.clone(),
+                Some(below) => format!("sha256:{}", hex::encode(Sha256::digest(format!("{below} {}", layer.digest)))),
+            });
+        }
+        chain
+    }
+
+    /// The labels by which containerd's garbage collector follows a blob to what it refers to.
+    pub fn labels(&self, blob: &Descriptor, snapshotter: &str) -> BTreeMap<String, String> {
+        if blob == &self.manifest {
+            self.manifest_labels()
+        } else if blob == &self.config {
+            let snapshot = self.chain().pop().map(|top| (format!("containerd.io/gc.ref.snapshot.{snapshotter}"), top));
+            snapshot.into_iter().collect()
+        } else {
+            BTreeMap::new()
+        }
+    }
+
+    fn manifest_labels(&self) -> BTreeMap<String, String> {
         let config = [("containerd.io/gc.ref.content.config".to_owned(), self.config.digest.clone())];
         let layers = self
             .layers
@@ -112,6 +147,11 @@ impl<R: Read + Seek> Archive<R> {
             manifest = self.choose(index, runs_here, reference)?;
         }
         let Manifest { config, layers } = self.blob_document(&manifest)?;
+        let Config { rootfs } = self.blob_document(&config)?;
+        if !rootfs.diff_ids.iter().eq(layers.iter().map(|layer| &layer.digest)) {
+            return Err(self
+                .wrong(format!("{reference} has layers that are no plain tars: nothing could be compared with them")));
+        }
         Ok(Image { manifest, config, layers })
     }
 
@@ -150,6 +190,17 @@ impl<R: Read + Seek> Archive<R> {
     pub fn chunk(&mut self, blob: &Descriptor, at: u64, length: u64) -> Result<Vec<u8>> {
         let (offset, whole) = self.place(blob)?;
         self.read_at(offset + at, whole.saturating_sub(at).min(length))
+    }
+
+    /// A blob as a file of its own.
+    pub fn section(&mut self, blob: &Descriptor) -> Result<Section<'_, R>> {
+        let (offset, length) = self.place(blob)?;
+        Ok(Section::new(&mut self.reader, offset, length))
+    }
+
+    /// The error of reading a blob.
+    pub fn failed(&self, source: io::Error) -> Error {
+        Error::Read { path: self.path.clone(), source }
     }
 
     fn blob_document<T: serde::de::DeserializeOwned>(&mut self, blob: &Descriptor) -> Result<T> {

@@ -3,11 +3,14 @@
 use crate::channel::{Channel, SOCKET};
 use crate::{Error, Result, import, stop, wait};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What is said to a wrong command line.
 const USAGE: &str = "usage: cri [--socket PATH] import FILE REFERENCE | wait-pod NAME... | stop-all [--within SECONDS]";
+
+/// Where containerd keeps what it has.
+const ROOT: &str = "/var/lib/containerd";
 
 /// Where the kernel tells the host's name, which is the node's.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -79,7 +82,8 @@ pub fn run(request: Request) -> Result<()> {
         let channel = Channel::connect(&request.socket).await?;
         match request.verb {
             Verb::Import { file, reference } => {
-                let outcome = import::import(&channel, &file, &reference).await?;
+                let tell = |what: &str| println!("image={reference} differed: {what}; it is unpacked anew");
+                let outcome = import::import(&channel, Path::new(ROOT), (&file, &reference), tell).await?;
                 println!("image={reference} {outcome}");
                 Ok(())
             }

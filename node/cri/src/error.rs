@@ -47,6 +47,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The image that was made is not the archive's.
+    #[error("image {reference} was made anew and still differs: {what}; it was removed, and no pod runs it")]
+    Differs {
+        /// The image.
+        reference: String,
+        /// What differs.
+        what: String,
+    },
+    /// A file of the state partition cannot be removed.
+    #[error("{}: {source}", .path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What removing it gave.
+        source: io::Error,
+    },
     /// Some containers or pods were not stopped; each has a line of its own before this one.
     #[error("{failed} of {all} could not be stopped; the lines above name them")]
     NotStopped {

@@ -5,37 +5,41 @@ use std::fs;
 use std::path::Path;
 
 /// Packages, and the modules that their code is in.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 7] = [
     (".containerd.services.content.v1", "content"),
+    (".containerd.services.diff.v1", "diff"),
     (".containerd.services.images.v1", "images"),
     (".containerd.services.leases.v1", "leases"),
+    (".containerd.services.snapshots.v1", "snapshots"),
     (".containerd.types", "types"),
     (".runtime.v1", "runtime"),
 ];
+
+/// The definitions that have services.
+const SERVICES: [&str; 6] =
+    ["content.proto", "cri.proto", "diff.proto", "images.proto", "leases.proto", "snapshots.proto"];
 
 /// File name → text.
 type Generated = BTreeMap<String, String>;
 
 /// The program's clients. Descriptors are shared by packages: made by themselves, referred to by path elsewhere.
 fn clients() -> Generated {
-    let services = ["content.proto", "cri.proto", "images.proto", "leases.proto"];
     let builder = tonic_prost_build::configure()
         .build_server(false)
         .build_transport(false)
         .extern_path(".containerd.types", "crate::proto::types");
-    let mut files = generate(builder, &services);
-    files.extend(generate(tonic_prost_build::configure(), &["descriptor.proto"]));
+    let mut files = generate(builder, &SERVICES);
+    files.extend(generate(tonic_prost_build::configure(), &["descriptor.proto", "mount.proto"]));
     files
 }
 
 /// The servers of the tests' fake, which speak the program's own messages.
 fn servers() -> Generated {
-    let services = ["content.proto", "cri.proto", "images.proto", "leases.proto"];
     let mut builder = tonic_prost_build::configure().build_client(false).build_transport(false);
     for (package, module) in PACKAGES {
         builder = builder.extern_path(package, format!("::orlop_cri::proto::{module}"));
     }
-    generate(builder, &services)
+    generate(builder, &SERVICES)
 }
 
 /// Generates into a folder of its own and reads the files back.

@@ -2,6 +2,7 @@
 
 use crate::command::Command;
 use crate::report::process;
+use crate::{attack, workload};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::signal::{Signal, kill};
@@ -43,14 +44,32 @@ pub fn act(command: &Command) -> Value {
         Command::Fill { path, leave_bytes } => ("fill", fill(path, *leave_bytes)),
         Command::Unfill { path } => ("unfill", fs::remove_file(path).map(|()| json!({}))),
         Command::DropCaches {} => ("drop-caches", drop_caches()),
+        Command::AwaitText { path, text, seconds } => {
+            ("await-text", await_text(path, text, Duration::from_secs(*seconds)))
+        }
+        Command::Workload {} => ("workload", Ok(json!({"workload": workload::all()}))),
+        Command::Attack { attack, on_host: false } => ("attack", attack::attack(attack)),
+        Command::Attack { attack, on_host: true } => match attack::on_host(attack) {
+            Ok(answer) => return answer,
+            failed => ("attack", failed),
+        },
     };
+    answer(name, done)
+}
+
+/// The answer of something that was done, or not.
+pub fn answer(name: &str, done: io::Result<Value>) -> Value {
     match done {
         Ok(mut value) => {
             value["reply"] = name.into();
             value["ok"] = true.into();
             value
         }
-        Err(error) => failed(name, &error.to_string()),
+        Err(error) => {
+            let mut value = failed(name, &error.to_string());
+            value["errno"] = error.raw_os_error().into();
+            value
+        }
     }
 }
 
@@ -113,6 +132,27 @@ fn await_end(pid: i32, limit: Duration) -> io::Result<Value> {
         std::thread::sleep(PAUSE);
     }
     Ok(json!({}))
+}
+
+/// Waits for a line that has this; the last one. The file may not be there yet, and a line not whole.
+fn await_text(path: &Path, text: &str, limit: Duration) -> io::Result<Value> {
+    let begun = Instant::now();
+    loop {
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes?,
+        };
+        let all = String::from_utf8_lossy(&bytes);
+        let whole = all.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        if let Some(line) = whole.lines().rfind(|line| line.contains(text)) {
+            return Ok(json!({"line": line}));
+        }
+        if begun.elapsed() > limit {
+            let reason = format!("{}: no line has `{text}`", path.display());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 fn list(path: &Path) -> io::Result<Value> {

@@ -1,5 +1,6 @@
 //! What a test can ask for: one JSON object a line.
 
+use crate::attack::Attack;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -79,6 +80,25 @@ pub enum Command {
     },
     /// Forgets clean pages, so that the next read comes from the disk.
     DropCaches {},
+    /// Waits until a file has a line with this.
+    AwaitText {
+        /// The file.
+        path: PathBuf,
+        /// What the line has.
+        text: String,
+        /// For how long at most.
+        seconds: u64,
+    },
+    /// Does what ordinary programs do, in this privileged pod.
+    Workload {},
+    /// Tries something against the node.
+    Attack {
+        /// What.
+        attack: Attack,
+        /// Whether from the host's mounts, not the pod's.
+        #[serde(default)]
+        on_host: bool,
+    },
 }
 
 /// Reads one line.

@@ -3,11 +3,15 @@
 //! does what the lines that come back ask for. It is in test images only.
 
 mod act;
+mod attack;
 mod command;
 mod port;
 mod report;
 mod sys;
+mod trace;
+mod workload;
 
+use nix::sys::signal::{SigSet, Signal};
 use port::Port;
 use std::process::ExitCode;
 
@@ -15,13 +19,37 @@ use std::process::ExitCode;
 const PORT: &str = "orlop.probe";
 
 fn main() -> ExitCode {
-    match serve() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        [attack::ON_HOST, attack] => {
+            println!("{}", act::answer("attack", attack::enter_host(attack)));
+            Ok(())
+        }
+        [workload::WORKLOAD] => {
+            println!("workload {}", workload::all());
+            rest()
+        }
+        [workload::USER_NAMESPACE] => return workload::user_namespace().into(),
+        [workload::NOTHING] => Ok(()),
+        _ => serve(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("probe: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Waits for the pod's end.
+fn rest() -> std::io::Result<()> {
+    let mut end = SigSet::empty();
+    end.add(Signal::SIGTERM);
+    end.thread_block()?;
+    end.wait()?;
+    Ok(())
 }
 
 /// Reports once, then answers for ever: the pod's end ends it.

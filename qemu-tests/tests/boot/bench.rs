@@ -31,6 +31,8 @@ pub enum Built {
     Wipe,
     /// Signed by the next keys, with Secure Boot required: `qemu-tests/images/rotated.toml`.
     Rotated,
+    /// With pods that do what ordinary programs do: `qemu-tests/images/workloads.toml`.
+    Workloads,
 }
 
 impl Built {
@@ -41,6 +43,7 @@ impl Built {
             Built::Probe => "probe",
             Built::Wipe => "wipe",
             Built::Rotated => "rotated",
+            Built::Workloads => "workloads",
         }
     }
 
@@ -50,6 +53,7 @@ impl Built {
             Built::Probe => "ORLOP_TEST_PROBE_IMAGE",
             Built::Wipe => "ORLOP_TEST_WIPE_IMAGE",
             Built::Rotated => "ORLOP_TEST_ROTATED_IMAGE",
+            Built::Workloads => "ORLOP_TEST_WORKLOADS_IMAGE",
         }
     }
 
@@ -262,6 +266,11 @@ impl Booted {
 pub fn debugfs(disk: &Path, command: &str) -> Result<String> {
     let offset = Image::open(disk)?.partition("state")?.offset;
     e2fsprogs("debugfs", &["-R", command], &format!("{}?offset={offset}", disk.display()))
+}
+
+/// The same about a filesystem in a file of its own.
+pub fn debugfs_read(filesystem: &Path, command: &str) -> Result<String> {
+    e2fsprogs("debugfs", &["-R", command], &filesystem.display().to_string())
 }
 
 /// Replays the journal of a filesystem in a file of its own, as the next mount would, and checks it.

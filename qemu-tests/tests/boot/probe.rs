@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::bench::{Booted, HEALTHY, boot};
 
-const PORT: &str = "orlop.probe";
+/// The pod's port.
+pub const PORT: &str = "orlop.probe";
 
 /// A machine with the probe pod in it.
 pub struct Probed(pub Booted);

@@ -12,6 +12,11 @@ pub mod types;
 #[path = "containerd.services.content.v1.rs"]
 pub mod content;
 
+/// What containerd unpacks layers with.
+#[rustfmt::skip]
+#[path = "containerd.services.diff.v1.rs"]
+pub mod diff;
+
 /// containerd's image store.
 #[rustfmt::skip]
 #[path = "containerd.services.images.v1.rs"]
@@ -21,6 +26,11 @@ pub mod images;
 #[rustfmt::skip]
 #[path = "containerd.services.leases.v1.rs"]
 pub mod leases;
+
+/// containerd's snapshots.
+#[rustfmt::skip]
+#[path = "containerd.services.snapshots.v1.rs"]
+pub mod snapshots;
 
 /// The container runtime interface.
 #[rustfmt::skip]

@@ -9,6 +9,7 @@ use orlop_cri::proto::images::*;
 use orlop_cri::proto::leases::{AddResourceRequest, CreateRequest, CreateResponse, DeleteRequest, Lease};
 use sha2::{Digest, Sha256};
 use std::collections::btree_map::Entry;
+use std::fs;
 use tonic::codegen::tokio_stream::{self, Iter};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -40,6 +41,25 @@ impl Content for Fake {
         Ok(Response::new(UpdateResponse { info: None }))
     }
 
+    async fn delete(&self, request: Request<DeleteContentRequest>) -> Result<Response<()>, Status> {
+        lease(&request)?;
+        let digest = &request.get_ref().digest;
+        self.world().blobs.remove(digest).ok_or_else(|| Status::not_found(digest))?;
+        Ok(Response::new(()))
+    }
+
+    type ReadStream = Iter<std::vec::IntoIter<Result<ReadContentResponse, Status>>>;
+
+    async fn read(&self, request: Request<ReadContentRequest>) -> Result<Response<Self::ReadStream>, Status> {
+        lease(&request)?;
+        let digest = &request.get_ref().digest;
+        info_of(&self.world(), digest)?;
+        let data = fs::read(self.blob(digest)).map_err(|error| Status::not_found(error.to_string()))?;
+        let parts: Vec<_> =
+            data.chunks(1000).map(|part| Ok(ReadContentResponse { offset: 0, data: part.to_vec() })).collect();
+        Ok(Response::new(tokio_stream::iter(parts)))
+    }
+
     type WriteStream = Iter<std::vec::IntoIter<Result<WriteContentResponse, Status>>>;
 
     async fn write(
@@ -55,7 +75,7 @@ impl Content for Fake {
             }
             data.extend_from_slice(&message.data);
             if message.action() == WriteAction::Commit {
-                let answer = commit(&mut self.world(), lease, message, &data)?;
+                let answer = commit(self, lease, message, &data)?;
                 return Ok(Response::new(tokio_stream::iter(vec![Ok(answer)])));
             }
         }
@@ -64,7 +84,7 @@ impl Content for Fake {
 }
 
 fn commit(
-    world: &mut World,
+    fake: &Fake,
     lease: Option<String>,
     message: WriteContentRequest,
     data: &[u8],
@@ -73,13 +93,28 @@ fn commit(
     if digest != message.expected || message.total as usize != data.len() {
         return Err(Status::failed_precondition("unexpected commit digest or size"));
     }
+    let mut world = fake.world();
     let protected = lease.and_then(|lease| world.leases.get(&lease)).is_some_and(|blobs| blobs.contains(&digest));
     if !protected {
         return Err(Status::failed_precondition(format!("{digest} is not under a lease: it would be collected")));
     }
     world.log.push(format!("write {digest}"));
     world.blobs.insert(digest.clone(), Blob { size: data.len(), labels: message.labels });
+    // As containerd does: what its book does not have and the disk has is taken up unread.
+    if !fake.blob(&digest).exists() {
+        fs::write(fake.blob(&digest), data).expect("written");
+    }
     Ok(WriteContentResponse { digest, ..WriteContentResponse::default() })
+}
+
+impl Fake {
+    /// An image's id is its configuration's digest.
+    fn id(&self, image: &Image) -> String {
+        let target = image.target.as_ref().expect("a target");
+        let manifest = fs::read(self.blob(&target.digest)).expect("its manifest");
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+        manifest["config"]["digest"].as_str().expect("a digest").to_owned()
+    }
 }
 
 #[tonic::async_trait]
@@ -96,10 +131,12 @@ impl Images for Fake {
         let image = request.into_inner().image.ok_or_else(|| Status::invalid_argument("no image"))?;
         let mut world = self.world();
         world.log.push(format!("create {}", image.name));
+        let id = self.id(&image);
         match world.images.entry(image.name.clone()) {
             Entry::Occupied(_) => Err(Status::already_exists(image.name)),
             Entry::Vacant(place) => {
-                place.insert(image);
+                place.insert(image.clone());
+                world.known.insert(image.name, id);
                 Ok(Response::new(CreateImageResponse { image: None }))
             }
         }
@@ -110,6 +147,8 @@ impl Images for Fake {
         let image = request.into_inner().image.ok_or_else(|| Status::invalid_argument("no image"))?;
         let mut world = self.world();
         world.log.push(format!("update {}", image.name));
+        let id = self.id(&image);
+        world.known.insert(image.name.clone(), id);
         let old = world.images.get_mut(&image.name).ok_or_else(|| Status::not_found(&image.name))?;
         *old = image;
         Ok(Response::new(UpdateImageResponse { image: None }))
@@ -132,8 +171,14 @@ impl Leases for Fake {
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<()>, Status> {
         lease(&request)?;
-        let id = &request.get_ref().id;
-        self.world().leases.remove(id).ok_or_else(|| Status::not_found(id))?;
+        let DeleteRequest { id, sync } = request.into_inner();
+        let mut world = self.world();
+        world.leases.remove(&id).ok_or_else(|| Status::not_found(&id))?;
+        if sync {
+            for name in std::mem::take(&mut world.childless) {
+                world.snapshots.remove(&name);
+            }
+        }
         Ok(Response::new(()))
     }
 

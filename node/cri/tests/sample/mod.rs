@@ -18,7 +18,8 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
 
 /// The files of an archive that holds one image with this layer.
 pub fn files(layer: &[u8]) -> Files {
-    let config = br#"{"architecture":"amd64","os":"linux"}"#.to_vec();
+    let rootfs = json!({"type": "layers", "diff_ids": [digest(layer)]});
+    let config = json!({"architecture": "amd64", "os": "linux", "rootfs": rootfs}).to_string().into_bytes();
     let manifest = json!({
         "schemaVersion": 2,
         "config": descriptor("application/vnd.oci.image.config.v1+json", &config),
@@ -38,13 +39,22 @@ pub fn files(layer: &[u8]) -> Files {
     ]
 }
 
+/// A layer whose only file is `/pause`. It belongs to whoever runs the test, who unpacks it.
+pub fn layer(pause: &[u8]) -> Vec<u8> {
+    tar(&vec![("pause".to_owned(), pause.to_vec())])
+}
+
 /// The tar of these files.
 pub fn tar(files: &Files) -> Vec<u8> {
+    use std::os::unix::fs::MetadataExt;
+    let own = std::fs::metadata("/proc/self").expect("this process");
     let mut tar = tar::Builder::new(Vec::new());
     for (name, bytes) in files {
         let mut header = tar::Header::new_ustar();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
+        header.set_uid(own.uid().into());
+        header.set_gid(own.gid().into());
         tar.append_data(&mut header, name, bytes.as_slice()).expect("appended");
     }
     tar.into_inner().expect("finished")

@@ -1,7 +1,7 @@
 //! Disks: mapped devices with their tables, partitions, and the state filesystem's size.
 
 use super::{host, text};
-use crate::sys::dm_table;
+use crate::sys::dm;
 use nix::sys::statvfs::statvfs;
 use serde_json::{Map, Value, json};
 use std::fs;
@@ -15,7 +15,7 @@ pub fn mapped() -> Value {
 
 fn one_mapped(device: &Path) -> Value {
     let name = text(device.join("dm/name"));
-    let table = match dm_table(name.as_str().unwrap_or_default()) {
+    let table = match dm::table(name.as_str().unwrap_or_default()) {
         Ok((sectors, kind, parameters)) => json!({"sectors": sectors, "type": kind, "parameters": parameters}),
         Err(error) => json!({"error": error.to_string()}),
     };
