@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
 use orlop_machine::image::{DirectBoot, Image};
 use orlop_machine::turn::{self, Turn};
-use orlop_machine::{Disk, Event, Format, Machine, Running, overlay, program, within};
+use orlop_machine::{Disk, Error, Event, Format, Machine, Running, overlay, program, within};
 use tempfile::TempDir;
 
 /// Seconds until a node must be healthy under emulation, with another machine beside it. Twice what two slow
@@ -218,6 +218,15 @@ impl Booted {
         let (stage, reason) = refused?;
         assert_eq!(stage, wanted, "{reason}");
         Ok(reason)
+    }
+
+    /// Waits for the kernel's panic; all lines of the console until then.
+    pub fn panicked(&self) -> Result<Vec<String>> {
+        match self.wait_line("no line has this", within(HEALTHY)) {
+            Err(Error::Panic { .. }) => Ok(self.console()),
+            Err(other) => Err(other.into()),
+            Ok(line) => anyhow::bail!("matched {line}"),
+        }
     }
 
     /// All lines of the console so far.

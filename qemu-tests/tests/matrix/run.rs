@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use orlop::image::verify::{Release, Trust, verify};
 use orlop_chain::{Refusal, Stage};
 use orlop_machine::feed::Mark;
-use orlop_machine::{Error, Machine, within};
+use orlop_machine::{Machine, within};
 
 use crate::bench::{Booted, HEALTHY, boot};
 use crate::probe::Probed;
@@ -30,7 +30,7 @@ pub fn row(rows: &[Row], id: &str) -> Result<()> {
         }
         Ends::Panics => {
             let booted = boot(&machine)?;
-            let console = until_panic(&booted)?;
+            let console = booted.panicked()?;
             ensure!(!booted.said("orlop: refused"), "init noticed it, not the kernel");
             ensure!(!booted.said("orlop: phase=root"), "a root with a changed block was mounted");
             panicked(row, &console)?;
@@ -46,7 +46,7 @@ pub fn row(rows: &[Row], id: &str) -> Result<()> {
                 },
             };
             act(&subject, &node)?;
-            panicked(row, &until_panic(&node.0)?)
+            panicked(row, &node.0.panicked()?)
         }
         Ends::Boots => {
             let booted = boot(&machine)?;
@@ -62,15 +62,6 @@ pub fn row(rows: &[Row], id: &str) -> Result<()> {
 
 fn lines(log: &Path) -> Result<Vec<String>> {
     Ok(String::from_utf8_lossy(&std::fs::read(log)?).lines().map(str::to_owned).collect())
-}
-
-/// Waits for the kernel's panic; all lines of the console until then.
-fn until_panic(booted: &Booted) -> Result<Vec<String>> {
-    match booted.wait_line("no line has this", within(HEALTHY)) {
-        Err(Error::Panic { .. }) => Ok(booted.console()),
-        Err(other) => Err(other.into()),
-        Ok(line) => anyhow::bail!("matched {line}"),
-    }
 }
 
 /// A refusal waits for ten seconds, so that it can be read: most rows do not.
