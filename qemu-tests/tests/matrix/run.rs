@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use orlop::image::verify::{Release, Trust, verify};
 use orlop_chain::{Refusal, Stage};
 use orlop_machine::feed::Mark;
-use orlop_machine::{Machine, within};
+use orlop_machine::{Error, Machine, within};
 
 use crate::bench::{Booted, HEALTHY, boot};
 use crate::probe::Probed;
