@@ -193,6 +193,21 @@ mod tests {
     use orlop_config::definition::Partitions;
 
     #[test]
+    fn a_signature_partition_that_is_too_small_is_named_and_not_written() {
+        let place = Place { guid: Guid([0; 16]), offset: 4096, bytes: 65_536 };
+        let document = SignaturePartition {
+            root_hash: "ab".repeat(32),
+            signature: None,
+            certificate_fingerprint: None,
+            orlop_boot_signature: String::new(),
+        };
+        let disk = tempfile::tempfile().unwrap();
+        let error = place.write_signature(&disk, Some(&document)).unwrap_err().to_string();
+        assert!(error.contains("1048576 bytes, the partition 65536"), "{error}");
+        assert_eq!(disk.metadata().unwrap().len(), 0);
+    }
+
+    #[test]
     fn an_esp_that_is_too_small_for_its_uki_says_how_much_is_missing() {
         let layout = |esp_mib| {
             let contents = plan::Contents {

@@ -21,6 +21,8 @@ pub struct BootReport {
     accelerator: &'static str,
     /// What happened in the end, in words.
     pub outcome: String,
+    /// How far the chain of trust reached.
+    trust: Option<String>,
     phases: Vec<Phase>,
     healthy_ms: Option<u64>,
     ready_ms: Option<u64>,
@@ -77,6 +79,10 @@ impl BootReport {
                 row(name, *ms, &format!("+{:.2}", ms.saturating_sub(since) as f64 / 1000.0));
                 self.phases.push(Phase { name: name.clone(), ms: *ms });
             }
+            Event::Trust { rung } if self.trust.is_none() => {
+                progress.note(&format!("trust: {rung}"));
+                self.trust = Some(rung.clone());
+            }
             Event::Healthy { ms } if self.healthy_ms.is_none() => {
                 row("kubelet healthy", *ms, "");
                 self.healthy_ms = Some(*ms);
@@ -115,7 +121,9 @@ impl BootReport {
         let running = self.pods.iter().filter(|(_, pod)| pod.state == "running");
         let pods = running.map(|(name, pod)| format!("pod {name} runs after {:.1} s", seconds(pod.ms)));
         let parts: Vec<String> = healthy.into_iter().chain(pods).collect();
-        if parts.is_empty() { "the machine has ended".into() } else { parts.join(", ") }
+        let parts = parts.into_iter().chain(self.trust.as_ref().map(|rung| format!("trust {rung}")));
+        let text = parts.collect::<Vec<_>>().join(", ");
+        if text.is_empty() { "the machine has ended".into() } else { text }
     }
 }
 
@@ -149,6 +157,8 @@ mod tests {
         assert!(report.reached(&Until::Pod("hello".into()), false) && report.reached(&Until::Healthy, false));
         assert!(!report.reached(&Until::Pod("other".into()), false));
         assert_eq!(report.verdict(), "kubelet is healthy after 8.0 s, pod hello runs after 9.0 s");
+        report.take(&Event::Trust { rung: "root-hash".into() }, &Silent);
+        assert!(report.verdict().ends_with(", trust root-hash"), "{}", report.verdict());
     }
 
     #[test]
