@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::{Context, write_whole};
 use crate::image::request::{Answer, Request};
 use crate::keys::KeySet;
+use crate::sources::Report as _;
 
 /// Make the signatures that `orlop build --unsigned` asks for, where the keys are.
 ///
-/// What is signed is derived from the manifests in the request, and shown; nothing is signed blindly.
+/// What is signed is derived from the manifests in the request, and what they say of the image is shown before. What
+/// lies inside of the UKI is its digest only: build the image yourself to know that it is yours (the bytes are the same).
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  orlop sign standalone.request.json --keys keys --out standalone.signatures.json")]
 pub struct SignArgs {
@@ -29,8 +31,13 @@ pub struct SignArgs {
 pub fn run(args: &SignArgs, context: &Context) -> anyhow::Result<()> {
     let name = || args.request.display().to_string();
     let bytes = std::fs::read(&args.request).with_context(name)?;
-    let round = Request::parse(&bytes).and_then(|request| request.round()).with_context(name)?;
+    let request = Request::parse(&bytes).with_context(name)?;
+    let round = request.round().with_context(name)?;
     let keys = KeySet::open(&args.keys)?;
+    if request.keys().with_context(name)?.0 != keys.release.public {
+        bail!("{}: it is for another release key than that of {}", name(), args.keys.display());
+    }
+    round.summary().iter().for_each(|line| context.progress.note(line));
     let answer = Answer::new(&round, &round.sign(&keys).with_context(name)?);
     let beside = || args.request.with_file_name(format!("{}.signatures.json", answer.image));
     let out = args.out.clone().unwrap_or_else(beside);

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use orlop_chain::disk::{Disk, find_root};
 
 use super::companions::Companions;
 use super::disk;
 use super::open::Image;
 use super::output::Output;
 use super::request::{Answer, Request};
+use super::signing::Round;
+use super::verify::digests_hold;
 use crate::formats::pe;
 
 /// Writes the signed image into `out`, from the unsigned one beside `request` and the signatures in `answer`.
@@ -33,6 +36,8 @@ pub fn attach(request: &Path, answer: &Path, out: &Path) -> anyhow::Result<PathB
     let raw = format!("{name}.raw");
     let image = output.create(&raw)?;
     let unsigned = Image::open(&beside("raw"))?;
+    check_disk(&unsigned, &round)
+        .with_context(|| format!("{}: not the disk of this request", beside("raw").display()))?;
     let document = round.signature_partition(&signatures, &certificate)?;
     let signed = disk::Signed {
         uki: &uki,
@@ -47,4 +52,17 @@ pub fn attach(request: &Path, answer: &Path, out: &Path) -> anyhow::Result<PathB
     companions.write(Some((&signatures, &digests)), &mut output)?;
     output.publish()?;
     Ok(out.join(raw))
+}
+
+/// Whether the disk is whole, and its root the one that the release manifest names.
+fn check_disk(unsigned: &Image, round: &Round) -> anyhow::Result<()> {
+    if let Some(damage) = unsigned.table.damage() {
+        bail!(damage);
+    }
+    let root = round.boot().verity.root_hash.parse()?;
+    let found = find_root(&[Disk { name: "the unsigned image", gpt: &unsigned.table.gpt }], &root, None);
+    // Nothing is verified for a user here: what does not fit is a failure, no refusal.
+    let found = found.map_err(|refusal| anyhow::anyhow!(refusal.reason))?;
+    let (data, hashes) = (unsigned.region(&found.root), unsigned.region(&found.verity));
+    digests_hold(round.release(), &data, &hashes).map_err(|refusal| anyhow::anyhow!(refusal.reason))
 }

@@ -72,7 +72,7 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     let epoch = inputs.epoch()?;
     let template = state::template(epoch, bench.cache, &tools.ext4)?;
     let trusted = Trusted::new(options.keys, &inputs)?;
-    let policy = policy::signed(options.keys, &trusted.certificates)?;
+    let policy = policy::signed(options.keys)?;
     let planned = root::plan(&inputs, &produced, &template, policy)?;
     let definition = inputs.project.definition();
     let root = step(bench.report, "root image", || {

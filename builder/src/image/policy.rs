@@ -16,10 +16,13 @@ pub fn sign(key: &DbKey) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The policy that goes into a root: the one that was signed before, checked, or one that is signed now.
-pub fn signed(keys: &KeySet, trusted: &[Certificate]) -> anyhow::Result<Vec<u8>> {
+///
+/// It must be by the key that signs the image: a machine may not have the certificates that are merely listed.
+pub fn signed(keys: &KeySet) -> anyhow::Result<Vec<u8>> {
     match &keys.policy {
         Some(policy) => {
-            check(policy, trusted).context("the signed IPE policy; `orlop sign-policy` makes one")?;
+            check(policy, std::slice::from_ref(&keys.db.certificate))
+                .context("the signed IPE policy; `orlop sign-policy` makes one")?;
             Ok(policy.clone())
         }
         None if keys.db.signs() => sign(&keys.db),

@@ -75,8 +75,13 @@ pub fn signers(uki: &Uki, boot: &BootManifest, signature: Option<&SignatureParti
 fn row(certificate: &Certificate) -> CertificateRow {
     let (valid_from, valid_to) = certificate.validity_text();
     let subject = certificate.subject().to_owned();
-    let development = subject.split(' ').any(|word| word == "development");
-    CertificateRow { sha256: certificate.sha256(), subject, valid_from, valid_to, development }
+    CertificateRow {
+        sha256: certificate.sha256(),
+        subject,
+        valid_from,
+        valid_to,
+        development: certificate.development(),
+    }
 }
 
 fn key_row(key: &PublicKey) -> ReleaseKeyRow {

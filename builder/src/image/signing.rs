@@ -43,6 +43,9 @@ impl Round {
         if release.boot_manifest_sha256 != hash(&boot_manifest) {
             bail!("the release manifest speaks of another boot manifest");
         }
+        if let Some(difference) = difference(&release, &boot) {
+            bail!("the release manifest does not fit the boot manifest: {difference}");
+        }
         Ok(Round { boot_manifest, release_manifest, boot, release })
     }
 
@@ -54,6 +57,21 @@ impl Round {
     /// The release manifest.
     pub fn release(&self) -> &ReleaseManifest {
         &self.release
+    }
+
+    /// What whoever signs should know of the image, line by line. What lies inside of the UKI cannot be told from here.
+    pub fn summary(&self) -> Vec<String> {
+        let BootManifest { image, image_version, class, command_line, trust, development, verity, .. } = &self.boot;
+        let mut lines = vec![
+            format!("image {image} {image_version}, class {class}, development keys: {development}"),
+            format!("root hash {}", verity.root_hash),
+            format!("UKI, Authenticode SHA-256 {}", self.release.uki_authenticode_sha256),
+            format!("command line {command_line}"),
+            format!("trust.secure_boot {:?}", trust.secure_boot),
+        ];
+        let trusted = trust.certificates.iter();
+        lines.extend(trusted.map(|trusted| format!("trusts the certificate `{}` {}", trusted.subject, trusted.sha256)));
+        lines
     }
 
     /// Makes the signatures. Each was verified.
@@ -152,4 +170,19 @@ impl Round {
     fn with_db(&self, key: &DbKey, message: &[u8], what: &str) -> anyhow::Result<Vec<u8>> {
         key.sign(message).with_context(|| format!("signing the {what}"))
     }
+}
+
+/// Where two manifests speak of different images.
+pub fn difference(release: &ReleaseManifest, boot: &BootManifest) -> Option<String> {
+    let root_bytes = boot.verity.data_blocks.saturating_mul(boot.verity.data_block_size.into()).to_string();
+    let rows = [
+        ("image", &release.image, &boot.image),
+        ("image_version", &release.image_version, &boot.image_version),
+        ("architecture", &release.architecture, &boot.architecture),
+        ("class", &release.class, &boot.class),
+        ("development", &release.development.to_string(), &boot.development.to_string()),
+        ("root_bytes", &release.root_bytes.to_string(), &root_bytes),
+    ];
+    let (field, found, want) = rows.into_iter().find(|(_, found, want)| found != want)?;
+    Some(format!("its {field} is `{found}`, the boot manifest has `{want}`"))
 }

@@ -12,12 +12,15 @@ use orlop_chain::key::{PublicKey, encode_public, parse_trusted};
 use orlop_chain::verity::Superblock;
 use orlop_chain::verity::tree::verify_whole;
 use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
-use orlop_config::manifest::{BOOT_DOMAIN, BootManifest, RELEASE_DOMAIN, ReleaseManifest, SignaturePartition};
+use orlop_config::manifest::{
+    BOOT_DOMAIN, BootManifest, RELEASE_DOMAIN, ReleaseManifest, SecureBoot, SignaturePartition,
+};
 use orlop_config::node::IPE_POLICY;
 use serde::Serialize;
 
 use super::open::{Cursor, Image, UKI_PATH, Uki, region_sha256};
 use super::policy;
+use super::signing::difference;
 use crate::formats::pkcs7::Signed;
 use crate::formats::x509::Certificate;
 use crate::formats::{authenticode, erofs, pe};
@@ -46,6 +49,8 @@ pub struct Verdict {
     pub development: bool,
     /// Whose certificate the firmware starts it by.
     pub signer: String,
+    /// What the image asks of Secure Boot.
+    pub secure_boot: SecureBoot,
     /// Whether no release manifest was asked for.
     pub image_only: bool,
     /// The checks that passed, in order.
@@ -86,7 +91,7 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
     let mut checks = Checks { image: &image, trust, threads, passed };
     checks.table()?;
     let uki = image.uki()?;
-    let signer = checks.uki_signature(&uki)?.to_owned();
+    let signer = checks.uki_signature(&uki)?;
     let bytes = uki.boot_manifest()?;
     let boot = manifest::parse_boot(&bytes)
         .map_err(|error| Refusal::new(Stage::Manifest, format!("{}: {error}", path.display())))?;
@@ -96,30 +101,33 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
     };
     let root: RootHash = boot.verity.root_hash.parse().map_err(|error| Refusal::new(Stage::Manifest, error))?;
     checks.uki(&uki, &boot, release.as_ref())?;
+    checks.certificates(&boot, signer)?;
     let found = checks.partitions(&root)?;
-    checks.signatures(&found, &root, &bytes, &boot)?;
+    let document = checks.boot_signature(&found, &root, &bytes, &boot)?;
+    checks.root_signature(&document, signer)?;
     checks.superblock(&found, &boot)?;
     checks.tree(&found, &boot, release.as_ref())?;
-    checks.policy(&found)?;
+    checks.policy(&found, signer)?;
     Ok(Verdict {
         image: boot.image,
         image_version: boot.image_version,
         root_hash: boot.verity.root_hash,
         development: boot.development,
-        signer,
+        signer: signer.subject().to_owned(),
+        secure_boot: boot.trust.secure_boot,
         image_only: release.is_none(),
         passed: std::mem::take(checks.passed),
     })
 }
 
-struct Checks<'a> {
+struct Checks<'a, 'c> {
     image: &'a Image,
-    trust: &'a Trust,
+    trust: &'c Trust,
     threads: usize,
     passed: &'a mut Vec<Passed>,
 }
 
-impl Checks<'_> {
+impl<'c> Checks<'_, 'c> {
     fn pass(&mut self, stage: Stage, what: impl Into<String>) {
         self.passed.push(Passed { link: link(stage), stage: stage.name(), what: what.into() });
     }
@@ -133,11 +141,29 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn uki_signature(&mut self, uki: &Uki) -> Result<&str, Refusal> {
-        let signed = authenticode::signed_by(&uki.bytes, &self.trust.certificates);
+    fn uki_signature(&mut self, uki: &Uki) -> Result<&'c Certificate, Refusal> {
+        let trust: &'c Trust = self.trust;
+        let signed = authenticode::signed_by(&uki.bytes, &trust.certificates);
         let certificate = signed.map_err(|error| Refusal::new(Stage::UkiSignature, format!("{UKI_PATH}: {error}")))?;
         self.pass(Stage::UkiSignature, format!("the UKI is signed by `{}`", certificate.subject()));
-        Ok(certificate.subject())
+        Ok(certificate)
+    }
+
+    /// The manifest lists whom the machine may trust: its own signer first, and nobody who was not given.
+    fn certificates(&mut self, boot: &BootManifest, signer: &Certificate) -> Result<(), Refusal> {
+        let refused = |reason: String| Refusal::new(Stage::Uki, reason);
+        let listed = &boot.trust.certificates;
+        if listed.first().is_none_or(|first| first.sha256 != signer.sha256()) {
+            return Err(refused(format!("its manifest does not name its signer `{}` first", signer.subject())));
+        }
+        let given: Vec<String> = self.trust.certificates.iter().map(Certificate::sha256).collect();
+        match listed.iter().find(|certificate| !given.contains(&certificate.sha256)) {
+            Some(stranger) => {
+                let (subject, sha256) = (&stranger.subject, &stranger.sha256);
+                Err(refused(format!("it trusts the certificate `{subject}`, which was not given: SHA-256 {sha256}")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<ReleaseManifest, Refusal> {
@@ -166,7 +192,9 @@ impl Checks<'_> {
                 "it speaks of another boot manifest than the image carries",
             ));
         }
-        says_the_same(&release, boot)?;
+        if let Some(difference) = difference(&release, boot) {
+            return Err(Refusal::new(Stage::ReleaseManifest, difference));
+        }
         self.pass(Stage::ReleaseManifest, format!("it speaks of this {} {}", release.image, release.image_version));
         Ok(release)
     }
@@ -181,7 +209,13 @@ impl Checks<'_> {
         Ok(found)
     }
 
-    fn signatures(&mut self, found: &Found, root: &RootHash, bytes: &[u8], boot: &BootManifest) -> Result<(), Refusal> {
+    fn boot_signature(
+        &mut self,
+        found: &Found,
+        root: &RootHash,
+        bytes: &[u8],
+        boot: &BootManifest,
+    ) -> Result<SignaturePartition, Refusal> {
         let partition = self.image.region(&found.signature);
         let length = usize::try_from(partition.size().unwrap_or(0)).unwrap_or(usize::MAX);
         let refused = |reason: String| Refusal::new(Stage::SignaturePartition, reason);
@@ -196,16 +230,19 @@ impl Checks<'_> {
         let key = manifest::verify_by_any(bytes, BOOT_DOMAIN, &signature, &self.trust.keys).map_err(refused)?;
         manifest::check_development(boot.development, key).map_err(refused)?;
         self.pass(Stage::ManifestSignature, "the boot manifest is signed by this key");
-        self.root_signature(&document)
+        Ok(document)
     }
 
-    fn root_signature(&mut self, document: &SignaturePartition) -> Result<(), Refusal> {
+    fn root_signature(&mut self, document: &SignaturePartition, signer: &Certificate) -> Result<(), Refusal> {
         let refused = |reason: String| Refusal::new(Stage::RootSignature, reason);
         let pkcs7 = document.signature.as_deref().ok_or_else(|| refused("the root hash is not signed".into()))?;
         let pkcs7 = STANDARD.decode(pkcs7).map_err(|error| refused(error.to_string()))?;
         let signed = Signed::parse(&pkcs7).map_err(|error| refused(error.to_string()))?;
+        if !signed.is_detached() {
+            return Err(refused("its signature is not a detached one, which the kernel asks for".into()));
+        }
         let certificate = signed
-            .signed_by(document.root_hash.as_bytes(), &self.trust.certificates)
+            .signed_by(document.root_hash.as_bytes(), std::slice::from_ref(signer))
             .map_err(|error| refused(error.to_string()))?;
         if document.certificate_fingerprint.as_ref().is_some_and(|named| *named != certificate.sha256()) {
             return Err(refused("its certificateFingerprint is another certificate's".into()));
@@ -214,11 +251,11 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn policy(&mut self, found: &Found) -> Result<(), Refusal> {
+    fn policy(&mut self, found: &Found, signer: &Certificate) -> Result<(), Refusal> {
         let refused = |error: &dyn std::fmt::Display| Refusal::new(Stage::Ipe, format!("{IPE_POLICY}: {error:#}"));
         let policy = erofs::read(&mut Cursor::new(self.image.region(&found.root)), IPE_POLICY);
         let policy = policy.map_err(|error| refused(&error))?;
-        let certificate = policy::check(&policy, &self.trust.certificates).map_err(|error| refused(&error))?;
+        let certificate = policy::check(&policy, std::slice::from_ref(signer)).map_err(|error| refused(&error))?;
         self.pass(Stage::Ipe, format!("the kernel's policy is signed by `{}`", certificate.subject()));
         Ok(())
     }
@@ -282,24 +319,8 @@ fn link(stage: Stage) -> &'static str {
     }
 }
 
-/// Holds what both manifests say against each other.
-fn says_the_same(release: &ReleaseManifest, boot: &BootManifest) -> Result<(), Refusal> {
-    let root_bytes = boot.verity.data_blocks.saturating_mul(boot.verity.data_block_size.into()).to_string();
-    let rows = [
-        ("image", &release.image, &boot.image),
-        ("image_version", &release.image_version, &boot.image_version),
-        ("architecture", &release.architecture, &boot.architecture),
-        ("class", &release.class, &boot.class),
-        ("development", &release.development.to_string(), &boot.development.to_string()),
-        ("root_bytes", &release.root_bytes.to_string(), &root_bytes),
-    ];
-    let Some((field, found, want)) = rows.into_iter().find(|(_, found, want)| found != want) else { return Ok(()) };
-    let reason = format!("its {field} is `{found}`, the boot manifest has `{want}`");
-    Err(Refusal::new(Stage::ReleaseManifest, reason))
-}
-
 /// Whether root and tree are those that a release manifest names.
-fn digests_hold(release: &ReleaseManifest, data: &dyn ReadAt, hashes: &dyn ReadAt) -> Result<(), Refusal> {
+pub fn digests_hold(release: &ReleaseManifest, data: &dyn ReadAt, hashes: &dyn ReadAt) -> Result<(), Refusal> {
     let rows = [
         ("root_sha256", data, release.root_bytes, &release.root_sha256),
         ("verity_sha256", hashes, release.verity_bytes, &release.verity_sha256),

@@ -123,12 +123,13 @@ pub(super) fn create_new(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result
     use anyhow::Context;
     use std::io::Write;
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .with_context(|| format!("{}: keys are never overwritten; choose another folder", path.display()))?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).with_context(|| {
+            match path.symlink_metadata() {
+                Ok(_) => format!("{}: keys are never overwritten; choose another folder", path.display()),
+                Err(_) => format!("{}: cannot be made", path.display()),
+            }
+        })?;
     let written = file
         .set_permissions(fs::Permissions::from_mode(mode))
         .and_then(|()| file.write_all(bytes))

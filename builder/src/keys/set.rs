@@ -44,8 +44,18 @@ impl KeySet {
             format!("{}: no set of keys; `orlop keygen {}` makes one", file.display(), path.display())
         })?;
         let document = keys::parse(&file.display().to_string(), &text)?;
-        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        Opener { folder }.open(&document)
+        // The folder of a bare file name is "", in which no command runs.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let set = Opener { folder: folder.to_owned() }.open(&document)?;
+        if set.db.certificate.development() != set.development() {
+            let certificate = set.db.certificate.subject();
+            bail!(
+                "{}: one key is for development and the other is not (release key: {}, certificate: `{certificate}`); use the keys of one set",
+                file.display(),
+                if set.development() { "development" } else { "not marked" }
+            );
+        }
+        Ok(set)
     }
 
     /// Whether these are development keys.
@@ -124,8 +134,11 @@ impl Opener {
             Some(keys::Signer::Key(name)) => {
                 let file = self.folder.join(name);
                 let secret = ReleaseFile::open(&file)?;
-                if secret.key.verifying_key() != public.key || secret.development != public.development {
+                if secret.key.verifying_key() != public.key {
                     bail!("{} is not the public part of {}", path.display(), file.display());
+                }
+                if secret.development != public.development {
+                    bail!("{} and {}: only one has the mark of a development key", path.display(), file.display());
                 }
                 Some(Box::new(secret))
             }

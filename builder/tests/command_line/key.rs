@@ -100,7 +100,7 @@ fn an_expired_certificate_signs_nothing() {
 #[test]
 fn a_signer_command_that_fails_hangs_or_lies_signs_no_policy() {
     for (command, says) in [
-        ("exit 3", &["signer command `sh -c", "exit status: 3"][..]),
+        ("exit 3", &["signer command `sh`", "exit status: 3"][..]),
         ("printf garbage", &["the signer's answer (7 bytes) is not a signature by `Orlop development db`"]),
         ("echo another | openssl dgst -sha256 -sign db.key", &["(256 bytes) is not a signature by"]),
         ("yes", &["more than 4096 bytes"]),

@@ -73,6 +73,6 @@ fn a_token_signs_like_the_key_file_and_a_wrong_key_in_it_is_found() {
     run(&mut sign_policy(&desk, &desk.path("none.p7b"))).fails(1, &["is not a signature by `Orlop development db`"]);
     fs::write(desk.certificate(), own).unwrap();
     fs::write(&keys, text.replace("key = \"db.key\"", &command("0000"))).unwrap();
-    run(&mut sign_policy(&desk, &desk.path("none.p7b"))).fails(1, &["signer command `pkcs11-tool", "exit status: 1"]);
+    run(&mut sign_policy(&desk, &desk.path("none.p7b"))).fails(1, &["signer command `pkcs11-tool`", "exit status: 1"]);
     assert!(!desk.path("none.p7b").exists());
 }

@@ -77,7 +77,7 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
         }
         or_refuse(sysctls::close_modules(), "modules-closed", "kernel.modules_disabled")?;
         let given_up = capability::give_up(capability::GIVEN_UP).and_then(|()| capability::bound(capability::CLOSED));
-        or_refuse(given_up, "modules-closed", "giving up CAP_SYS_MODULE and CAP_MAC_ADMIN")?;
+        or_refuse(given_up, "modules-closed", "giving up CAP_SYS_MODULE")?;
         node.modules_closed = true;
     }
     Ok(())

@@ -4,6 +4,7 @@ use super::door::Door;
 use super::{CONTAINERD, KUBELET, Node, cgroups, close, guard, identity, ipe, mounts, pods, state, sysctls};
 use crate::report::{Event, Refusal, now_ms, or_refuse};
 use crate::services::{Endpoint, Recipe, Service};
+use crate::sys::capability;
 use orlop_config::node::{CONTAINERD_SOCKET, CRI_SOCKET};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -156,6 +157,8 @@ fn resident_kib() -> Option<u64> {
 fn start_services(node: &mut Node) -> Result<(), Refusal> {
     // From here on PID 1 only waits in its loop.
     node.guard = None;
+    let given_up = capability::give_up(capability::GIVEN_UP_BEFORE_SERVICES);
+    or_refuse(given_up, "containerd", "giving up CAP_MAC_ADMIN")?;
     let recipes = [
         Recipe {
             name: "containerd",

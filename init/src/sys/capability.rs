@@ -29,8 +29,11 @@ struct Set {
     inheritable: u32,
 }
 
-/// What PID 1 itself has only until the modules are closed. SYS_BOOT it keeps, to power off.
-pub const GIVEN_UP: &[u32] = &[SYS_MODULE, MAC_ADMIN];
+/// What PID 1 itself has only until the services start: a pod that traces PID 1 could have it open IPE's files, and keep
+/// those open.
+pub const GIVEN_UP_BEFORE_SERVICES: &[u32] = &[MAC_ADMIN];
+/// What it has only until the modules are closed. SYS_BOOT it keeps, to power off.
+pub const GIVEN_UP: &[u32] = &[SYS_MODULE];
 /// What no service, no job and no pod gets.
 pub const CLOSED: &[u32] = &[SYS_MODULE, MAC_ADMIN, SYS_BOOT];
 /// The same for the program that loads modules.

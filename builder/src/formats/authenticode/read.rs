@@ -40,6 +40,10 @@ pub fn signed_by<'c>(file: &[u8], trusted: &'c [Certificate]) -> Result<&'c Cert
     let data: IndirectData = content.decode_as().map_err(|_| wrong())?;
     let digest = data.digest().filter(|_| kind == INDIRECT_DATA).ok_or_else(wrong)?;
     let certificate = signed.signed_by(digested(content), trusted)?;
+    // Firmware finds the signer's key in the certificate that comes along.
+    if !signed.certificates().contains(certificate) {
+        return Err(Pkcs7Error::Format("the signer's certificate does not come along".into()).into());
+    }
     if digest != found {
         return Err(AuthenticodeError::Digest { found: hex::encode(found), signed: hex::encode(digest) });
     }

@@ -1,6 +1,6 @@
 //! The certificate table: the last thing in a signed file, which its own digest leaves out.
 
-use super::format::{CHECKSUM, put};
+use super::format::{CHECKSUM, SIZE_OF_HEADERS, put};
 use super::{Image, PeError};
 
 /// The certificate table's bytes, where there is one.
@@ -8,14 +8,15 @@ pub fn certificates(bytes: &[u8]) -> Result<Option<&[u8]>, PeError> {
     let image = Image::parse(bytes)?;
     let Some((_, offset, size)) = image.certificates().filter(|(_, _, size)| *size > 0) else { return Ok(None) };
     let (start, end) = (offset as usize, offset as usize + size as usize);
-    let table = bytes.get(start..end).filter(|_| end == bytes.len());
+    let headers = image.optional_u32(SIZE_OF_HEADERS) as usize;
+    let table = bytes.get(start..end).filter(|_| end == bytes.len() && start >= headers);
     table.map(Some).ok_or(PeError::Format { what: "the certificate table is not at the end", offset: start })
 }
 
 /// The file with this certificate table behind it, both padded to 8 bytes, and its checksum.
 pub fn add_certificates(bytes: &[u8], mut table: Vec<u8>) -> Result<Vec<u8>, PeError> {
     if certificates(bytes)?.is_some() {
-        return Err(PeError::Stub("it is signed already"));
+        return Err(PeError::Format { what: "it is signed already", offset: 0 });
     }
     let image = Image::parse(bytes)?;
     let no_entry = PeError::Format { what: "no directory entry for a certificate table", offset: image.optional };

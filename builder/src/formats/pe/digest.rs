@@ -38,6 +38,9 @@ pub fn authenticode_digest(bytes: &[u8]) -> Result<[u8; 32], PeError> {
         end = range.end;
         hash.update(&bytes[range]);
     }
+    if signed < end {
+        return Err(PeError::Format { what: "the certificate table lies within headers or sections", offset: signed });
+    }
     hash.update(&bytes[end..signed]);
     hash.update(&[0; 8][..signed.next_multiple_of(8) - signed]);
     Ok(hash.finalize().into())

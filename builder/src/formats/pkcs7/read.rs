@@ -1,11 +1,11 @@
 //! Reading signed data, and by whom it is signed.
 
-use cms::content_info::ContentInfo;
+use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use sha2::{Digest, Sha256};
-use x509_cert::der::asn1::OctetString;
-use x509_cert::der::oid::db::rfc5911::{ID_MESSAGE_DIGEST, ID_SIGNED_DATA};
-use x509_cert::der::oid::db::rfc5912::ID_SHA_256;
+use x509_cert::der::asn1::{ObjectIdentifier, OctetString};
+use x509_cert::der::oid::db::rfc5911::{ID_CONTENT_TYPE, ID_DATA, ID_MESSAGE_DIGEST, ID_SIGNED_DATA};
+use x509_cert::der::oid::db::rfc5912::{ID_SHA_256, RSA_ENCRYPTION, SHA_256_WITH_RSA_ENCRYPTION};
 use x509_cert::der::{Any, Decode, Encode};
 
 use crate::formats::x509::Certificate;
@@ -65,7 +65,29 @@ impl Signed {
         if signer.digest_alg.oid != ID_SHA_256 {
             return Err(Pkcs7Error::Digest);
         }
+        // Firmware and kernel look at these; what they refuse must not pass here.
+        let form = |what: &str| Pkcs7Error::Format(what.into());
+        if data.version != CmsVersion::V1 || signer.version != CmsVersion::V1 {
+            return Err(form("another version than 1"));
+        }
+        if ![RSA_ENCRYPTION, SHA_256_WITH_RSA_ENCRYPTION].contains(&signer.signature_algorithm.oid) {
+            return Err(form("another signature algorithm than RSA"));
+        }
+        if let Some(attributes) = &signer.signed_attrs {
+            let mut types = attributes.iter().filter(|attribute| attribute.oid == ID_CONTENT_TYPE);
+            let named = types.next().filter(|attribute| attribute.values.len() == 1);
+            let named = named.and_then(|attribute| attribute.values.get(0)?.decode_as::<ObjectIdentifier>().ok());
+            if named != Some(data.encap_content_info.econtent_type) || types.next().is_some() {
+                return Err(form("its attributes speak of another content"));
+            }
+        }
         Ok(Signed { data, signer })
+    }
+
+    /// Whether it is over bytes that lie elsewhere, which are plain data.
+    pub fn is_detached(&self) -> bool {
+        let info = &self.data.encap_content_info;
+        info.econtent.is_none() && info.econtent_type == ID_DATA
     }
 
     /// The certificates that came along, those that can be used here.
@@ -75,7 +97,7 @@ impl Signed {
     }
 
     /// The content that lies inside, with its type.
-    pub fn content(&self) -> Option<(x509_cert::der::asn1::ObjectIdentifier, &Any)> {
+    pub fn content(&self) -> Option<(ObjectIdentifier, &Any)> {
         let info = &self.data.encap_content_info;
         info.econtent.as_ref().map(|content| (info.econtent_type, content))
     }

@@ -98,6 +98,11 @@ impl Certificate {
         &self.subject
     }
 
+    /// Whether its subject says that it is for development: `… development db`, as `orlop keygen` names it.
+    pub fn development(&self) -> bool {
+        self.subject.split(' ').rev().nth(1) == Some("development")
+    }
+
     /// What a manifest says of it.
     pub fn named(&self) -> orlop_config::manifest::Certificate {
         orlop_config::manifest::Certificate {
