@@ -124,24 +124,49 @@ impl Uki {
     }
 }
 
+/// Bytes that a [`Cursor`] reads at a time.
+const WINDOW: u64 = 64 << 10;
+
 /// A region as a stream; writes are refused.
+///
+/// `fatfs` reads a cluster of content and four bytes of the table in turns, without a buffer: the last two windows are kept.
 pub struct Cursor<R> {
     region: R,
     position: u64,
+    windows: [(u64, Vec<u8>); 2],
 }
 
 impl<R: ReadAt> Cursor<R> {
     /// At the region's start.
     pub fn new(region: R) -> Self {
-        Cursor { region, position: 0 }
+        Cursor { region, position: 0, windows: Default::default() }
+    }
+
+    /// What is left of the window from the position on.
+    fn window(&mut self) -> io::Result<&[u8]> {
+        let size = self.region.size()?;
+        let start = self.position / WINDOW * WINDOW;
+        let inside = |(at, bytes): &(u64, Vec<u8>)| *at == start && !bytes.is_empty();
+        if !inside(&self.windows[0]) {
+            self.windows.swap(0, 1);
+        }
+        let (at, bytes) = &mut self.windows[0];
+        if *at != start || bytes.is_empty() {
+            // Emptied first: a read that fails must not leave a window of something else.
+            bytes.clear();
+            let mut read = vec![0; size.saturating_sub(start).min(WINDOW) as usize];
+            self.region.read_exact_at(&mut read, start)?;
+            (*at, *bytes) = (start, read);
+        }
+        Ok(bytes.get((self.position - start) as usize..).unwrap_or_default())
     }
 }
 
 impl<R: ReadAt> Read for Cursor<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.region.size()?.saturating_sub(self.position);
-        let count = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.region.read_exact_at(&mut buffer[..count], self.position)?;
+        let window = self.window()?;
+        let count = buffer.len().min(window.len());
+        buffer[..count].copy_from_slice(&window[..count]);
         self.position += count as u64;
         Ok(count)
     }

@@ -20,7 +20,7 @@ use super::open::{Cursor, Image, UKI_PATH, Uki, region_sha256};
 use super::policy;
 use crate::formats::pkcs7::Signed;
 use crate::formats::x509::Certificate;
-use crate::formats::{authenticode, erofs, pe};
+use crate::formats::{authenticode, erofs};
 use crate::keys::{trusted_certificates, trusted_release_keys};
 use crate::sources::hash;
 
@@ -86,7 +86,7 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
     let mut checks = Checks { image: &image, trust, threads, passed };
     checks.table()?;
     let uki = image.uki()?;
-    let signer = checks.uki_signature(&uki)?.to_owned();
+    let (digest, signer) = checks.uki_signature(&uki)?;
     let bytes = uki.boot_manifest()?;
     let boot = manifest::parse_boot(&bytes)
         .map_err(|error| Refusal::new(Stage::Manifest, format!("{}: {error}", path.display())))?;
@@ -95,7 +95,10 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
         Release::ImageOnly => None,
     };
     let root: RootHash = boot.verity.root_hash.parse().map_err(|error| Refusal::new(Stage::Manifest, error))?;
-    checks.uki(&uki, &boot, release.as_ref())?;
+    checks.uki(&uki, &boot)?;
+    if let Some(release) = &release {
+        checks.uki_digest(&digest, release)?;
+    }
     let found = checks.partitions(&root)?;
     checks.signatures(&found, &root, &bytes, &boot)?;
     checks.superblock(&found, &boot)?;
@@ -133,11 +136,13 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn uki_signature(&mut self, uki: &Uki) -> Result<&str, Refusal> {
-        let signed = authenticode::signed_by(&uki.bytes, &self.trust.certificates);
-        let certificate = signed.map_err(|error| Refusal::new(Stage::UkiSignature, format!("{UKI_PATH}: {error}")))?;
+    /// The UKI's digest, and who signed it.
+    fn uki_signature(&mut self, uki: &Uki) -> Result<([u8; 32], String), Refusal> {
+        let signed = authenticode::digest_signed_by(&uki.bytes, &self.trust.certificates);
+        let refused = |error| Refusal::new(Stage::UkiSignature, format!("{UKI_PATH}: {error}"));
+        let (digest, certificate) = signed.map_err(refused)?;
         self.pass(Stage::UkiSignature, format!("the UKI is signed by `{}`", certificate.subject()));
-        Ok(certificate.subject())
+        Ok((digest, certificate.subject().to_owned()))
     }
 
     fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<ReleaseManifest, Refusal> {
@@ -234,10 +239,11 @@ impl Checks<'_> {
 
     fn tree(&mut self, found: &Found, boot: &BootManifest, release: Option<&ReleaseManifest>) -> Result<(), Refusal> {
         let (data, hashes) = (self.image.region(&found.root), self.image.region(&found.verity));
-        // The release manifest's digests are over the same bytes: they are made beside the tree's.
+        // The release manifest's digests are over the same bytes: they are made beside the tree's, on a core of their own.
         let (tree, digests) = std::thread::scope(|scope| {
             let digests = release.map(|release| scope.spawn(|| digests_hold(release, &data, &hashes)));
-            let tree = verify_whole(&data, &hashes, &boot.verity, self.threads);
+            let threads = self.threads - usize::from(digests.is_some());
+            let tree = verify_whole(&data, &hashes, &boot.verity, threads.max(1));
             let joined = digests.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             (tree, joined.unwrap_or(Ok(())))
         });
@@ -250,7 +256,7 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn uki(&mut self, uki: &Uki, boot: &BootManifest, release: Option<&ReleaseManifest>) -> Result<(), Refusal> {
+    fn uki(&mut self, uki: &Uki, boot: &BootManifest) -> Result<(), Refusal> {
         let refused = |reason: String| Refusal::new(Stage::Uki, reason);
         if uki.command_line != boot.command_line {
             return Err(refused("its command line is not the boot manifest's".into()));
@@ -261,10 +267,12 @@ impl Checks<'_> {
             return Err(refused(format!("it trusts a release key that was not given: {key}")));
         }
         self.pass(Stage::Uki, "it carries this manifest, its command line and no other key");
-        let Some(release) = release else { return Ok(()) };
-        let digest = pe::authenticode_digest(&uki.bytes).map_err(|error| refused(error.to_string()))?;
+        Ok(())
+    }
+
+    fn uki_digest(&mut self, digest: &[u8; 32], release: &ReleaseManifest) -> Result<(), Refusal> {
         if hex::encode(digest) != release.uki_authenticode_sha256 {
-            return Err(refused("its digest is not the release manifest's".into()));
+            return Err(Refusal::new(Stage::Uki, "its digest is not the release manifest's"));
         }
         self.pass(Stage::Uki, "its digest is the release manifest's");
         Ok(())
