@@ -145,6 +145,9 @@ impl<R: ReadAt> Cursor<R> {
     /// What is left of the window from the position on.
     fn window(&mut self) -> io::Result<&[u8]> {
         let size = self.region.size()?;
+        if self.position >= size {
+            return Ok(&[]);
+        }
         let start = self.position / WINDOW * WINDOW;
         let inside = |(at, bytes): &(u64, Vec<u8>)| *at == start && !bytes.is_empty();
         if !inside(&self.windows[0]) {
@@ -154,7 +157,7 @@ impl<R: ReadAt> Cursor<R> {
         if *at != start || bytes.is_empty() {
             // Emptied first: a read that fails must not leave a window of something else.
             bytes.clear();
-            let mut read = vec![0; size.saturating_sub(start).min(WINDOW) as usize];
+            let mut read = vec![0; (size - start).min(WINDOW) as usize];
             self.region.read_exact_at(&mut read, start)?;
             (*at, *bytes) = (start, read);
         }
@@ -258,6 +261,20 @@ mod tests {
         let table = u64::from(u32::from_le_bytes([sector[36], sector[37], sector[38], sector[39]])) * SECTOR;
         let reserved = u64::from(u16::from_le_bytes([sector[14], sector[15]])) * SECTOR;
         [reserved, reserved + table, reserved + 2 * table]
+    }
+
+    #[test]
+    fn a_cursor_reads_what_lies_there_across_its_windows() {
+        let bytes: Vec<u8> = (0..5 * WINDOW / 2).map(|at| (at % 251) as u8).collect();
+        let mut cursor = Cursor::new(bytes.as_slice());
+        // Back and forth, as fatfs goes, over the edge of a window, to the end and behind it.
+        for at in [0, WINDOW - 3, 7, 2 * WINDOW - 1, WINDOW, 5 * WINDOW / 2 - 2, 0, 5 * WINDOW / 2, 9 * WINDOW] {
+            cursor.seek(SeekFrom::Start(at)).unwrap();
+            let mut read = Vec::new();
+            cursor.by_ref().take(WINDOW + 5).read_to_end(&mut read).unwrap();
+            let from = bytes.len().min(at as usize);
+            assert_eq!(read, bytes[from..bytes.len().min(from + WINDOW as usize + 5)], "at {at}");
+        }
     }
 
     #[test]
