@@ -208,6 +208,7 @@ fn every_rule_has_its_error() {
         ("\"panic=10\"", "\"panic=0\"", "", "`panic=SECONDS` is missing"),
         ("\"overlay\"", "\"virtio-blk.ko\"", "", "`virtio-blk.ko` is not the name of a kernel module"),
         ("\"overlay\"", "\"overlay\", \"erofs\"", "", "module `erofs` is in `boot` already"),
+        (", \"efivarfs\"]", "]", "", "`efivarfs` is missing; add \"efivarfs\": without it no boot learns whether"),
         (
             "\"/usr/bin/runc\" = \"runc\"",
             "\"/usr/../bin/runc\" = \"runc\"",

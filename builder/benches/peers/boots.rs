@@ -14,7 +14,7 @@ use crate::tools::{Peers, program, run};
 /// Makes the peer's disk.
 const RECIPE: &str = include_str!("debian-systemd.sh");
 /// How long either may take, on a slow and busy machine.
-const LIMIT: u64 = 600;
+pub const LIMIT: u64 = 600;
 
 /// Times of one boot, in seconds since the kernel's start.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +53,8 @@ pub fn ours(image: &Path, work: &Path) -> anyhow::Result<Boot> {
     Ok(Boot { healthy, pod, resident: resident(&running), phases: phases(&running) })
 }
 
-fn phases(running: &Running) -> Vec<(String, u64)> {
+/// The phases, with the milliseconds at which each was done.
+pub fn phases(running: &Running) -> Vec<(String, u64)> {
     let mut phases: Vec<(String, u64)> = Vec::new();
     let all = running.feed().collect(Mark::default(), |happening| match happening.event() {
         Some(Event::Phase { name, ms }) => Some((name.clone(), *ms)),

@@ -14,7 +14,7 @@ use crate::row::{Measured, Samples};
 use crate::tools::{Tools, run, timed};
 
 /// The program that is measured.
-const ORLOP: &str = env!("CARGO_BIN_EXE_orlop");
+pub const ORLOP: &str = env!("CARGO_BIN_EXE_orlop");
 /// Runs of what takes seconds.
 const RUNS: usize = 3;
 /// Runs of a build with nothing to do.

@@ -184,10 +184,12 @@ impl Pieces {
     }
 }
 
-fn memory_folder() -> std::io::Result<tempfile::TempDir> {
+/// A folder whose files lie in memory, so that the disk does not count.
+pub fn memory_folder() -> std::io::Result<tempfile::TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
-fn both_missing(why: &str) -> (Measured, Measured) {
+/// Neither side was measured.
+pub fn both_missing(why: &str) -> (Measured, Measured) {
     (Err(why.into()), Err(why.into()))
 }

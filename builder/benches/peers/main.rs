@@ -9,6 +9,7 @@ mod formats;
 mod host;
 mod row;
 mod tools;
+mod trust;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use formats::Pieces;
 use row::{Limit, Measured, Row, Samples, Unit, table};
 use serde_json::{Value, json};
 use tools::{Peers, Tools};
+use trust::Signed;
 
 /// Measure Orlop beside its peers.
 #[derive(Debug, Parser)]
@@ -37,6 +39,9 @@ struct Args {
     /// Boots of each side; 0 leaves them out.
     #[arg(long, default_value_t = 3)]
     boots: usize,
+    /// Boots by a firmware with Secure Boot, and by one without; 0 leaves them out.
+    #[arg(long, default_value_t = 2)]
+    firmware_boots: usize,
     /// Build everything from nothing too, in a clone with a cache of its own (half an hour).
     #[arg(long)]
     cold: bool,
@@ -117,6 +122,10 @@ impl Bench<'_> {
             must: Limit::None,
             aim: Limit::None,
         });
+        let signed = Signed { image: &self.image, keys: &self.args.keys, work: self.work };
+        note("signatures");
+        signed.rows(&mut rows);
+        signed.boots(self.args.firmware_boots, &mut rows);
         self.builds(tools.as_ref(), &tree, &mut rows);
         if self.args.cold {
             note("cold build");

@@ -124,24 +124,52 @@ impl Uki {
     }
 }
 
+/// Bytes that a [`Cursor`] reads at a time.
+const WINDOW: u64 = 64 << 10;
+
 /// A region as a stream; writes are refused.
+///
+/// `fatfs` reads a cluster of content and four bytes of the table in turns, without a buffer: the last two windows are kept.
 pub struct Cursor<R> {
     region: R,
     position: u64,
+    windows: [(u64, Vec<u8>); 2],
 }
 
 impl<R: ReadAt> Cursor<R> {
     /// At the region's start.
     pub fn new(region: R) -> Self {
-        Cursor { region, position: 0 }
+        Cursor { region, position: 0, windows: Default::default() }
+    }
+
+    /// What is left of the window from the position on.
+    fn window(&mut self) -> io::Result<&[u8]> {
+        let size = self.region.size()?;
+        if self.position >= size {
+            return Ok(&[]);
+        }
+        let start = self.position / WINDOW * WINDOW;
+        let inside = |(at, bytes): &(u64, Vec<u8>)| *at == start && !bytes.is_empty();
+        if !inside(&self.windows[0]) {
+            self.windows.swap(0, 1);
+        }
+        let (at, bytes) = &mut self.windows[0];
+        if *at != start || bytes.is_empty() {
+            // Emptied first: a read that fails must not leave a window of something else.
+            bytes.clear();
+            let mut read = vec![0; (size - start).min(WINDOW) as usize];
+            self.region.read_exact_at(&mut read, start)?;
+            (*at, *bytes) = (start, read);
+        }
+        Ok(bytes.get((self.position - start) as usize..).unwrap_or_default())
     }
 }
 
 impl<R: ReadAt> Read for Cursor<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.region.size()?.saturating_sub(self.position);
-        let count = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.region.read_exact_at(&mut buffer[..count], self.position)?;
+        let window = self.window()?;
+        let count = buffer.len().min(window.len());
+        buffer[..count].copy_from_slice(&window[..count]);
         self.position += count as u64;
         Ok(count)
     }
@@ -233,6 +261,20 @@ mod tests {
         let table = u64::from(u32::from_le_bytes([sector[36], sector[37], sector[38], sector[39]])) * SECTOR;
         let reserved = u64::from(u16::from_le_bytes([sector[14], sector[15]])) * SECTOR;
         [reserved, reserved + table, reserved + 2 * table]
+    }
+
+    #[test]
+    fn a_cursor_reads_what_lies_there_across_its_windows() {
+        let bytes: Vec<u8> = (0..5 * WINDOW / 2).map(|at| (at % 251) as u8).collect();
+        let mut cursor = Cursor::new(bytes.as_slice());
+        // Back and forth, as fatfs goes, over the edge of a window, to the end and behind it.
+        for at in [0, WINDOW - 3, 7, 2 * WINDOW - 1, WINDOW, 5 * WINDOW / 2 - 2, 0, 5 * WINDOW / 2, 9 * WINDOW] {
+            cursor.seek(SeekFrom::Start(at)).unwrap();
+            let mut read = Vec::new();
+            cursor.by_ref().take(WINDOW + 5).read_to_end(&mut read).unwrap();
+            let from = bytes.len().min(at as usize);
+            assert_eq!(read, bytes[from..bytes.len().min(from + WINDOW as usize + 5)], "at {at}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::policy;
 use super::signing::difference;
 use crate::formats::pkcs7::Signed;
 use crate::formats::x509::Certificate;
-use crate::formats::{authenticode, erofs, pe};
+use crate::formats::{authenticode, erofs};
 use crate::keys::{trusted_certificates, trusted_release_keys};
 use crate::sources::hash;
 
@@ -91,7 +91,7 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
     let mut checks = Checks { image: &image, trust, threads, passed };
     checks.table()?;
     let uki = image.uki()?;
-    let signer = checks.uki_signature(&uki)?;
+    let (digest, signer) = checks.uki_signature(&uki)?;
     let bytes = uki.boot_manifest()?;
     let boot = manifest::parse_boot(&bytes)
         .map_err(|error| Refusal::new(Stage::Manifest, format!("{}: {error}", path.display())))?;
@@ -100,8 +100,11 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
         Release::ImageOnly => None,
     };
     let root: RootHash = boot.verity.root_hash.parse().map_err(|error| Refusal::new(Stage::Manifest, error))?;
-    checks.uki(&uki, &boot, release.as_ref())?;
+    checks.uki(&uki, &boot)?;
     checks.certificates(&boot, signer)?;
+    if let Some(release) = &release {
+        checks.uki_digest(&digest, release)?;
+    }
     let found = checks.partitions(&root)?;
     let document = checks.boot_signature(&found, &root, &bytes, &boot)?;
     checks.root_signature(&document, signer)?;
@@ -141,12 +144,14 @@ impl<'c> Checks<'_, 'c> {
         Ok(())
     }
 
-    fn uki_signature(&mut self, uki: &Uki) -> Result<&'c Certificate, Refusal> {
+    /// The UKI's digest, and who signed it.
+    fn uki_signature(&mut self, uki: &Uki) -> Result<([u8; 32], &'c Certificate), Refusal> {
         let trust: &'c Trust = self.trust;
-        let signed = authenticode::signed_by(&uki.bytes, &trust.certificates);
-        let certificate = signed.map_err(|error| Refusal::new(Stage::UkiSignature, format!("{UKI_PATH}: {error}")))?;
+        let signed = authenticode::digest_signed_by(&uki.bytes, &trust.certificates);
+        let refused = |error| Refusal::new(Stage::UkiSignature, format!("{UKI_PATH}: {error}"));
+        let (digest, certificate) = signed.map_err(refused)?;
         self.pass(Stage::UkiSignature, format!("the UKI is signed by `{}`", certificate.subject()));
-        Ok(certificate)
+        Ok((digest, certificate))
     }
 
     /// The manifest lists whom the machine may trust: its own signer first, and nobody who was not given.
@@ -271,10 +276,11 @@ impl<'c> Checks<'_, 'c> {
 
     fn tree(&mut self, found: &Found, boot: &BootManifest, release: Option<&ReleaseManifest>) -> Result<(), Refusal> {
         let (data, hashes) = (self.image.region(&found.root), self.image.region(&found.verity));
-        // The release manifest's digests are over the same bytes: they are made beside the tree's.
+        // The release manifest's digests are over the same bytes: they are made beside the tree's, on a core of their own.
         let (tree, digests) = std::thread::scope(|scope| {
             let digests = release.map(|release| scope.spawn(|| digests_hold(release, &data, &hashes)));
-            let tree = verify_whole(&data, &hashes, &boot.verity, self.threads);
+            let threads = self.threads - usize::from(digests.is_some());
+            let tree = verify_whole(&data, &hashes, &boot.verity, threads.max(1));
             let joined = digests.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             (tree, joined.unwrap_or(Ok(())))
         });
@@ -287,7 +293,7 @@ impl<'c> Checks<'_, 'c> {
         Ok(())
     }
 
-    fn uki(&mut self, uki: &Uki, boot: &BootManifest, release: Option<&ReleaseManifest>) -> Result<(), Refusal> {
+    fn uki(&mut self, uki: &Uki, boot: &BootManifest) -> Result<(), Refusal> {
         let refused = |reason: String| Refusal::new(Stage::Uki, reason);
         if uki.command_line != boot.command_line {
             return Err(refused("its command line is not the boot manifest's".into()));
@@ -298,10 +304,12 @@ impl<'c> Checks<'_, 'c> {
             return Err(refused(format!("it trusts a release key that was not given: {key}")));
         }
         self.pass(Stage::Uki, "it carries this manifest, its command line and no other key");
-        let Some(release) = release else { return Ok(()) };
-        let digest = pe::authenticode_digest(&uki.bytes).map_err(|error| refused(error.to_string()))?;
+        Ok(())
+    }
+
+    fn uki_digest(&mut self, digest: &[u8; 32], release: &ReleaseManifest) -> Result<(), Refusal> {
         if hex::encode(digest) != release.uki_authenticode_sha256 {
-            return Err(refused("its digest is not the release manifest's".into()));
+            return Err(Refusal::new(Stage::Uki, "its digest is not the release manifest's"));
         }
         self.pass(Stage::Uki, "its digest is the release manifest's");
         Ok(())

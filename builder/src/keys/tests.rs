@@ -84,6 +84,18 @@ fn a_set_whose_parts_do_not_belong_together_is_refused_by_name() {
 }
 
 #[test]
+fn a_set_of_which_one_key_is_for_development_signs_nothing() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    made(folder.path());
+    generate(other.path(), &names(false)).unwrap();
+    for name in ["db.key", "db.crt"] {
+        fs::copy(other.path().join(name), folder.path().join(name)).unwrap();
+    }
+    let error = format!("{:#}", KeySet::open(folder.path()).err().unwrap());
+    assert!(error.contains("one key is for development and the other is not"), "{error}");
+}
+
+#[test]
 fn what_is_no_key_is_named_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

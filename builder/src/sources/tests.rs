@@ -40,7 +40,7 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "name = \"test\"\nversion = \"1\"\narchitecture = \"x86_64\"\nclass = \"public\"\nkubernetes = \"1.37\"\n\
-             stub = \"stub\"\n[kernel]\ncomponent = \"kernel\"\ncommand_line = [\"gpt\", \"panic=10\"]\n[kernel.modules]\nboot = []\n\
+             stub = \"stub\"\n[kernel]\ncomponent = \"kernel\"\ncommand_line = [\"gpt\", \"panic=10\"]\n[kernel.modules]\nboot = [\"efivarfs\"]\n\
              boot_by_alias = []\nearly = []\nalways = []\nby_alias = []\n[components.kernel.source.url]\n\
              url = \"{url}\"\nsha256 = \"{sha256}\"\nversion = \"7\"\nunpack = {unpack}\n\
              [components.stub.source.file]\npath = \"own\"\n\

@@ -24,7 +24,7 @@ pub fn definition(desk: &Desk, server: &Server, kind: &str) -> PathBuf {
     let text = format!(
         "name = \"tiny\"\nversion = \"1\"\narchitecture = \"x86_64\"\nclass = \"public\"\nkubernetes = \"1.37\"\n\
          stub = \"release\"\n[kernel]\ncomponent = \"release\"\ncommand_line = [\"gpt\", \"panic=10\"]\n\
-         [kernel.modules]\nboot = []\nboot_by_alias = []\nearly = []\nalways = []\nby_alias = []\n\
+         [kernel.modules]\nboot = [\"efivarfs\"]\nboot_by_alias = []\nearly = []\nalways = []\nby_alias = []\n\
          [budgets]\nroot_bytes = 1\nfiles = 1\nexecutables = 1\n\
          [preload.\"localhost/pause:1\"]\ncomponent = \"release\"\nfiles = {{ \"/pause\" = \"release.bin\" }}\n\
          entrypoint = [\"/pause\"]\n[components.release.source]\n{source}\n"

@@ -10,7 +10,7 @@ mod read;
 mod spc;
 
 pub use attach::{attach, to_sign};
-pub use read::{AuthenticodeError, certificates, signed_by, strip};
+pub use read::{AuthenticodeError, certificates, digest_signed_by, signed_by, strip};
 
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,14 @@ pub enum AuthenticodeError {
 
 /// Which of these certificates signed a file.
 pub fn signed_by<'c>(file: &[u8], trusted: &'c [Certificate]) -> Result<&'c Certificate, AuthenticodeError> {
+    digest_signed_by(file, trusted).map(|(_, certificate)| certificate)
+}
+
+/// The same with the file's digest, for who needs that too.
+pub fn digest_signed_by<'c>(
+    file: &[u8],
+    trusted: &'c [Certificate],
+) -> Result<([u8; 32], &'c Certificate), AuthenticodeError> {
     let found = pe::authenticode_digest(file)?;
     let table = pe::certificates(file)?.ok_or(AuthenticodeError::Unsigned)?;
     let signed = Signed::parse(pkcs7(table)?)?;
@@ -47,7 +55,7 @@ pub fn signed_by<'c>(file: &[u8], trusted: &'c [Certificate]) -> Result<&'c Cert
     if digest != found {
         return Err(AuthenticodeError::Digest { found: hex::encode(found), signed: hex::encode(digest) });
     }
-    Ok(certificate)
+    Ok((found, certificate))
 }
 
 /// The certificates that came along with a file's signature: whose they say they are, not whom to trust.

@@ -165,3 +165,21 @@ proptest! {
         let _ = add_sections(&bytes, &[NewSection::data(".x", vec![1; 700])]);
     }
 }
+
+/// A certificate table that claims the headers: without a section that has bytes, nothing else would notice.
+#[test]
+fn a_certificate_table_over_the_headers_is_an_error() {
+    let mut bytes = stub();
+    for index in 0..2 {
+        let entry = 0x84 + COFF + 240 + index * SECTION;
+        put(&mut bytes, entry + 16, &[0; 8]);
+    }
+    let length = bytes.len() as u32;
+    let certificates = 0x84 + COFF + CERTIFICATES;
+    for offset in [0, 8, 0x3f8] {
+        put(&mut bytes, certificates, &u32::to_le_bytes(offset));
+        put(&mut bytes, certificates + 4, &(length - offset).to_le_bytes());
+        assert!(authenticode_digest(&bytes).is_err() && super::certificates(&bytes).is_err(), "{offset}");
+        assert!(remove_certificates(&bytes).is_err(), "{offset}");
+    }
+}

@@ -8,6 +8,8 @@ use crate::render::{COMMAND_LINE_LIMIT, command_line};
 
 /// Arguments that start a program or mount a file system that nothing has verified.
 const REFUSED: [&str; 3] = ["init", "rdinit", "root"];
+/// Shows the firmware's variables to PID 1, which takes a firmware without them for one without Secure Boot.
+const VARIABLES: &str = "efivarfs";
 
 pub(super) fn check_command_line(definition: &Definition, report: &mut Report) {
     let path = ["kernel", "command_line"];
@@ -46,6 +48,10 @@ pub(super) fn check_modules(modules: &Modules, report: &mut Report) {
         ("always", &modules.always),
         ("by_alias", &modules.by_alias),
     ];
+    let message = format!("`{VARIABLES}` is missing");
+    let next = format!("add \"{VARIABLES}\": without it no boot learns whether Secure Boot is on");
+    let has = modules.boot.iter().any(|name| name == VARIABLES);
+    report.expect(has, &["kernel", "modules", "boot"], message, &next);
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (list, names) in lists {
         let path = ["kernel", "modules", list];
