@@ -87,6 +87,7 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
     checks.table()?;
     let uki = image.uki()?;
     let signer = checks.uki_signature(&uki)?.to_owned();
+    checks.nothing_beside()?;
     let bytes = uki.boot_manifest()?;
     let boot = manifest::parse_boot(&bytes)
         .map_err(|error| Refusal::new(Stage::Manifest, format!("{}: {error}", path.display())))?;
@@ -138,6 +139,16 @@ impl Checks<'_> {
         let certificate = signed.map_err(|error| Refusal::new(Stage::UkiSignature, format!("{UKI_PATH}: {error}")))?;
         self.pass(Stage::UkiSignature, format!("the UKI is signed by `{}`", certificate.subject()));
         Ok(certificate.subject())
+    }
+
+    /// The UKI's stub picks up credentials and extensions that nobody signed, and loaders more than that.
+    fn nothing_beside(&mut self) -> Result<(), Refusal> {
+        let found = self.image.beside_uki().map_err(|error| Refusal::new(Stage::Extra, error))?;
+        if let Some(path) = found {
+            return Err(Refusal::new(Stage::Extra, format!("{path}: no image of Orlop has it; remove it")));
+        }
+        self.pass(Stage::Extra, "the ESP holds the UKI and nothing else");
+        Ok(())
     }
 
     fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<ReleaseManifest, Refusal> {
@@ -274,7 +285,7 @@ impl Checks<'_> {
 /// Which part vouches for which, from the firmware to the last file; the release manifest vouches for them all.
 fn link(stage: Stage) -> &'static str {
     match stage {
-        Stage::UkiSignature => "firmware → UKI",
+        Stage::UkiSignature | Stage::Extra => "firmware → UKI",
         Stage::ReleaseManifest | Stage::ReleaseSignature => "release → image",
         Stage::Uki | Stage::Manifest | Stage::SignaturePartition | Stage::ManifestSignature => "UKI → manifest",
         Stage::Gpt | Stage::Disk | Stage::Superblock | Stage::RootSignature => "manifest → verity",
