@@ -1,5 +1,5 @@
-//! One file of an EFI system partition, read by `fatfs` (which is not the builder's own writer). `fatfs` believes what
-//! the volume says of itself, so that is looked at before, and what it reads has an end.
+//! The UKI on an EFI system partition, and what lies beside it, read by `fatfs` (which is not the builder's own writer).
+//! `fatfs` believes what the volume says of itself, so that is looked at before, and what it reads has an end.
 
 use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -16,16 +16,10 @@ const LEAST_CLUSTERS: u64 = 65_525;
 const MOST_FOLDERS: u64 = 4 << 20;
 
 /// The UKI on a volume of `bytes` bytes.
-pub fn read_uki<V: Read + Write + Seek>(mut volume: V, bytes: u64) -> io::Result<Vec<u8>> {
-    let mut sector = [0; SECTOR as usize];
-    volume.read_exact(&mut sector)?;
-    check(&sector, bytes).map_err(|what| invalid(&format!("the ESP is no FAT: {what}")))?;
-    volume.seek(SeekFrom::Start(0))?;
-    let options = fatfs::FsOptions::new().update_accessed_date(false);
+pub fn read_uki<V: Read + Write + Seek>(volume: V, bytes: u64) -> io::Result<Vec<u8>> {
     let left = Cell::new(MOST_FOLDERS);
-    let volume = Bounded { inner: volume, left: &left };
-    let volume = fatfs::FileSystem::new(volume, options).map_err(|error| in_words("the ESP is no FAT", &error))?;
-    let path = format!("\\{} on the ESP", UKI.replace('/', "\\"));
+    let volume = mounted(volume, bytes, &left)?;
+    let path = as_firmware(UKI);
     let mut found = Vec::new();
     let root = volume.root_dir();
     let file = root.open_file(UKI).map_err(|error| in_words(&path, &error))?;
@@ -36,6 +30,54 @@ pub fn read_uki<V: Read + Write + Seek>(mut volume: V, bytes: u64) -> io::Result
         return Err(invalid(&format!("{path}: more than {MOST_UKI} bytes, which no UKI of Orlop has")));
     }
     Ok(found)
+}
+
+/// What else lies on such a volume: the path of the first file or folder that is not the UKI or on the way to it.
+pub fn beside_uki<V: Read + Write + Seek>(volume: V, bytes: u64) -> io::Result<Option<String>> {
+    let left = Cell::new(MOST_FOLDERS);
+    let volume = mounted(volume, bytes, &left)?;
+    let (mut folder, mut path) = (volume.root_dir(), String::new());
+    for name in UKI.split('/') {
+        let mut way = None;
+        for entry in folder.iter() {
+            let entry = entry.map_err(|error| in_words(&as_firmware(&path), &error))?;
+            // A long name and a short one lead to the same file.
+            let names = [entry.file_name(), entry.short_file_name()];
+            if entry.is_dir() && [".", ".."].contains(&names[0].as_str()) {
+                continue;
+            }
+            if way.is_some() || !names.iter().all(|found| found.eq_ignore_ascii_case(name)) {
+                return Ok(Some(as_firmware(&format!("{path}{}", names[0]))));
+            }
+            way = Some(entry);
+        }
+        path = format!("{path}{name}/");
+        match way.filter(fatfs::DirEntry::is_dir) {
+            Some(entry) => folder = entry.to_dir(),
+            None => break,
+        }
+    }
+    Ok(None)
+}
+
+/// The volume, once its boot sector is credible.
+fn mounted<V: Read + Write + Seek>(
+    mut volume: V,
+    bytes: u64,
+    left: &Cell<u64>,
+) -> io::Result<fatfs::FileSystem<Bounded<'_, V>>> {
+    let mut sector = [0; SECTOR as usize];
+    volume.read_exact(&mut sector)?;
+    check(&sector, bytes).map_err(|what| invalid(&format!("the ESP is no FAT: {what}")))?;
+    volume.seek(SeekFrom::Start(0))?;
+    let options = fatfs::FsOptions::new().update_accessed_date(false);
+    let volume = Bounded { inner: volume, left };
+    fatfs::FileSystem::new(volume, options).map_err(|error| in_words("the ESP is no FAT", &error))
+}
+
+/// A path as the firmware writes it.
+fn as_firmware(path: &str) -> String {
+    format!("\\{} on the ESP", path.replace('/', "\\"))
 }
 
 /// What is wrong with a boot sector: the builder writes FAT32 with sectors of 512 bytes and two tables, nothing else.

@@ -96,12 +96,23 @@ impl Image {
         Ok(Uki { command_line, linux, initramfs, bytes })
     }
 
-    /// The UKI's file, read by `fatfs`: a reader that is not our writer.
+    /// The path of what lies on the ESP beside the UKI, if anything does.
+    pub fn beside_uki(&self) -> Result<Option<String>, String> {
+        let (volume, bytes) = self.esp()?;
+        esp::beside_uki(volume, bytes).map_err(|error| error.to_string())
+    }
+
     fn uki_file(&self) -> Result<Vec<u8>, String> {
+        let (volume, bytes) = self.esp()?;
+        esp::read_uki(volume, bytes).map_err(|error| error.to_string())
+    }
+
+    /// The ESP and its size, for `fatfs`: a reader that is not our writer.
+    fn esp(&self) -> Result<(Cursor<Region<&File>>, u64), String> {
         let entry = self.table.gpt.of_type(types::ESP).next().ok_or("no EFI system partition")?;
         let region = self.region(entry);
         let bytes = region.size().map_err(|error| format!("the ESP: {error}"))?;
-        esp::read_uki(Cursor::new(region), bytes).map_err(|error| error.to_string())
+        Ok((Cursor::new(region), bytes))
     }
 }
 
@@ -223,15 +234,17 @@ mod tests {
     const BYTES: u64 = 40 << 20;
 
     /// A small ESP with a UKI on it, as the builder writes it.
-    static ESP: LazyLock<File> = LazyLock::new(|| {
+    static ESP: LazyLock<File> =
+        LazyLock::new(|| written(&[(UKI_PATH, 20_000), ("EFI/Linux/another one with a long name.efi", 100)]));
+
+    fn written(files: &[(&str, u64)]) -> File {
         let volume = fat::Volume { bytes: BYTES, id: 1, label: "ESP".into(), epoch: 1_763_948_096 };
-        let files = [(UKI_PATH, 20_000), ("EFI/Linux/another one with a long name.efi", 100)];
-        let plan = fat::Plan::new(&volume, &files).unwrap();
+        let plan = fat::Plan::new(&volume, files).unwrap();
         let file = tempfile::tempfile().unwrap();
         file.set_len(BYTES).unwrap();
         fat::write(&plan, &file, 0, &mut |index| Ok(Box::new(io::repeat(7).take(files[index].1)))).unwrap();
         file
-    });
+    }
 
     /// A file with some of its bytes changed.
     struct Changed<'a>(&'a File, Vec<(u64, u8)>);
@@ -253,6 +266,10 @@ mod tests {
 
     fn read(file: &File, changes: Vec<(u64, u8)>) -> io::Result<Vec<u8>> {
         esp::read_uki(Cursor::new(Changed(file, changes)), BYTES)
+    }
+
+    fn beside(file: &File, changes: Vec<(u64, u8)>) -> io::Result<Option<String>> {
+        esp::beside_uki(Cursor::new(Changed(file, changes)), BYTES)
     }
 
     /// Where tables and folders lie: both tables' first sectors, and the first clusters.
@@ -289,19 +306,40 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_beside_the_uki_is_named() {
+        let path = "\\EFI\\Linux on the ESP".to_owned();
+        assert_eq!(beside(&ESP, vec![]).unwrap(), Some(path));
+        let alone = written(&[(UKI_PATH, 20_000)]);
+        assert_eq!(beside(&alone, vec![]).unwrap(), None);
+        let extra = "EFI/BOOT/BOOTX64.EFI.extra.d/a.cred";
+        let with = written(&[(UKI_PATH, 20_000), (extra, 1)]);
+        assert_eq!(beside(&with, vec![]).unwrap().unwrap(), "\\EFI\\BOOT\\BOOTX64.EFI.extra.d on the ESP");
+        let twice = places(&alone)[2];
+        let root = ReadAt::bytes_at(&alone, twice, 96).unwrap();
+        let at = (0..3).find(|entry| root[entry * 32..].starts_with(b"EFI  ")).unwrap() * 32;
+        // Its entry a second time: which of them a firmware follows is its own choice.
+        let again = (0..32).map(|byte| (twice + (at + 32 + byte) as u64, root[at + byte])).collect();
+        assert_eq!(beside(&alone, again).unwrap().unwrap(), "\\EFI on the ESP");
+    }
+
+    #[test]
     fn clusters_and_entries_that_lead_nowhere_are_errors() {
         let file = &*ESP;
         let [table, _, folder] = places(file);
         // The root folder follows itself without end; nothing in it is what is looked for.
         let mut changes = vec![(table + 8, 2), (table + 9, 0), (table + 10, 0), (table + 11, 0)];
         changes.extend((0..4096 / 32).map(|entry| (folder + entry * 32, b'X')));
-        assert!(read(file, changes).unwrap_err().to_string().contains("without end"));
+        assert!(read(file, changes.clone()).unwrap_err().to_string().contains("without end"));
+        // Its first entry is the volume's name, its second one is no folder on the way to the UKI.
+        assert!(beside(file, changes).unwrap().is_some_and(|path| path.starts_with("\\X")));
         // A table and folder entries that say cluster 1, which does not exist.
         for at in (table + 8..table + 64).step_by(4) {
-            let _ = read(file, vec![(at, 1), (at + 1, 0), (at + 2, 0), (at + 3, 0)]);
+            let changes = vec![(at, 1), (at + 1, 0), (at + 2, 0), (at + 3, 0)];
+            let _ = (read(file, changes.clone()), beside(file, changes));
         }
         for at in (folder..folder + 3 * 4096).step_by(32) {
-            let _ = read(file, vec![(at + 20, 0), (at + 26, 1), (at + 27, 0)]);
+            let changes = vec![(at + 20, 0), (at + 26, 1), (at + 27, 0)];
+            let _ = (read(file, changes.clone()), beside(file, changes));
         }
     }
 
@@ -312,7 +350,8 @@ mod tests {
             let file = &*ESP;
             let [table, copy, folder] = places(file);
             let place = |area: usize| [0, table, copy, folder][area];
-            let _ = read(file, changes.iter().map(|(area, at, byte)| (place(*area) + at, *byte)).collect());
+            let changes: Vec<_> = changes.iter().map(|(area, at, byte)| (place(*area) + at, *byte)).collect();
+            let _ = (read(file, changes.clone()), beside(file, changes));
         }
     }
 }

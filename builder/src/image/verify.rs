@@ -92,6 +92,7 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
     checks.table()?;
     let uki = image.uki()?;
     let (digest, signer) = checks.uki_signature(&uki)?;
+    checks.nothing_beside()?;
     let bytes = uki.boot_manifest()?;
     let boot = manifest::parse_boot(&bytes)
         .map_err(|error| Refusal::new(Stage::Manifest, format!("{}: {error}", path.display())))?;
@@ -169,6 +170,16 @@ impl<'c> Checks<'_, 'c> {
             }
             None => Ok(()),
         }
+    }
+
+    /// The UKI's stub picks up credentials and extensions that nobody signed, and loaders more than that.
+    fn nothing_beside(&mut self) -> Result<(), Refusal> {
+        let found = self.image.beside_uki().map_err(|error| Refusal::new(Stage::Extra, error))?;
+        if let Some(path) = found {
+            return Err(Refusal::new(Stage::Extra, format!("{path}: no image of Orlop has it; remove it")));
+        }
+        self.pass(Stage::Extra, "the ESP holds the UKI and nothing else");
+        Ok(())
     }
 
     fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<ReleaseManifest, Refusal> {
@@ -319,7 +330,7 @@ impl<'c> Checks<'_, 'c> {
 /// Which part vouches for which, from the firmware to the last file; the release manifest vouches for them all.
 fn link(stage: Stage) -> &'static str {
     match stage {
-        Stage::UkiSignature => "firmware → UKI",
+        Stage::UkiSignature | Stage::Extra => "firmware → UKI",
         Stage::ReleaseManifest | Stage::ReleaseSignature => "release → image",
         Stage::Uki | Stage::Manifest | Stage::SignaturePartition | Stage::ManifestSignature => "UKI → manifest",
         Stage::Gpt | Stage::Disk | Stage::Superblock | Stage::RootSignature => "manifest → verity",

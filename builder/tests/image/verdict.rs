@@ -65,6 +65,7 @@ fn verify_names_every_stage_that_passed() {
     let all = [
         "gpt",
         "uki-signature",
+        "extra",
         "release-signature",
         "release-manifest",
         "uki",

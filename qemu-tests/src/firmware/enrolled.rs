@@ -31,6 +31,8 @@ pub struct Enrolled {
     pub kek: Vec<u8>,
     /// Who signs what may start.
     pub db: Vec<Vec<u8>>,
+    /// Who may not, whatever db says.
+    pub dbx: Vec<Vec<u8>>,
     /// Whether Secure Boot is on: a machine may have keys and not ask for them.
     pub enforcing: bool,
 }
@@ -39,26 +41,28 @@ impl Enrolled {
     /// The keys in a folder that `orlop keygen` made: `PK.crt`, `KEK.crt`, `db.crt`. Secure Boot is on.
     pub fn of_folder(folder: impl AsRef<Path>) -> Result<Enrolled> {
         let read = |name: &str| certificate(&folder.as_ref().join(name));
-        Ok(Enrolled { pk: read("PK.crt")?, kek: read("KEK.crt")?, db: vec![read("db.crt")?], enforcing: true })
+        let (pk, kek, db) = (read("PK.crt")?, read("KEK.crt")?, vec![read("db.crt")?]);
+        Ok(Enrolled { pk, kek, db, dbx: Vec::new(), enforcing: true })
     }
 
     /// Puts them into a file of OVMF's variables.
     pub(super) fn enroll(&self, file: &mut [u8]) -> Result<(), String> {
-        let db: Vec<u8> = self.db.iter().flat_map(|certificate| list(certificate)).collect();
+        let [db, dbx]: [Vec<u8>; 2] =
+            [&self.db, &self.dbx].map(|certificates| certificates.iter().flat_map(|one| list(one)).collect());
         let (pk, kek, enable) = (list(&self.pk), list(&self.kek), [u8::from(self.enforcing)]);
         let keys = NON_VOLATILE | BOOT_SERVICE | RUNTIME | TIME_BASED_AUTHENTICATED;
         let own = NON_VOLATILE | BOOT_SERVICE;
         let variable = |name, vendor, attributes, data| Variable { name, vendor, attributes, data };
-        variables::append(
-            file,
-            &[
-                variable("CustomMode", CUSTOM, own, &[0]),
-                variable("KEK", GLOBAL, keys, &kek),
-                variable("PK", GLOBAL, keys, &pk),
-                variable("SecureBootEnable", SWITCH, own, &enable),
-                variable("db", IMAGES, keys, &db),
-            ],
-        )
+        let all = [
+            variable("CustomMode", CUSTOM, own, &[0]),
+            variable("KEK", GLOBAL, keys, &kek),
+            variable("PK", GLOBAL, keys, &pk),
+            variable("SecureBootEnable", SWITCH, own, &enable),
+            variable("db", IMAGES, keys, &db),
+            variable("dbx", IMAGES, keys, &dbx),
+        ];
+        // An empty variable is none.
+        variables::append(file, if dbx.is_empty() { &all[..5] } else { &all })
     }
 }
 

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(fs::read(copy).unwrap(), b"variables");
         let error = find(&SECURE_PAIRS).unwrap_err().to_string();
         assert!(error.contains("OVMF_CODE_4M.secboot.fd"), "{error}");
-        let keys = Enrolled { pk: vec![1], kek: vec![2], db: vec![], enforcing: true };
+        let keys = Enrolled { pk: vec![1], kek: vec![2], db: vec![], dbx: vec![], enforcing: true };
         let error = found.enroll(folder.path(), &keys).unwrap_err().to_string();
         assert!(error.contains("OVMF_VARS_4M.fd: no variable store"), "{error}");
     }

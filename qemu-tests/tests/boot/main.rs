@@ -3,6 +3,11 @@
 //! Every wait is for an event and has a deadline; most boots are direct (no firmware), and end at the line
 //! that was awaited.
 
+// What of them is words is for the matrix' table.
+#[allow(dead_code)]
+mod altered;
+#[allow(dead_code)]
+mod attempts;
 mod bench;
 mod disks;
 mod empty;

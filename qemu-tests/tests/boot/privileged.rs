@@ -1,4 +1,5 @@
-//! What a privileged pod (`privileged: true`, the host's processes and files) tries against its node, and what comes of it.
+//! What a privileged pod (`privileged: true`, the host's processes and files) tries against its node, and what comes of it:
+//! `attempts.rs` has the list, and `docs/security.md` shows it.
 //!
 //! Such a pod is root on the node in all but a few capabilities. What it can still do, and nothing here is against:
 //!
@@ -9,129 +10,75 @@
 //! * have PID 1 call what PID 1 may: power the machine off or reset it, mount, kill;
 //! * hold up or break the node: suspend the root's mapped device, overwrite the disk or its partitions (the mapped
 //!   device alone is busy; the kernel panics at the next read of such a block, and boots nothing else);
-//! * where there is no Secure Boot, put another table with another root hash under the running root; with it, the kernel
-//!   asks for a signature by a key of the firmware;
+//! * where there is no Secure Boot, load another table with another root hash for the running root: measured on both
+//!   machines, and on the one with Secure Boot the kernel answers `ENOKEY`;
 //! * set sysctls that the kernel lets root change, `kernel.core_pattern` among them: a program started by it runs outside
 //!   of the pod, as root without capabilities;
 //! * load BPF programs, as far as lockdown `integrity` allows it.
 //!
 //! Only what lies on the state partition lasts beyond the next boot, and nothing brings code into the kernel.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
-use orlop_machine::{Event, within};
+use orlop_machine::firmware::Enrolled;
+use orlop_machine::{Event, Machine, within};
 use serde_json::{Value, json};
 
+use crate::attempts::{ATTEMPTS, EPERM, MADE_OF_PID_1, Outcome, Target, attack, on_host, write};
 use crate::bench::{Bench, Built, HEALTHY};
 use crate::probe::Probed;
 
-const EPERM: i64 = 1;
-const EACCES: i64 = 13;
-const EBUSY: i64 = 16;
-const EINVAL: i64 = 22;
-const ENOKEY: i64 = 126;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
-const MS_REMOUNT: u64 = 32;
 const MS_BIND: u64 = 4096;
-/// System calls of x86-64.
-const WRITE: i64 = 1;
-const OPEN: i64 = 2;
-const KEXEC_LOAD: i64 = 246;
-const FINIT_MODULE: i64 = 313;
-const CAPSET: i64 = 126;
-
-/// What comes of an attempt.
-#[derive(Debug, PartialEq)]
-enum Outcome {
-    Refused(i64),
-    Done,
-}
-use Outcome::{Done, Refused};
 
 #[test]
 fn what_a_privileged_pod_tries() -> Result<()> {
     let bench = Bench::new(Built::Probe)?;
-    let node = Probed::boot(bench.machine(bench.throw_away()))?;
+    let keys = Enrolled::of_folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../out/keys"))?;
+    tried(bench.firmware(bench.throw_away()).secure_boot(keys), "secure-boot+ipe")
+}
+
+#[test]
+#[cfg_attr(not(feature = "slow"), ignore = "left to make test-slow")]
+fn what_a_privileged_pod_tries_without_secure_boot() -> Result<()> {
+    let bench = Bench::new(Built::Probe)?;
+    tried(bench.machine(bench.throw_away()), "root-hash")
+}
+
+fn tried(machine: Machine, rung: &str) -> Result<()> {
+    let node = Probed::boot(machine)?;
     node.0.healthy_with_pod("hello")?;
     node.0.ready()?;
+    assert_eq!(node.topic("boot")?["trust"], rung);
+    let target = target(&node)?;
     let mut others = Vec::new();
-    for (what, command, expected) in rows(&node)? {
-        let answer = node.ask_for_any(&command)?;
+    for attempt in ATTEMPTS {
+        let other = attempt.without_secure_boot.filter(|_| rung == "root-hash");
+        let expected = other.map_or(attempt.outcome, |(outcome, _)| outcome);
+        let answer = node.ask_for_any(&(attempt.command)(&target))?;
         let outcome = match answer["errno"].as_i64() {
-            _ if answer["ok"] == true => Some(Done),
-            errno => errno.map(Refused),
+            _ if answer["ok"] == true => Some(Outcome::Done),
+            errno => errno.map(Outcome::Refused),
         };
-        if outcome.as_ref() != Some(&expected) {
-            others.push(format!("{what}: not {expected:?} but {answer}"));
+        if outcome != Some(expected) {
+            others.push(format!("{}: not {expected:?} but {answer}", attempt.what));
         }
     }
     assert!(others.is_empty(), "{others:#?}");
-    pid_1_cannot_be_made_to(&node)?;
+    pid_1_cannot_be_made_to(&node, &target)?;
     a_signal_to_pid_1_is_ignored(&node)?;
     a_forged_datagram_makes_nothing_ready(&node)?;
     a_program_can_be_mounted_over_runc(&node)
 }
 
-fn attack(attack: Value) -> Value {
-    json!({ "do": "attack", "attack": attack })
-}
-
-fn on_host(attack: Value) -> Value {
-    json!({ "do": "attack", "attack": attack, "on_host": true })
-}
-
-fn write(path: &str, text: &str) -> Value {
-    json!({ "do": "write", "path": path, "text": text })
-}
-
-fn rows(node: &Probed) -> Result<Vec<(&'static str, Value, Outcome)>> {
-    let module = a_module(node)?;
+fn target(node: &Probed) -> Result<Target> {
     let [root, verity] = devices(node)?;
     let table = node.topic("verity")?[0].clone();
-    let name = table["name"].as_str().context("a name")?.to_owned();
-    let parameters = table["table"]["parameters"].as_str().context("a table")?;
-    let words: Vec<&str> = parameters.split(' ').collect();
-    let hash = words.get(8).context("a root hash")?;
-    let other = parameters.replace(hash, &hash.chars().rev().collect::<String>());
-    let rung = node.topic("boot")?["trust"].clone();
-    Ok(vec![
-        ("a signed module of the root", attack(json!({ "by": "module", "path": module })), Refused(EPERM)),
-        ("an unsigned module", attack(json!({ "by": "module-bytes" })), Refused(EPERM)),
-        ("modules opened again", write("/proc/sys/kernel/modules_disabled", "0"), Refused(EINVAL)),
-        ("IPE switched off", write("/host/sys/kernel/security/ipe/enforce", "0"), Refused(EPERM)),
-        ("another IPE policy", write("/host/sys/kernel/security/ipe/new_policy", "x"), Refused(EPERM)),
-        ("another kernel", attack(json!({ "by": "kexec" })), Refused(EPERM)),
-        ("another kernel from a file", attack(json!({ "by": "kexec-file", "path": module })), Refused(EPERM)),
-        ("kexec allowed again", write("/proc/sys/kernel/kexec_load_disabled", "0"), Refused(EINVAL)),
-        (
-            "capabilities for the kernel's helpers",
-            write("/proc/sys/kernel/usermodehelper/bset", "4294967295 4294967295"),
-            Refused(EPERM),
-        ),
-        ("reboot(2)", attack(json!({ "by": "reboot" })), Refused(EPERM)),
-        ("the machine's memory", attack(json!({ "by": "open", "path": "/host/dev/mem" })), Refused(EPERM)),
-        (
-            "the root remounted for writing",
-            on_host(json!({ "by": "mount", "target": "/", "flags": MS_REMOUNT })),
-            Refused(EACCES),
-        ),
-        ("the root's mapped device", attack(json!({ "by": "open", "path": "/host/dev/dm-0" })), Refused(EBUSY)),
-        // Nothing but dm-verity guards what lies below the mapped device: see the test of an overwritten block.
-        ("the root's partition", attack(json!({ "by": "open", "path": root })), Done),
-        ("its verity partition", attack(json!({ "by": "open", "path": verity })), Done),
-        (
-            "another kind of table for the root",
-            attack(json!({ "by": "table", "name": name, "target": "linear", "parameters": format!("{} 0", words[1]) })),
-            Refused(EINVAL),
-        ),
-        ("the root held up", attack(json!({ "by": "suspend", "name": name })), Done),
-        (
-            "a table with another root hash",
-            attack(json!({ "by": "table", "name": name, "target": "verity", "parameters": other })),
-            // Without Secure Boot the kernel asks for no signature.
-            if rung == "root-hash" { Done } else { Refused(ENOKEY) },
-        ),
-    ])
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("the root's table");
+    let (name, parameters) = (text(&table["name"])?, text(&table["table"]["parameters"])?);
+    Ok(Target { module: a_module(node)?, root, verity, name, parameters })
 }
 
 /// Some module's path in the pod.
@@ -167,24 +114,13 @@ fn devices(node: &Probed) -> Result<[String; 2]> {
 }
 
 /// Whoever traces PID 1 has its capabilities, which PID 1 gave up in time.
-fn pid_1_cannot_be_made_to(node: &Probed) -> Result<()> {
-    let module = a_module(node)?.replace("/host", "");
-    // All capabilities, for itself: version 3 of the header, then effective, permitted and inheritable, twice.
-    let header = "\u{22}\u{5}\u{8}\u{20}";
-    let all = "\u{7f}".repeat(24);
-    for (what, calls, made) in [
-        ("load a module", json!([[OPEN, [module, 0]], [FINIT_MODULE, [{ "result": 0 }, "", 4]]]), 2),
-        (
-            "switch IPE off",
-            json!([[OPEN, ["/sys/kernel/security/ipe/enforce", 1]], [WRITE, [{ "result": 0 }, "0", 1]]]),
-            2,
-        ),
-        ("start another kernel", json!([[KEXEC_LOAD, [0, 0, 0, 0]]]), 1),
-        ("take its capabilities back", json!([[CAPSET, [header, all]]]), 1),
-    ] {
+fn pid_1_cannot_be_made_to(node: &Probed, target: &Target) -> Result<()> {
+    for made in MADE_OF_PID_1 {
+        let calls = (made.calls)(target);
         let answer = node.ask(attack(json!({ "by": "calls", "pid": 1, "calls": calls })))?;
-        let results = answer["results"].as_array().context("results")?;
-        assert_eq!((results.len(), results.last()), (made, Some(&json!(-EPERM))), "{what}: {answer}");
+        let (results, last) = (answer["results"].as_array().context("results")?, json!(-EPERM));
+        let wanted = calls.as_array().map(Vec::len);
+        assert_eq!((Some(results.len()), results.last()), (wanted, Some(&last)), "{}: {answer}", made.what);
     }
     // And it goes on: what it is asked afterwards, it does.
     node.topic("pid1").map(|pid1| assert_eq!(pid1["comm"], "init"))

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use orlop_machine::{Disk, Format};
 use serde_json::{Value, json};
 
+use crate::altered::{Altered, DIGEST, IMAGES, PLANTED};
 use crate::bench::{Bench, Built, debugfs_read, debugfs_write, fsck, put_partition, take_partition};
 use crate::probe::Probed;
 
@@ -41,11 +42,8 @@ fn what_was_altered_is_made_anew_or_without_effect() -> Result<()> {
     let node = Probed::boot(bench.machine(Disk::kept(&disk, Format::Raw)))?;
     node.0.healthy_with_pod("hello")?;
     let report = node.topic("boot")?;
-    for (image, what) in [
-        ("localhost/pause:1", "/pause: content"),
-        ("localhost/hello:1", "/: `planted` is in it; /hello: mode 4755"),
-        ("localhost/probe:1", &format!("blob sha256:{blob}: content")),
-    ] {
+    for Altered { image, says, .. } in &IMAGES {
+        let what = says.replace(DIGEST, &blob);
         let line = format!("preload: {image} differed: {what}; it is unpacked anew");
         assert!(node.0.said(&format!("orlop: {line}")), "{line}");
         assert!(report.to_string().contains(&format!("{image} differed: {what}")), "{report}");
@@ -134,24 +132,8 @@ fn the_entrypoint_of_the_probe_image(state: &State, file: &Path) -> Result<Strin
     anyhow::bail!("no blob is the probe image's configuration")
 }
 
-/// Places that these programs look at on other machines, or would with another configuration.
-const PLANTED: [&str; 12] = [
-    "/lib/kubelet/config.yaml",
-    "/lib/kubelet/kubeadm-flags.env",
-    "/lib/kubelet/config.d/10-evil.conf",
-    "/lib/kubelet/manifests/evil.yaml",
-    "/lib/kubelet/volumeplugins/evil~evil/evil",
-    "/lib/containerd/config.toml",
-    "/lib/containerd/opt/bin/runc",
-    "/lib/containerd/io.containerd.internal.v1.opt/bin/runc",
-    "/lib/containerd/io.containerd.image-verifier.v1.bindir/evil",
-    "/lib/containerd/plugins/evil.so",
-    "/lib/cni/net.d/00-evil.conflist",
-    "/opt/cni/bin/bridge",
-];
-
 fn configuration_that_the_host_does_not_read(state: &State) -> Result<()> {
-    PLANTED.iter().try_for_each(|path| state.plant(path))?;
+    PLANTED.iter().flat_map(|(_, paths)| *paths).try_for_each(|path| state.plant(path))?;
     // A folder in place of the link to `/run`, as CDI's specifications are looked for below it.
     state.write("rm /run")?;
     state.plant("/run/cdi/evil.json")

@@ -7,7 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::GROUPS;
+use crate::altered::{DIGEST, IMAGES, PLANTED};
+use crate::attempts::{ATTEMPTS, Attempt, EPERM, MADE_OF_PID_1, Outcome};
 use crate::row::{Ends, Offline, On, Row};
+use crate::running::{POD_TEST, STATE_TEST};
 
 const BEGIN: &str =
     "<!-- The table is made of the rows in qemu-tests/tests/matrix; ORLOP_WRITE_DOCS=1 writes it. -->\n";
@@ -17,30 +20,106 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static Row)> {
     GROUPS.iter().flat_map(|(group, files)| files.iter().flat_map(|rows| rows.iter()).map(|row| (*group, row)))
 }
 
-fn table() -> String {
-    let mut text = String::from(
-        "| group | what is changed | machine | who refuses | stage | the console says | `orlop verify` |\n\
-         |---|---|---|---|---|---|---|\n",
-    );
-    for (group, row) in rows() {
+/// A line of the table.
+struct Line {
+    group: &'static str,
+    changed: String,
+    on: &'static str,
+    who: String,
+    stage: String,
+    says: String,
+    offline: String,
+}
+
+impl Line {
+    fn of_row(group: &'static str, row: &Row) -> Line {
         let on = match row.on {
             On::Direct => "direct",
             On::Uefi => "uefi",
-            On::SecureBoot => "secure-boot",
+            On::SecureBoot => SECURE_BOOT,
         };
         let (who, stage) = match row.ends {
-            Ends::NotStarted => ("firmware", "–".into()),
+            Ends::NotStarted => ("firmware", NONE.into()),
             Ends::Refused(stage) => ("init", format!("`{stage}`")),
             Ends::Panics | Ends::PanicsAfter(_) => ("kernel (dm-verity)", "panic".into()),
-            Ends::Boots => ("nobody: it boots", "–".into()),
-            Ends::Elsewhere(who, file, _) => (who, format!("`tests/boot/{file}.rs`")),
+            Ends::Boots => ("nobody: it boots", NONE.into()),
+            Ends::Elsewhere(who, file, _) => (who, test(file)),
         };
         let offline = match row.offline {
             Offline::Refused(stage) => format!("`{stage}`"),
-            Offline::Unseen => "cannot see it".into(),
+            Offline::Unseen => UNSEEN.into(),
         };
-        let says = if row.says.is_empty() { "–".into() } else { format!("`{}`", row.says) };
-        let _ = writeln!(text, "| {group} | {} | {on} | {who} | {stage} | {says} | {offline} |", row.changed);
+        Line { group, changed: row.changed.into(), on, who: who.into(), stage, says: code(row.says), offline }
+    }
+
+    /// Of the test of a tampered state.
+    fn of_state(changed: String, who: &str, says: &str) -> Line {
+        let (stage, says) = (test(STATE_TEST.0), code(says));
+        Line { group: "state", changed, on: "direct", who: who.into(), stage, says, offline: UNSEEN.into() }
+    }
+
+    /// Of the test of a privileged pod, on the machine with Secure Boot.
+    fn of_pod(changed: String, who: &str, says: &str) -> Line {
+        let (stage, says) = (test(POD_TEST.0), code(says));
+        Line { group: "run time", changed, on: SECURE_BOOT, who: who.into(), stage, says, offline: UNSEEN.into() }
+    }
+
+    fn of_attempt(attempt: &Attempt) -> Vec<Line> {
+        let line = |on, who: &str, outcome: Outcome| {
+            let says = if outcome == Outcome::Done { "" } else { outcome.name() };
+            Line { on, ..Line::of_pod(attempt.what.into(), who, says) }
+        };
+        let other = attempt.without_secure_boot.map(|(outcome, who)| line("direct", who, outcome));
+        [line(SECURE_BOOT, attempt.who, attempt.outcome)].into_iter().chain(other).collect()
+    }
+}
+
+const SECURE_BOOT: &str = "secure-boot";
+const NONE: &str = "–";
+const UNSEEN: &str = "cannot see it";
+
+fn test(file: &str) -> String {
+    format!("`tests/boot/{file}.rs`")
+}
+
+fn code(says: &str) -> String {
+    match says {
+        "" => NONE.into(),
+        says if says.contains('`') => format!("`` {says} ``"),
+        says => format!("`{says}`"),
+    }
+}
+
+fn lines() -> Vec<Line> {
+    let altered = IMAGES.iter().map(|altered| {
+        Line::of_state(altered.what.into(), "init: it is unpacked anew", &altered.says.replace(DIGEST, "…"))
+    });
+    let planted = PLANTED.iter().map(|(what, paths)| {
+        let list = paths.iter().map(|path| format!("`/var{path}`")).collect::<Vec<_>>().join(", ");
+        Line::of_state(format!("{what}, planted: {list}"), "nobody: without effect", "")
+    });
+    let attempts = ATTEMPTS.iter().flat_map(Line::of_attempt);
+    let made = MADE_OF_PID_1.iter().map(|made| {
+        let what = format!("PID 1 is traced and made to {}", made.what);
+        Line::of_pod(what, made.who, Outcome::Refused(EPERM).name())
+    });
+    let mut listed: Vec<Line> = altered.chain(planted).chain(attempts).chain(made).collect();
+    let mut lines = Vec::new();
+    for (group, files) in GROUPS {
+        lines.extend(listed.extract_if(.., |line| line.group == group));
+        lines.extend(files.iter().flat_map(|rows| rows.iter()).map(|row| Line::of_row(group, row)));
+    }
+    lines
+}
+
+fn table() -> String {
+    let mut text = String::from(
+        "| group | what is changed | machine | who refuses | stage or test | the console says, or the error | `orlop verify` |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for line in lines() {
+        let Line { group, changed, on, who, stage, says, offline } = line;
+        let _ = writeln!(text, "| {group} | {changed} | {on} | {who} | {stage} | {says} | {offline} |");
     }
     text
 }
@@ -79,6 +158,10 @@ fn a_test_elsewhere_is_there() -> Result<()> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/boot/{file}.rs"));
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         ensure!(text.contains(&format!("fn {test}()")), "{}: {} has no test {test}", row.id, path.display());
+    }
+    for (file, list) in [(STATE_TEST.0, "&IMAGES"), (POD_TEST.0, "in ATTEMPTS"), (POD_TEST.0, "in MADE_OF_PID_1")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/boot/{file}.rs"));
+        ensure!(std::fs::read_to_string(&path)?.contains(list), "{} does not go through {list}", path.display());
     }
     Ok(())
 }

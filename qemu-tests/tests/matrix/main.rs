@@ -4,6 +4,12 @@
 //! the awaited line and no further. The table in `docs/security.md` is made of the same rows.
 
 #[allow(dead_code)]
+#[path = "../boot/altered.rs"]
+mod altered;
+#[allow(dead_code)]
+#[path = "../boot/attempts.rs"]
+mod attempts;
+#[allow(dead_code)]
 #[path = "../boot/bench.rs"]
 mod bench;
 mod boot;
@@ -15,8 +21,10 @@ mod forge;
 mod probe;
 mod row;
 mod run;
+mod running;
 mod subject;
 mod uki;
 
 /// All rows, group by group, in the order of the document.
-const GROUPS: [(&str, &[&[row::Row]]); 2] = [("disk", &disk::ROWS), ("boot", &boot::ROWS)];
+const GROUPS: [(&str, &[&[row::Row]]); 4] =
+    [("disk", &disk::ROWS), ("boot", &boot::ROWS), ("state", &[running::STATE]), ("run time", &[running::RUN_TIME])];

@@ -17,7 +17,7 @@ rows! {
         changed: "no firmware at all, for an image that requires Secure Boot",
         alter: required,
         ends: Ends::Refused(Stage::SecureBoot),
-        says: "no variable SecureBoot",
+        says: "the firmware has no Secure Boot",
     }
     fast secure_boot_off_where_it_is_required {
         changed: "Secure Boot switched off in the firmware, for an image that requires it",
@@ -47,6 +47,16 @@ rows! {
             Ok(())
         },
         says: "db holds the certificate",
+    }
+    fast our_certificate_in_dbx {
+        changed: "the image's own certificate in dbx too",
+        on: On::SecureBoot,
+        alter: |subject| {
+            subject.keys.dbx.clone_from(&subject.keys.db);
+            Ok(())
+        },
+        ends: Ends::NotStarted,
+        says: "Access Denied",
     }
 }
 
