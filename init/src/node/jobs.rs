@@ -52,19 +52,22 @@ impl Node {
 
     /// Says which jobs of a purpose failed, and puts them off until containerd is well.
     pub fn put_off(&mut self, purpose: Purpose, about: &str) {
-        for ended in self.take_ended(purpose) {
+        for mut ended in self.take_ended(purpose) {
             if let Some(failure) = ended.failure() {
                 self.report.error(about, failure);
+                ended.task.last = ended.code;
                 self.retries.put_off(ended.task, ended.run);
             }
         }
     }
 
-    /// Does not try again what failed last, and says so.
-    pub fn give_up(&mut self, purpose: Purpose, about: &str) {
-        for task in self.retries.give_up(purpose) {
+    /// Does not try again what failed last, says so, and hands it out.
+    pub fn give_up(&mut self, purpose: Purpose, about: &str) -> Vec<Task> {
+        let tasks = self.retries.give_up(purpose);
+        for task in &tasks {
             self.report.error(about, format!("given up: {}", task.arguments.join(" ")));
         }
+        tasks
     }
 
     /// Whether a job of a purpose runs, or will.
@@ -226,8 +229,47 @@ mod tests {
         assert_eq!(node.next_retry(), None, "nothing wakes the loop as long as containerd is not well");
         node.tick_jobs();
         assert!(!node.runs(Purpose::Import));
-        node.give_up(Purpose::Import, "preload");
+        let given_up = node.give_up(Purpose::Import, "preload");
         assert!(!node.works_on(Purpose::Import));
+        assert_eq!(given_up[0].last, Some(1));
+    }
+
+    /// Whether a boot goes on without an image whose import ended like this, when the phase is late.
+    fn goes_on(ends: &[End]) -> Result<(), Refusal> {
+        let mut node = node();
+        for end in ends {
+            match node.retries.give_up(Purpose::Import).pop() {
+                Some(task) => node.start_task(task).expect("started"),
+                None => node.start_job(Purpose::Import, &["sh", "-c", "exit 1", "localhost/a:1"]).expect("started"),
+            }
+            let pid = node.jobs[0].pid;
+            waitpid(pid, None).expect("its end");
+            node.job_ended(pid, end);
+            node.put_off(Purpose::Import, "preload");
+        }
+        pods::go_without(&node.give_up(Purpose::Import, "preload"))
+    }
+
+    #[test]
+    fn a_boot_goes_on_without_an_image_only_when_it_was_removed_last() {
+        let killed = || End::Signal("SIGKILL".to_owned());
+        assert_eq!(goes_on(&[]), Ok(()));
+        assert_eq!(goes_on(&[End::Code(3)]), Ok(()));
+        assert_eq!(goes_on(&[End::Code(1), killed(), End::Code(3)]), Ok(()));
+        for ends in [vec![End::Code(1)], vec![killed()], vec![End::Code(101)], vec![End::Code(3), killed()]] {
+            let refusal = goes_on(&ends).expect_err("nobody knows what the name stands for");
+            assert_eq!(refusal.stage, "state");
+            assert!(refusal.reason.contains("localhost/a:1") && refusal.reason.contains("zero"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn one_image_that_may_be_there_is_enough() {
+        let mut tasks = vec![Task::new(Purpose::Import, &["a"]), Task::new(Purpose::Import, &["b"])];
+        tasks[0].last = Some(3);
+        assert!(pods::go_without(&tasks).is_err());
+        tasks[1].last = Some(3);
+        assert_eq!(pods::go_without(&tasks), Ok(()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::Node;
 use crate::report::{Event, Refusal, Report, now_ms, or_refuse};
-use crate::services::Purpose;
+use crate::services::{Purpose, Task};
 use orlop_config::node::{PRELOAD, STATIC_PODS, preload_reference};
 use std::io::{self, ErrorKind};
 
@@ -17,14 +17,30 @@ pub fn start_preload(node: &mut Node) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Exit status of `cri import` for: it failed, and there is no image of that name now.
+const FORGOTTEN: i32 = 3;
+
 /// A preload image that does not import is named and tried again; at the deadline the boot goes on without it: kubelet
-/// says which pod misses it, and the rest of the node works.
+/// says which pod misses it, and the rest of the node works. Not when an image may have its name that nobody compared.
 pub fn preload_done(node: &mut Node) -> Result<bool, Refusal> {
     node.put_off(Purpose::Import, "preload");
     if node.progress.is_late() {
-        node.give_up(Purpose::Import, "preload");
+        go_without(&node.give_up(Purpose::Import, "preload"))?;
     }
     Ok(!node.works_on(Purpose::Import))
+}
+
+/// Whether the boot may go on without what these imports should have made.
+pub fn go_without(imports: &[Task]) -> Result<(), Refusal> {
+    let Some(task) = imports.iter().find(|task| task.last != Some(FORGOTTEN)) else { return Ok(()) };
+    let image = task.arguments.last().map_or("", String::as_str);
+    Err(Refusal::new(
+        "state",
+        format!(
+            "image `{image}` could be neither imported nor removed (the errors of `preload` say why): the state may hold \
+             an altered one. Boot again; if it stays so, zero the state partition's first 64 KiB to give it up"
+        ),
+    ))
 }
 
 /// A line of an import. What somebody changed while the power was off stands in the report.

@@ -53,6 +53,8 @@ pub struct Task {
     pub purpose: Purpose,
     /// Arguments, the program's name first.
     pub arguments: Vec<String>,
+    /// What its last try ended with, if it ended by itself.
+    pub last: Option<i32>,
     /// Of its tries.
     pub(super) backoff: Backoff,
 }
@@ -61,7 +63,7 @@ impl Task {
     /// A task that was not tried yet.
     pub fn new(purpose: Purpose, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Task { purpose, arguments, backoff: Backoff::default() }
+        Task { purpose, arguments, last: None, backoff: Backoff::default() }
     }
 }
 

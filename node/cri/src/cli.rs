@@ -1,6 +1,7 @@
 //! The command line: three verbs, parsed by hand because there is no more to it.
 
 use crate::channel::{Channel, SOCKET};
+use crate::import::Order;
 use crate::{Error, Result, import, stop, wait};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ const USAGE: &str = "usage: cri [--socket PATH] import FILE REFERENCE | wait-pod
 
 /// Where containerd keeps what it has.
 const ROOT: &str = "/var/lib/containerd";
+
+/// For an import. PID 1 kills one that takes 600 s: what cannot be imported is to be removed before.
+const IMPORT: Duration = Duration::from_secs(480);
 
 /// Where the kernel tells the host's name, which is the node's.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -83,7 +87,8 @@ pub fn run(request: Request) -> Result<()> {
         match request.verb {
             Verb::Import { file, reference } => {
                 let tell = |what: &str| println!("image={reference} differed: {what}; it is unpacked anew");
-                let outcome = import::import(&channel, Path::new(ROOT), (&file, &reference), tell).await?;
+                let order = Order { root: Path::new(ROOT), file: &file, reference: &reference, within: IMPORT };
+                let outcome = import::import(&channel, &order, tell).await?;
                 println!("image={reference} {outcome}");
                 Ok(())
             }

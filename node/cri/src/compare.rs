@@ -149,6 +149,18 @@ fn content(
     }
 }
 
+/// What a name in a folder is other than one regular file of this size, without opening it.
+pub fn file(folder: &Path, name: &str, size: i64) -> io::Result<Option<String>> {
+    let place = open_below(open_folder(folder)?.as_fd(), name, OFlags::PATH)?;
+    let stat = rustix::fs::fstat(&place)?;
+    Ok(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile if stat.st_nlink != 1 => Some(format!("{} names", stat.st_nlink)),
+        FileType::RegularFile if stat.st_size != size => Some(format!("{} bytes", stat.st_size)),
+        FileType::RegularFile => None,
+        kind => Some(format!("type {kind:?}")),
+    })
+}
+
 /// Takes a file away that is named by a folder and a name; it may be gone.
 pub fn unlink(folder: &Path, name: &str) -> io::Result<()> {
     let folder = match open_folder(folder) {

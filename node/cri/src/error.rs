@@ -48,12 +48,36 @@ pub enum Error {
         reason: String,
     },
     /// The image that was made is not the archive's.
-    #[error("image {reference} was made anew and still differs: {what}; it was removed, and no pod runs it")]
+    #[error("image {reference} was made anew and still differs: {what}")]
     Differs {
         /// The image.
         reference: String,
         /// What differs.
         what: String,
+    },
+    /// An import failed, and there is no image of that name any more.
+    #[error("{source}; there is no image {reference} now")]
+    Forgotten {
+        /// The image.
+        reference: String,
+        /// Why it failed.
+        source: Box<Error>,
+    },
+    /// An import failed, and what an earlier boot left under that name may still be there.
+    #[error("{source}; image {reference} may be an altered one and cannot be removed: {removal}")]
+    Left {
+        /// The image.
+        reference: String,
+        /// Why the import failed.
+        source: Box<Error>,
+        /// Why the removal failed.
+        removal: Box<Error>,
+    },
+    /// CRI was told to forget an image and did not.
+    #[error("containerd: CRI still knows image {reference}")]
+    Known {
+        /// The image.
+        reference: String,
     },
     /// A file of the state partition cannot be removed.
     #[error("{}: {source}", .path.display())]
@@ -79,7 +103,22 @@ pub enum Error {
     Runtime(io::Error),
 }
 
+/// Exit status of `import` for: it failed, and there is no image of that name now. A boot may go on without it, and only
+/// then.
+const FORGOTTEN: u8 = 3;
+/// Exit status of `stop-all` for: all were asked to stop, and some did not. Asking again would not help.
+const PARTLY: u8 = 3;
+
 impl Error {
+    /// What the program ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Forgotten { .. } => FORGOTTEN,
+            Self::NotStopped { .. } => PARTLY,
+            _ => 1,
+        }
+    }
+
     /// The error of one call, for `map_err`.
     pub(crate) fn call(what: impl Into<String>) -> impl FnOnce(tonic::Status) -> Self {
         let what = what.into();

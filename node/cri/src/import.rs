@@ -14,8 +14,10 @@ use crate::store::Store;
 use crate::{Error, Result, compare, layer};
 use std::fmt;
 use std::fs::File;
+use std::future::Future;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 /// Where containerd's snapshotter keeps its folders, under containerd's root.
 const SNAPSHOTTER_ROOT: &str = "io.containerd.snapshotter.v1.overlayfs";
@@ -58,30 +60,60 @@ impl Findings {
     }
 }
 
-/// Imports the archive's image under the name `reference` into the containerd whose root is `root`. What differed is told
-/// before it is made anew: whatever comes of that.
+/// For the removal of what cannot be imported.
+const REMOVAL: Duration = Duration::from_secs(60);
+
+/// What is to be imported.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// containerd's root.
+    pub root: &'a Path,
+    /// The OCI archive.
+    pub file: &'a Path,
+    /// The name that the image gets.
+    pub reference: &'a str,
+    /// How long it may take.
+    pub within: Duration,
+}
+
+/// Imports an archive's image. What differed is told before it is made anew: whatever comes of that.
 ///
-/// An image that cannot be compared or made does not stay: a boot that goes on without it must not run another.
-pub async fn import(
+/// An image that cannot be compared or made does not stay: a boot that goes on without it must not run another. Only
+/// [`Error::Forgotten`] says that it is gone.
+pub async fn import(channel: &Channel, order: &Order<'_>, tell: impl FnOnce(&str)) -> Result<Outcome> {
+    let mut image = None;
+    let tried = in_time(order.within, "import", attempt(channel, order, &mut image, tell)).await;
+    let source = match tried {
+        Ok(outcome) => return Ok(outcome),
+        Err(error) => Box::new(error),
+    };
+    let reference = order.reference.to_owned();
+    let store = Store::new(channel, order.root);
+    Err(match in_time(REMOVAL, "removing an image", store.forget(&reference, image.as_ref())).await {
+        Ok(()) => Error::Forgotten { reference, source },
+        Err(removal) => Error::Left { reference, source, removal: Box::new(removal) },
+    })
+}
+
+async fn in_time<T>(within: Duration, what: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(within, work).await.unwrap_or(Err(Error::Silent { what }))
+}
+
+/// Imports it; `image` is what was to be imported, once that is known.
+async fn attempt(
     channel: &Channel,
-    root: &Path,
-    (file, reference): (&Path, &str),
+    order: &Order<'_>,
+    image: &mut Option<Image>,
     tell: impl FnOnce(&str),
 ) -> Result<Outcome> {
-    let mut archive = Archive::open(file)?;
-    let image = archive.image(reference)?;
-    let mut import = Import { channel, root, reference, image: &image, archive: &mut archive };
-    let outcome = import.run(tell).await;
-    if outcome.is_err() {
-        Store::new(channel).forget(&image, reference).await?;
-    }
-    outcome
+    let mut archive = Archive::open(order.file)?;
+    let image = image.insert(archive.image(order.reference)?);
+    Import { channel, order, image, archive: &mut archive }.run(tell).await
 }
 
 struct Import<'a> {
     channel: &'a Channel,
-    root: &'a Path,
-    reference: &'a str,
+    order: &'a Order<'a>,
     image: &'a Image,
     archive: &'a mut Archive<File>,
 }
@@ -101,13 +133,13 @@ impl Import<'_> {
         let again = self.compare().await?;
         let missing = again.is_missing.then(|| "something is missing".to_owned());
         match again.told().or(missing) {
-            Some(what) => Err(Error::Differs { reference: self.reference.to_owned(), what }),
+            Some(what) => Err(Error::Differs { reference: self.order.reference.to_owned(), what }),
             None => Ok(Outcome::Imported),
         }
     }
 
     async fn compare(&mut self) -> Result<Findings> {
-        let mut found = Store::new(self.channel).compare(self.archive, self.image, self.reference).await?;
+        let mut found = self.store(self.channel).compare(self.archive, self.image, self.order.reference).await?;
         let folders = match Snapshots::new(self.channel, self.image).folders().await {
             Ok(Some(folders)) => folders,
             Ok(None) => {
@@ -135,7 +167,7 @@ impl Import<'_> {
 
     /// What differs in an unpacked layer, or why its folder is not one of the snapshotter's.
     fn compare_layer(&mut self, folder: &Path, blob: &Descriptor) -> Result<std::result::Result<Vec<String>, String>> {
-        let root = self.root.join(SNAPSHOTTER_ROOT);
+        let root = self.order.root.join(SNAPSHOTTER_ROOT);
         let Ok(below) = folder.strip_prefix(&root) else { return Ok(Err("not the snapshotter's".to_owned())) };
         let opened = compare::open_folder(&root)
             .and_then(|root| compare::open_below(root.as_fd(), below, compare::FOLDER).map_err(Into::into));
@@ -150,9 +182,13 @@ impl Import<'_> {
 
     /// Takes its names and blobs away.
     async fn forget(&self) -> Result<()> {
-        let store = Store::new(self.channel);
-        store.forget(self.image, self.reference).await?;
-        store.clear(self.image, self.root).await
+        let store = self.store(self.channel);
+        store.forget(self.order.reference, Some(self.image)).await?;
+        store.clear(self.image).await
+    }
+
+    fn store(&self, channel: &Channel) -> Store {
+        Store::new(channel, self.order.root)
     }
 
     /// Makes what is missing. Under a lease the garbage collector leaves alone what no image refers to yet. Its id is the
@@ -167,14 +203,14 @@ impl Import<'_> {
             // Nothing refers to them any more.
             Lease::new(self.channel, "orlop-collect").collect().await?;
         }
-        let store = Store::new(&leased);
+        let store = self.store(&leased);
         for blob in self.image.blobs() {
             lease.keep(&blob.digest).await?;
             store.write_missing(self.archive, self.image, blob).await?;
         }
         snapshots.unpack().await?;
-        store.record(self.image, self.reference).await?;
-        store.await_known(self.image, self.reference).await?;
+        store.record(self.image, self.order.reference).await?;
+        store.await_known(self.image, self.order.reference).await?;
         lease.end(collect).await
     }
 }

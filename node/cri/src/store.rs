@@ -8,7 +8,9 @@ use crate::proto::content::{
     DeleteContentRequest, Info, InfoRequest, ReadContentRequest, UpdateRequest, WriteAction, WriteContentRequest,
 };
 use crate::proto::images::images_client::ImagesClient;
-use crate::proto::images::{CreateImageRequest, GetImageRequest, Image as Record, UpdateImageRequest};
+use crate::proto::images::{
+    CreateImageRequest, DeleteImageRequest, GetImageRequest, Image as Record, UpdateImageRequest,
+};
 use crate::proto::runtime::image_service_client::ImageServiceClient;
 use crate::proto::runtime::{ImageSpec, ImageStatusRequest, RemoveImageRequest};
 use crate::proto::types;
@@ -16,7 +18,7 @@ use crate::snapshots::SNAPSHOTTER;
 use crate::{Error, Result, compare, unless};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
@@ -37,15 +39,17 @@ pub struct Store {
     content: ContentClient<Channel>,
     images: ImagesClient<Channel>,
     cri: ImageServiceClient<Channel>,
+    blobs: PathBuf,
 }
 
 impl Store {
-    /// Those behind the channel.
-    pub fn new(channel: &Channel) -> Self {
+    /// Those behind the channel, of the containerd whose root is `root`.
+    pub fn new(channel: &Channel, root: &Path) -> Self {
         Self {
             content: ContentClient::with_origin(channel.clone(), Channel::origin()),
             images: ImagesClient::with_origin(channel.clone(), Channel::origin()),
             cri: ImageServiceClient::with_origin(channel.clone(), Channel::origin()),
+            blobs: root.join(BLOBS),
         }
     }
 
@@ -85,12 +89,18 @@ impl Store {
         Ok(found)
     }
 
-    /// What differs in a blob's bytes. What containerd cannot read differs too.
+    /// What differs in a blob. What containerd cannot read differs too. It opens whatever lies there: a pipe would never
+    /// be answered, and behind a link or a second name somebody could write to it later.
     async fn compare_blob<R: Read + Seek>(
         &self,
         archive: &mut Archive<R>,
         blob: &Descriptor,
     ) -> Result<Option<String>> {
+        match compare::file(&self.blobs, file_name(blob), blob.size) {
+            Ok(None) => {}
+            Ok(what) => return Ok(what),
+            Err(error) => return Ok(Some(format!("cannot be read: {error}"))),
+        }
         let request = ReadContentRequest { digest: blob.digest.clone(), offset: 0, size: 0 };
         let unreadable = |status: Status| Ok(Some(format!("cannot be read: {}", status.message())));
         let mut parts = match self.content.clone().read(request).await {
@@ -134,26 +144,31 @@ impl Store {
         tokio::time::timeout(PATIENCE, known).await.map_err(silent)?
     }
 
-    /// Has CRI forget the image and every name of it, its own memory included.
-    pub async fn forget(&self, image: &Image, reference: &str) -> Result<()> {
-        for name in [reference, &image.config.digest] {
+    /// Has CRI forget the name, the image and every name of it, its own memory included.
+    pub async fn forget(&self, reference: &str, image: Option<&Image>) -> Result<()> {
+        for name in std::iter::once(reference).chain(image.map(|image| image.config.digest.as_str())) {
+            let failed = || Error::call(format!("removing image {name}"));
             let request = RemoveImageRequest { image: Some(ImageSpec { image: name.to_owned() }) };
-            let removed = self.cri.clone().remove_image(request).await;
-            removed.map_err(Error::call(format!("removing image {name}")))?;
+            self.cri.clone().remove_image(request).await.map_err(failed())?;
+            // Of a name that it has not heard of, CRI says that it is gone.
+            let request = DeleteImageRequest { name: name.to_owned(), sync: false };
+            unless(Code::NotFound, self.images.clone().delete(request).await).map_err(failed())?;
         }
-        Ok(())
+        match self.known(reference).await? {
+            None => Ok(()),
+            Some(_) => Err(Error::Known { reference: reference.to_owned() }),
+        }
     }
 
     /// Takes all blobs away: from containerd's book, and from the disk, so that none can be taken up again unread.
-    pub async fn clear(&self, image: &Image, root: &Path) -> Result<()> {
-        let folder = root.join(BLOBS);
+    pub async fn clear(&self, image: &Image) -> Result<()> {
         for blob in image.blobs() {
             let request = DeleteContentRequest { digest: blob.digest.clone() };
             let deleted = self.content.clone().delete(request).await;
             unless(Code::NotFound, deleted).map_err(Error::call(format!("removing blob {}", blob.digest)))?;
-            let name = blob.digest.trim_start_matches("sha256:");
-            let unlinked = compare::unlink(&folder, name);
-            unlinked.map_err(|source| Error::State { path: folder.join(name), source })?;
+            let name = file_name(blob);
+            let unlinked = compare::unlink(&self.blobs, name);
+            unlinked.map_err(|source| Error::State { path: self.blobs.join(name), source })?;
         }
         Ok(())
     }
@@ -271,6 +286,11 @@ async fn finish(
     let mut answers = answers?.into_inner();
     while answers.message().await?.is_some() {}
     Ok(())
+}
+
+/// A blob's name on the disk.
+fn file_name(blob: &Descriptor) -> &str {
+    blob.digest.trim_start_matches("sha256:")
 }
 
 fn name_labels() -> HashMap<String, String> {

@@ -4,11 +4,14 @@ mod fake;
 mod sample;
 
 use fake::{Fake, Snapshot, against};
-use orlop_cri::import::{Outcome, import};
+use orlop_cri::import::{Order, Outcome, import};
 use orlop_cri::{Error, Result};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 const NAME: &str = "localhost/pause:1";
 
@@ -18,11 +21,17 @@ fn import_files(fake: &Fake, files: &sample::Files) -> Result<Outcome> {
 
 /// And what was told on the way.
 fn import_told(fake: &Fake, files: &sample::Files) -> (Result<Outcome>, String) {
+    import_within(Duration::from_secs(100), fake, files)
+}
+
+fn import_within(within: Duration, fake: &Fake, files: &sample::Files) -> (Result<Outcome>, String) {
     let mut told = String::new();
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(&sample::tar(files)).expect("written");
     let tell = |what: &str| told = what.to_owned();
-    let outcome = against(fake, async |channel| import(&channel, &fake.root(), (file.path(), NAME), tell).await);
+    let (root, file) = (fake.root(), file.path());
+    let order = Order { root: &root, file, reference: NAME, within };
+    let outcome = against(fake, async |channel| import(&channel, &order, tell).await);
     (outcome, told)
 }
 
@@ -102,7 +111,7 @@ fn a_blob_that_is_not_its_digest_is_not_sent() {
     let mut files = sample::files(&sample::layer(b"code"));
     files[3].1[0] ^= 1;
     let error = import_files(&fake, &files).expect_err("wrong digest");
-    assert!(matches!(error, Error::Archive { .. }), "{error}");
+    assert!(matches!(error, Error::Forgotten { .. }), "{error}");
     assert!(error.to_string().contains("has the digest sha256:"), "{error}");
     let world = fake.world();
     assert!(world.blobs.is_empty() && world.images.is_empty());
@@ -143,10 +152,38 @@ fn an_unpacked_file_that_was_altered_is_unpacked_anew() {
 #[test]
 fn a_blob_that_was_altered_is_written_anew() {
     let layer = sample::layer(b"code");
-    let (told, _) = altered(|fake, _| fs::write(fake.blob(&sample::digest(&layer)), "evil").expect("written"));
+    let mut evil = layer.clone();
+    evil[0] ^= 1;
+    let (told, _) = altered(|fake, _| fs::write(fake.blob(&sample::digest(&layer)), evil).expect("written"));
     assert_eq!(told, format!("blob {}: content", sample::digest(&layer)));
+    let (told, _) = altered(|fake, _| fs::write(fake.blob(&sample::digest(&layer)), "evil").expect("written"));
+    assert_eq!(told, format!("blob {}: 4 bytes", sample::digest(&layer)));
     let (told, _) = altered(|fake, _| fs::remove_file(fake.blob(&sample::digest(&layer))).expect("removed"));
     assert!(told.contains("cannot be read: "), "{told}");
+}
+
+#[test]
+fn a_blob_that_is_no_file_of_its_own_is_not_opened_and_written_anew() {
+    let layer = sample::layer(b"code");
+    let digest = sample::digest(&layer);
+    let told_of = |place: &dyn Fn(&Path, &Path)| {
+        let (told, _) = altered(|fake, _| {
+            let (blob, aside) = (fake.blob(&digest), fake.root().join("aside"));
+            fs::rename(&blob, &aside).expect("moved");
+            place(&aside, &blob);
+        });
+        told
+    };
+    let pipe = told_of(&|_, blob| {
+        assert!(Command::new("mkfifo").arg(blob).status().expect("mkfifo").success());
+        assert!(fs::symlink_metadata(blob).expect("it").file_type().is_fifo());
+    });
+    assert_eq!(pipe, format!("blob {digest}: type Fifo"));
+    // The right bytes, as long as nobody writes to them through the other name.
+    let link = told_of(&|aside, blob| symlink(aside, blob).expect("linked"));
+    assert_eq!(link, format!("blob {digest}: type Symlink"));
+    let name = told_of(&|aside, blob| fs::hard_link(aside, blob).expect("linked"));
+    assert_eq!(name, format!("blob {digest}: 2 names"));
 }
 
 #[test]
@@ -198,4 +235,47 @@ fn what_still_differs_is_no_image() {
     let error = import_files(&fake, &sample::files(&sample::layer(b"code"))).expect_err("spoilt");
     assert!(error.to_string().contains("still differs: /: `more` is in it"), "{error}");
     assert!(fake.world().images.is_empty() && fake.world().known.is_empty());
+    assert_eq!(error.exit_code(), 3);
+}
+
+#[test]
+fn an_import_that_hangs_ends_and_leaves_no_image() {
+    let fake = Fake::default();
+    let files = sample::files(&sample::layer(b"code"));
+    import_files(&fake, &files).expect("imported");
+    fake.world().silent.insert(sample::digest(&sample::layer(b"code")));
+    let (outcome, _) = import_within(Duration::from_millis(200), &fake, &files);
+    let error = outcome.expect_err("no answer");
+    assert_eq!(error.exit_code(), 3, "{error}");
+    assert!(error.to_string().contains("import: no answer in time; there is no image localhost/pause:1"), "{error}");
+    assert!(fake.world().images.is_empty() && fake.world().known.is_empty());
+}
+
+#[test]
+fn an_archive_that_cannot_be_read_leaves_no_image_of_its_name() {
+    let fake = Fake::default();
+    let mut files = sample::files(&sample::layer(b"code"));
+    import_files(&fake, &files).expect("imported");
+    // A name that CRI has not heard of is one that it learns at its next start.
+    fake.world().known.clear();
+    files.retain(|(name, _)| name != "index.json");
+    let error = import_files(&fake, &files).expect_err("no index");
+    assert_eq!(error.exit_code(), 3, "{error}");
+    assert!(fake.world().images.is_empty());
+}
+
+#[test]
+fn an_image_that_cannot_be_removed_is_no_image_to_go_on_without() {
+    let fake = Fake::default();
+    let files = sample::files(&sample::layer(b"code"));
+    import_files(&fake, &files).expect("imported");
+    {
+        let mut world = fake.world();
+        world.stuck.insert(NAME.to_owned());
+        world.known.insert(NAME.to_owned(), "sha256:evil".to_owned());
+    }
+    let error = import_files(&fake, &files).expect_err("stuck");
+    assert!(matches!(error, Error::Left { .. }), "{error}");
+    assert_eq!(error.exit_code(), 1);
+    assert!(error.to_string().contains("may be an altered one and cannot be removed"), "{error}");
 }

@@ -75,9 +75,9 @@ pub struct World {
     pub containers: Vec<Container>,
     /// Of ended containers.
     pub exit_codes: BTreeMap<String, i32>,
-    /// Containers that cannot be stopped.
+    /// Containers that cannot be stopped, images that cannot be removed.
     pub stuck: BTreeSet<String>,
-    /// Containers whose stop is never answered.
+    /// Containers whose stop, and blobs whose content, is never answered.
     pub silent: BTreeSet<String>,
     /// Whether GetContainerEvents is offered.
     pub offers_events: bool,
@@ -111,6 +111,10 @@ impl Fake {
         let folder = self.root().join("io.containerd.content.v1.content/blobs/sha256");
         std::fs::create_dir_all(&folder).expect("a folder");
         folder.join(digest.trim_start_matches("sha256:"))
+    }
+
+    fn is_silent(&self, name: &str) -> bool {
+        self.world().silent.contains(name)
     }
 
     /// Changes the world and tells the listeners of events.

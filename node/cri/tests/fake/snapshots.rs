@@ -138,6 +138,9 @@ impl ImageService for Fake {
     ) -> Result<Response<RemoveImageResponse>, Status> {
         let name = request.into_inner().image.unwrap_or_default().image;
         let mut world = self.world();
+        if world.stuck.contains(&name) {
+            return Err(Status::unavailable("it does not go"));
+        }
         let id = world.known.get(&name).cloned().unwrap_or(name);
         let names: Vec<String> =
             world.known.iter().filter(|(_, its)| **its == id).map(|(name, _)| name.clone()).collect();

@@ -10,6 +10,7 @@ use orlop_cri::proto::leases::{AddResourceRequest, CreateRequest, CreateResponse
 use sha2::{Digest, Sha256};
 use std::collections::btree_map::Entry;
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use tonic::codegen::tokio_stream::{self, Iter};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -54,6 +55,11 @@ impl Content for Fake {
         lease(&request)?;
         let digest = &request.get_ref().digest;
         info_of(&self.world(), digest)?;
+        // As containerd does, which opens whatever lies there.
+        let is_pipe = fs::symlink_metadata(self.blob(digest)).is_ok_and(|data| data.file_type().is_fifo());
+        if is_pipe || self.is_silent(digest) {
+            std::future::pending::<()>().await;
+        }
         let data = fs::read(self.blob(digest)).map_err(|error| Status::not_found(error.to_string()))?;
         let parts: Vec<_> =
             data.chunks(1000).map(|part| Ok(ReadContentResponse { offset: 0, data: part.to_vec() })).collect();
@@ -152,6 +158,15 @@ impl Images for Fake {
         let old = world.images.get_mut(&image.name).ok_or_else(|| Status::not_found(&image.name))?;
         *old = image;
         Ok(Response::new(UpdateImageResponse { image: None }))
+    }
+
+    async fn delete(&self, request: Request<DeleteImageRequest>) -> Result<Response<()>, Status> {
+        lease(&request)?;
+        let name = &request.get_ref().name;
+        let mut world = self.world();
+        world.images.remove(name).ok_or_else(|| Status::not_found(name))?;
+        world.known.remove(name);
+        Ok(Response::new(()))
     }
 }
 
