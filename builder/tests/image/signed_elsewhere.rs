@@ -1,6 +1,7 @@
 //! Signing in one round, elsewhere: the request, its answer, and the image that they complete.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Desk, Outcome, copy_folder, names, orlop, run, workspace};
@@ -77,7 +78,15 @@ fn signatures_for_another_image_or_by_another_key_are_not_attached() {
     let desk = &elsewhere.desk;
     elsewhere.build_unsigned().done();
     let foreign = Desk::new();
-    elsewhere.sign(&foreign.keys()).fails(1, &["prepared for the certificate `Orlop development db`"]);
+    elsewhere.sign(&foreign.keys()).fails(1, &["request.json: it is for another release key than that of"]);
+    // The right release key with another db key.
+    let mixed = desk.path("mixed");
+    copy_folder(&desk.keys(), &mixed);
+    for name in ["db.key", "db.crt"] {
+        fs::copy(foreign.keys().join(name), mixed.join(name)).unwrap();
+        fs::set_permissions(mixed.join(name), Permissions::from_mode(0o600)).unwrap();
+    }
+    elsewhere.sign(&mixed).fails(1, &["prepared for the certificate `Orlop development db`"]);
     assert!(!desk.path("answer.json").exists());
     elsewhere.sign(&desk.keys()).done();
     // The request of another image: its version differs.

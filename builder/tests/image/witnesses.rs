@@ -18,7 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{image, image_key, names, orlop, run, workspace};
+use crate::support::{image, image_certificate, image_key, names, orlop, run, workspace};
 use crate::tools::{says, tool};
 
 /// An image taken apart.
@@ -80,6 +80,26 @@ fn partition_tools_accept_the_disk() {
     let hash = parts.inspection["boot_manifest"]["verity"]["root_hash"].as_str().unwrap();
     let (root, tree) = (parts.partition("root-a"), parts.partition("root-a-verity"));
     says(tool("veritysetup").arg("verify").arg(&root).arg(&tree).arg(hash));
+}
+
+/// What firmware and kernel are to check, checked by other people's programs.
+#[test]
+fn sbverify_and_openssl_accept_what_the_db_key_signed() {
+    let parts = Parts::new();
+    let uki = image().with_extension("efi");
+    says(tool("sbverify").arg("--cert").arg(image_certificate()).arg(&uki));
+    let document = &parts.inspection["signature"];
+    fs::write(parts.path("root.der"), STANDARD.decode(document["signature"].as_str().unwrap()).unwrap()).unwrap();
+    let accepted = |hash: &str| {
+        fs::write(parts.path("hash"), hash).unwrap();
+        let mut openssl = tool("openssl");
+        openssl.args(["smime", "-verify", "-inform", "DER", "-binary", "-nointern", "-noverify", "-certfile"]);
+        openssl.arg(image_certificate()).arg("-in").arg(parts.path("root.der"));
+        openssl.arg("-content").arg(parts.path("hash")).output().unwrap().status.success()
+    };
+    let hash = document["rootHash"].as_str().unwrap();
+    assert!(accepted(hash));
+    assert!(!accepted(&hash.replace('0', "1")), "a signature over anything is none");
 }
 
 #[test]
@@ -297,7 +317,9 @@ fn a_uki_that_was_cut_at_any_edge_is_none() {
     for edge in edges.chain([0, 64, 1024]) {
         for cut in [edge.saturating_sub(1), edge, edge + 1] {
             if cut < bytes.len() {
-                assert!(pe::Image::parse(&bytes[..cut]).is_err(), "cut at {cut} of {}", bytes.len());
+                // Behind the last section lies the signature.
+                let cut_off = pe::Image::parse(&bytes[..cut]).is_err() || pe::certificates(&bytes[..cut]).is_err();
+                assert!(cut_off, "cut at {cut} of {}", bytes.len());
                 let _ = (pe::authenticode_digest(&bytes[..cut]), pe::kernel_release(&bytes[..cut]));
             }
         }

@@ -1,9 +1,10 @@
 //! Programs of Orlop's own, compiled for the node from the sources that this program carries (or from a checkout
 //! that `ORLOP_WORKSPACE` names), whatever the user's cargo is configured to do.
 //!
-//! All of a definition's programs are compiled by one cargo, in `cargo/` of the cache: `src` (the sources), `vendor`
-//! (the crates, fetched with the user's configuration), `home`, `target`. Their places are fixed, so that a changed
-//! source compiles what depends on it and no more.
+//! They are compiled in `cargo/` of the cache: `src` (the sources), `vendor` (the crates, fetched with the user's
+//! configuration), `home`, `target`. Their places are fixed, so that a changed source compiles what depends on it and
+//! no more. Each program is compiled by itself: of programs that one cargo compiles together each gets the features of
+//! their crates that any of them asks for, and PID 1 would be another one in an image with one program more.
 
 pub mod pack;
 
@@ -22,7 +23,7 @@ use super::run::Run;
 use super::shipped;
 
 /// Counts up when what this file makes changes without the sources changing.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 const TARGET: &str = "x86_64-unknown-linux-musl";
 const PROFILE: &str = "node";
 const NO_RUST: &str = "install Rust by rustup";
@@ -212,29 +213,29 @@ fn compile(
     symlink(crates, &vendor).at(vendor.display())?;
     configure(&home, &vendor)?;
     let rust = Rust::of(bench, &sources)?;
-    let flags = flags(&rust, &sources, &vendor, &target);
-    let output = Run::bare(rust.sysroot.join("bin/cargo"))
-        // cargo reads configuration in every folder above the one it runs in: here is none of the user's.
-        .folder(Path::new("/"))
-        .env("HOME", &home)
-        .env("CARGO_HOME", &home)
-        .env("CARGO_TARGET_DIR", &target)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-        .env("RUSTC", rust.sysroot.join("bin/rustc"))
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .args(["build", "--locked", "--offline", "--quiet", "--message-format=json-render-diagnostics"])
-        .args(["--profile", PROFILE, "--target", TARGET, "--jobs", &bench.jobs.to_string()])
-        .arg_pair("--manifest-path", sources.join("Cargo.toml"))
-        .args(packages.iter().flat_map(|package| ["--package", package]))
-        .output()?;
-    for (package, program) in programs(&String::from_utf8_lossy(&output)) {
-        if !packages.contains(package.as_str()) {
-            continue;
-        }
-        let folder = to.join(&package);
+    let flags = flags(&rust, &sources, &vendor, &target).join("\x1f");
+    for package in packages {
+        let output = Run::bare(rust.sysroot.join("bin/cargo"))
+            // cargo reads configuration in every folder above the one it runs in: here is none of the user's.
+            .folder(Path::new("/"))
+            .env("HOME", &home)
+            .env("CARGO_HOME", &home)
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_ENCODED_RUSTFLAGS", &flags)
+            .env("RUSTC", rust.sysroot.join("bin/rustc"))
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .args(["build", "--locked", "--offline", "--quiet", "--message-format=json-render-diagnostics"])
+            .args(["--profile", PROFILE, "--target", TARGET, "--jobs", &bench.jobs.to_string()])
+            .arg_pair("--manifest-path", sources.join("Cargo.toml"))
+            .args(["--package", package])
+            .output()?;
+        let programs = programs(&String::from_utf8_lossy(&output));
+        let folder = to.join(package);
         std::fs::create_dir_all(&folder).at(folder.display())?;
-        let name = program.file_name().unwrap_or_default();
-        std::fs::copy(&program, folder.join(name)).at(program.display())?;
+        for (_, program) in programs.into_iter().filter(|(of, _)| of == package) {
+            let name = program.file_name().unwrap_or_default();
+            std::fs::copy(&program, folder.join(name)).at(program.display())?;
+        }
     }
     Ok(())
 }
