@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use orlop::keys::{ReleaseFile, Signer};
 use orlop_chain::manifest::signed_message;
 use orlop_config::manifest::BOOT_DOMAIN;
-use orlop_config::render::ipe_policy;
 use orlop_machine::firmware::certificate;
 use orlop_machine::program;
 use tempfile::TempDir;
@@ -80,15 +79,6 @@ pub fn root_signature(root_hash: &str, by: By) -> Result<String> {
     fs::write(&text, root_hash)?;
     pkcs7(&folder(by)?, (&text, &signature), &[])?;
     Ok(STANDARD.encode(fs::read(&signature)?))
-}
-
-/// Writes the stranger's certificate, and the IPE policy signed by it.
-pub fn write_stranger(to: &Path) -> Result<()> {
-    let keys = folder(By::Stranger)?;
-    let text = to.join("policy");
-    fs::copy(keys.join("db.crt"), to.join("stranger.crt"))?;
-    fs::write(&text, ipe_policy())?;
-    pkcs7(&keys, (&text, &to.join("policy.p7b")), &["-nodetach"])
 }
 
 /// What the kernel takes for a signature: no attributes, no certificate.
