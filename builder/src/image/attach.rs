@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use orlop_chain::disk::{Disk, find_root};
+use orlop_chain::disk::{Disk, Found, find_root};
 
 use super::companions::Companions;
 use super::disk;
@@ -32,17 +32,17 @@ pub fn attach(request: &Path, answer: &Path, out: &Path) -> anyhow::Result<PathB
         bail!("{}: not the UKI that this request is for; build again with --unsigned", beside("efi").display());
     }
     let uki = round.signed_uki(&uki, &signatures, &certificate)?;
+    let unsigned = Image::open(&beside("raw"))?;
+    let found = check_disk(&unsigned, &round)
+        .with_context(|| format!("{}: not the disk of this request", beside("raw").display()))?;
     let mut output = Output::begin(out)?;
     let raw = format!("{name}.raw");
     let image = output.create(&raw)?;
-    let unsigned = Image::open(&beside("raw"))?;
-    check_disk(&unsigned, &round)
-        .with_context(|| format!("{}: not the disk of this request", beside("raw").display()))?;
     let document = round.signature_partition(&signatures, &certificate)?;
     let signed = disk::Signed {
         uki: &uki,
         signature: &document,
-        root_hash: round.boot().verity.root_hash.parse()?,
+        partition: &found.signature,
         epoch: round.release().build.epoch,
     };
     let digests = disk::sign(&unsigned, &image, &signed)
@@ -54,8 +54,8 @@ pub fn attach(request: &Path, answer: &Path, out: &Path) -> anyhow::Result<PathB
     Ok(out.join(raw))
 }
 
-/// Whether the disk is whole, and its root the one that the release manifest names.
-fn check_disk(unsigned: &Image, round: &Round) -> anyhow::Result<()> {
+/// The root's partitions, once the disk is found whole and its root the one that the release manifest names.
+fn check_disk(unsigned: &Image, round: &Round) -> anyhow::Result<Found> {
     if let Some(damage) = unsigned.table.damage() {
         bail!(damage);
     }
@@ -64,5 +64,6 @@ fn check_disk(unsigned: &Image, round: &Round) -> anyhow::Result<()> {
     // Nothing is verified for a user here: what does not fit is a failure, no refusal.
     let found = found.map_err(|refusal| anyhow::anyhow!(refusal.reason))?;
     let (data, hashes) = (unsigned.region(&found.root), unsigned.region(&found.verity));
-    digests_hold(round.release(), &data, &hashes).map_err(|refusal| anyhow::anyhow!(refusal.reason))
+    digests_hold(round.release(), &data, &hashes).map_err(|refusal| anyhow::anyhow!(refusal.reason))?;
+    Ok(found)
 }

@@ -6,9 +6,8 @@ use std::io::{Read, Seek, SeekFrom};
 
 use anyhow::{Context, bail};
 use orlop_chain::device::Device;
-use orlop_chain::disk::{Disk, find_root};
 use orlop_chain::gpt::{Entry, types};
-use orlop_chain::{Guid, RootHash, signature_partition};
+use orlop_chain::{Guid, signature_partition};
 use orlop_config::manifest::SignaturePartition;
 use sha2::{Digest, Sha256};
 
@@ -64,8 +63,8 @@ pub struct Signed<'a> {
     pub uki: &'a [u8],
     /// The signature partition's document.
     pub signature: &'a SignaturePartition,
-    /// The root hash, by which the disk is found to be the right one.
-    pub root_hash: RootHash,
+    /// The signature partition.
+    pub partition: &'a Entry,
     /// Every time on the ESP.
     pub epoch: u64,
 }
@@ -73,7 +72,6 @@ pub struct Signed<'a> {
 /// Copies an unsigned disk into an empty file, with UKI and signature partition written anew.
 pub fn sign(unsigned: &Image, disk: &File, signed: &Signed<'_>) -> anyhow::Result<Digests> {
     let gpt = &unsigned.table.gpt;
-    let found = find_root(&[Disk { name: "the unsigned image", gpt }], &signed.root_hash, None)?;
     let esp = Place::at(gpt.of_type(types::ESP).next().context("it has no EFI system partition")?);
     let bytes = gpt.total_sectors * SECTOR;
     disk.set_len(bytes).context("the disk image cannot grow")?;
@@ -81,7 +79,7 @@ pub fn sign(unsigned: &Image, disk: &File, signed: &Signed<'_>) -> anyhow::Resul
     sparse::copy(unsigned.file(), disk, 0..esp.offset)?;
     sparse::copy(unsigned.file(), disk, behind..bytes)?;
     esp.write_esp(disk, signed.uki, signed.epoch)?;
-    let signature = Place::at(&found.signature).write_signature(disk, Some(signed.signature))?;
+    let signature = Place::at(signed.partition).write_signature(disk, Some(signed.signature))?;
     let (image, esp) = digest(disk, bytes, &esp)?;
     Ok(Digests { image, esp, signature })
 }

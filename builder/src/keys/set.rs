@@ -65,16 +65,6 @@ impl KeySet {
 }
 
 impl ReleaseKey {
-    /// A key and who signs with it.
-    pub fn new(public: PublicKey, signer: Option<Box<dyn Signer>>) -> Self {
-        ReleaseKey { public, signer }
-    }
-
-    /// Whether anybody here signs with it.
-    pub fn signs(&self) -> bool {
-        self.signer.is_some()
-    }
-
     /// Signs `domain` and the SHA-256 of `document`; the signature was verified.
     pub fn sign(&self, domain: &[u8], document: &[u8]) -> anyhow::Result<[u8; 64]> {
         let signer = self.signer.as_deref().context(NOBODY)?;
@@ -85,11 +75,6 @@ impl ReleaseKey {
 }
 
 impl DbKey {
-    /// A certificate and who signs by it.
-    pub fn new(certificate: Certificate, signer: Option<Box<dyn Signer>>) -> Self {
-        DbKey { certificate, signer }
-    }
-
     /// Whether anybody here signs by it.
     pub fn signs(&self) -> bool {
         self.signer.is_some()
