@@ -17,6 +17,8 @@ pub mod lockfile;
 pub mod manifest;
 pub mod node;
 #[cfg(feature = "toml")]
+mod problem;
+#[cfg(feature = "toml")]
 pub mod render;
 #[cfg(feature = "toml")]
 mod text;
