@@ -14,7 +14,7 @@ pub use cni::cni;
 pub use containerd::containerd;
 pub use ipe::ipe_policy;
 pub use kubelet::kubelet;
-pub use node::node_settings;
+pub use node::{node_config_policy, node_settings};
 pub use sysctls::sysctls;
 
 use crate::definition::Definition;

@@ -5,6 +5,7 @@ mod shipped;
 use std::collections::BTreeSet;
 
 use orlop_config::definition::Definition;
+use orlop_config::node::{Allowance, Provider};
 use orlop_config::render;
 use shipped::{NODE, STANDALONE, resolve};
 
@@ -168,6 +169,19 @@ fn node_settings_name_programs_and_files_that_are_in_the_root() {
     }
     let text = serde_json::to_vec(&settings).expect("settings have JSON");
     assert_eq!(serde_json::from_slice::<orlop_config::node::NodeSettings>(&text).ok(), Some(settings));
+}
+
+#[test]
+fn only_an_image_that_takes_a_node_config_says_so() {
+    let text = serde_json::to_string(&render::node_settings(&standalone())).expect("settings have JSON");
+    assert!(!text.contains("node_config"), "{text}");
+    let table = "extends = \"orlop:node\"\nclass = \"internal\"\n[node_config]\nproviders = [\"ec2\", \"esp\"]\n\
+                 allow = [\"extra-cas\"]\n[static_pods]\nweb = \"web.yaml\"";
+    let settings = render::node_settings(&resolve(table).expect("sound").definition);
+    let policy = settings.node_config.expect("a policy");
+    assert_eq!(policy.providers, [Provider::Ec2, Provider::Esp]);
+    assert!(policy.allows(Allowance::ExtraCas) && !policy.allows(Allowance::StaticPods));
+    assert_eq!((policy.class.as_str(), &policy.static_pods[..]), ("internal", &["web".to_owned()][..]));
 }
 
 #[test]
