@@ -1,0 +1,11 @@
+//! The host's network as one value: [`desired`] says what should be there, [`reconcile`] what is to change for it, [`nics`]
+//! what the cards go through, [`files`] what others read, and [`engine`] is the loop that carries it out.
+
+pub mod desired;
+pub mod engine;
+pub mod files;
+pub mod nics;
+pub mod reconcile;
+
+#[cfg(test)]
+mod tests;
