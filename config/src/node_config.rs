@@ -67,6 +67,14 @@ pub struct NodeConfig {
     pub sysctls: BTreeMap<String, SysctlValue>,
 }
 
+impl NodeConfig {
+    /// The same with a mask over every secret: what may be shown.
+    pub fn masked(mut self) -> Self {
+        scalar::mask(&mut self);
+        self
+    }
+}
+
 /// Where the time comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -265,7 +273,7 @@ impl Default for Eviction {
 pub struct Registry {
     /// Asked before it, in order.
     pub mirrors: Vec<Mirror>,
-    /// Certificates (PEM) that its certificate is checked against, in place of the bundle.
+    /// Certificates (PEM) that its certificate is checked against, beside the bundle.
     pub ca: Option<String>,
     /// Who pulls.
     pub username: Option<String>,
@@ -282,7 +290,7 @@ pub struct Mirror {
     /// Lets `url` begin with `http://`.
     #[serde(default)]
     pub insecure: bool,
-    /// Certificates (PEM) that its certificate is checked against, in place of the bundle.
+    /// Certificates (PEM) that its certificate is checked against, beside the bundle.
     pub ca: Option<String>,
     /// Who pulls.
     pub username: Option<String>,

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::NodeConfig;
+
 /// A text that no error, log or debug output shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -14,6 +16,33 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    fn mask(&mut self) {
+        self.0 = MASK.to_owned();
+    }
+
+    /// Of a URL only who logs in is secret.
+    fn mask_user(&mut self) {
+        let shown = match (self.0.split_once("://"), self.0.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{MASK}@{host}"),
+            _ => return,
+        };
+        self.0 = shown;
+    }
+}
+
+const MASK: &str = "********";
+
+/// Puts a mask over every secret of a document.
+pub(super) fn mask(config: &mut NodeConfig) {
+    let NodeConfig { proxy, cluster, registries, .. } = config;
+    [&mut proxy.http, &mut proxy.https].into_iter().flatten().for_each(Secret::mask_user);
+    let mut secrets = vec![&mut cluster.token, &mut cluster.client_key];
+    for registry in registries.values_mut() {
+        secrets.push(&mut registry.password);
+        secrets.extend(registry.mirrors.iter_mut().map(|mirror| &mut mirror.password));
+    }
+    secrets.into_iter().flatten().for_each(Secret::mask);
 }
 
 impl fmt::Debug for Secret {
