@@ -1,7 +1,9 @@
 //! The phases of a node, as a table.
 
 use super::door::Door;
-use super::{CONTAINERD, KUBELET, NET, Node, cgroups, close, config, guard, identity, ipe, mounts, pods, state, sysctls};
+use super::{
+    CONTAINERD, KUBELET, NET, Node, cgroups, close, config, guard, identity, ipe, mounts, pods, state, sysctls,
+};
 use crate::report::{Event, Refusal, now_ms, or_refuse};
 use crate::services::{Endpoint, OOM_SCORE, Recipe, Service};
 use crate::sys::capability;
@@ -267,8 +269,7 @@ mod tests {
     #[test]
     fn names_and_order_are_an_interface() {
         let names: Vec<&str> = PHASES.iter().map(|phase| phase.name).collect();
-        let want =
-            "mounts ipe identity loopback sysctls cgroups state modules services config network \
+        let want = "mounts ipe identity loopback sysctls cgroups state modules services config network \
                     containerd preload kubelet pods modules-closed";
         assert_eq!(names.join(" "), want);
     }

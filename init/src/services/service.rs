@@ -251,7 +251,6 @@ impl Service {
         }
     }
 
-
     /// Goes on with the health check.
     pub fn advance_check(&mut self, news: &mut Vec<News>) {
         let Some((check, deadline)) = &mut self.check else { return };
