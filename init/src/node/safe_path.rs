@@ -1,10 +1,10 @@
 //! Paths on the state partition, whose content is data that anybody may have written: no symbolic
 //! link is ever followed there.
 
-use nix::dir::{Dir, Type};
+use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2, renameat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -93,14 +93,18 @@ pub fn remove_special(folder: OwnedFd) -> io::Result<Vec<String>> {
     let mut dir = Dir::from_fd(folder)?;
     let mut special = Vec::new();
     for entry in dir.iter() {
-        let entry = entry?;
-        if !matches!(entry.file_type(), Some(Type::File | Type::Directory)) {
-            special.push(entry.file_name().to_owned());
-        }
+        special.push(entry?.file_name().to_owned());
     }
+    // What the folder says of a name's type, somebody may have written as well.
+    special.retain(|name| !fstatat(&dir, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(is_plain));
     special.sort();
     special.iter().try_for_each(|name| unlinkat(&dir, name.as_c_str(), UnlinkatFlags::NoRemoveDir))?;
     Ok(special.iter().map(|name| name.to_string_lossy().into_owned()).collect())
+}
+
+fn is_plain(stat: FileStat) -> bool {
+    let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+    kind == SFlag::S_IFREG || kind == SFlag::S_IFDIR
 }
 
 /// Makes sure that a name is a symbolic link to a target. A folder that is in its way and holds

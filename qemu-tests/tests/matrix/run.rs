@@ -79,7 +79,9 @@ fn panicked(row: &Row, console: &[String]) -> Result<()> {
 /// The verdict of `orlop verify` on the image alone: its release manifest would tell of every change to the UKI first.
 fn judged_offline(row: &Row, subject: &Subject) -> Result<()> {
     let mut passed = Vec::new();
-    let trust = Trust::read(&[forge::keys().join("release.pub")], &[forge::keys().join("db.crt")])?;
+    let ours = |name| forge::keys().join(name);
+    let beside = |end| subject.bench.image.with_extension(end);
+    let trust = Trust::read(&[ours("release.pub"), beside("release.pub")], &[ours("db.crt"), beside("db.crt")])?;
     let verdict = verify(&subject.disk, &trust, &Release::ImageOnly, &mut passed);
     let refused = |error: &anyhow::Error| error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()).cloned();
     match (row.offline, verdict) {
