@@ -12,6 +12,7 @@ pub mod netlink;
 pub mod notify;
 pub mod options;
 pub mod plan;
+pub mod providers;
 pub mod sys;
 pub mod time;
 

@@ -20,8 +20,13 @@ impl Log {
             self.0.clear();
         }
         self.0.insert(subject.to_owned(), text.to_owned());
-        eprintln!("net: {subject}: {}", printable(text));
+        line(subject, text);
     }
+}
+
+/// Says a line, whatever was said before.
+pub fn line(subject: &str, text: &str) {
+    eprintln!("net: {subject}: {}", printable(text));
 }
 
 /// One line, and nothing that a terminal would obey.

@@ -1,8 +1,7 @@
 //! `net`: the network, the time and the node config of a cluster node. Started by PID 1, which starts it anew if it ends.
 
 use orlop_net::host::engine::Engine;
-use orlop_net::options;
-use orlop_net::plan::Plan;
+use orlop_net::{options, sys};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -13,7 +12,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match Engine::open(options.run, Plan::automatic(&options.cards)).and_then(Engine::run) {
+    // Before anything else opens files: PID 1 gives it as number 3, the first time.
+    let pipe = sys::inherited_pipe(3);
+    match Engine::open(options, pipe).and_then(Engine::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("net: {error}");

@@ -9,19 +9,34 @@ pub struct Options {
     pub run: PathBuf,
     /// The cards, whatever makes them; none: every card of Ethernet.
     pub cards: Vec<String>,
+    /// The image's settings.
+    pub settings: PathBuf,
+    /// `/sys`, for providers.
+    pub sys: PathBuf,
+    /// `/dev`, for providers.
+    pub dev: PathBuf,
 }
 
 /// What the program takes.
-pub const USAGE: &str = "usage: net [--run FOLDER] [--card NAME]…";
+pub const USAGE: &str = "usage: net [--run FOLDER] [--card NAME]… [--settings FILE] [--sys FOLDER] [--dev FOLDER]";
 
 /// Reads the command line, without the program's name.
 pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options { run: "/run/orlop/net".into(), cards: Vec::new() };
+    let mut options = Options {
+        run: "/run/orlop/net".into(),
+        cards: Vec::new(),
+        settings: orlop_config::node::NODE_SETTINGS.into(),
+        sys: "/sys".into(),
+        dev: "/dev".into(),
+    };
     let mut arguments = arguments;
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value; {USAGE}"));
         match name.as_str() {
             "--run" => options.run = value()?.into(),
+            "--settings" => options.settings = value()?.into(),
+            "--sys" => options.sys = value()?.into(),
+            "--dev" => options.dev = value()?.into(),
             "--card" => options.cards.push(value()?),
             _ => return Err(format!("{name} is not known; {USAGE}")),
         }

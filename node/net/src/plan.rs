@@ -1,7 +1,8 @@
 //! What the network should be: what the node config says, or what holds as long as there is none.
 
 use crate::netlink::Link;
-use std::net::IpAddr;
+use orlop_config::node_config::{self, Ipv4Method, Ipv6Method, NodeConfig};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What the network should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,10 @@ pub struct Interface {
     pub select: Select,
     /// IPv4 comes by DHCP.
     pub dhcp4: bool,
-    /// IPv6 comes by router advertisements, and by DHCPv6 where they say so.
-    pub automatic6: bool,
+    /// Where addresses of IPv6 come from.
+    pub ipv6: Ipv6Method,
+    /// Default routes of the network are taken.
+    pub default_route: bool,
     /// Addresses with the bits of their networks.
     pub addresses: Vec<(IpAddr, u8)>,
     /// Routes; a default route has no bits.
@@ -53,8 +56,8 @@ pub struct PlannedRoute {
     pub destination: IpAddr,
     /// Bits of the destination.
     pub prefix: u8,
-    /// Through whom.
-    pub gateway: IpAddr,
+    /// Through whom; none: everybody there is on the link.
+    pub gateway: Option<IpAddr>,
 }
 
 impl Plan {
@@ -66,6 +69,19 @@ impl Plan {
             interfaces.push(Interface::automatic(Select::Any));
         }
         Plan { host_name: None, interfaces, dns: Vec::new(), search: Vec::new(), ntp: Vec::new() }
+    }
+
+    /// What the node config says; where it names no cards, as without one.
+    pub fn of(config: &NodeConfig, cards: &[String]) -> Self {
+        let mut plan = Plan::automatic(cards);
+        if !config.network.interfaces.is_empty() {
+            plan.interfaces = config.network.interfaces.iter().map(Interface::of).collect();
+        }
+        plan.host_name.clone_from(&config.hostname);
+        plan.dns.clone_from(&config.network.dns);
+        plan.search.clone_from(&config.network.search);
+        plan.ntp.clone_from(&config.time.servers);
+        plan
     }
 
     /// What holds for a card, and its place in the order; none: it is left alone.
@@ -80,9 +96,45 @@ impl Plan {
 }
 
 impl Interface {
+    fn of(interface: &node_config::Interface) -> Self {
+        let any4 = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+        let any6 = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+        let default = |any, gateway| PlannedRoute { destination: any, prefix: 0, gateway: Some(gateway) };
+        let further = interface.routes.iter().map(|route| PlannedRoute {
+            destination: route.to.network(),
+            prefix: route.to.prefix,
+            gateway: route.via,
+        });
+        let gateway4 = interface.gateway4.map(|gateway| default(any4, gateway.into()));
+        let gateway6 = interface.gateway6.map(|gateway| default(any6, gateway.into()));
+        // The document names its cards by one or the other.
+        let select = match (&interface.name, interface.mac) {
+            (_, Some(mac)) => Select::Mac(mac.0),
+            (Some(name), None) => Select::Name(name.clone()),
+            (None, None) => Select::Any,
+        };
+        Interface {
+            select,
+            dhcp4: interface.ipv4_method() == Ipv4Method::Dhcp,
+            ipv6: interface.ipv6_method(),
+            default_route: interface.takes_default_route(),
+            addresses: interface.addresses.iter().map(|cidr| (cidr.address, cidr.prefix)).collect(),
+            routes: further.chain(gateway4).chain(gateway6).collect(),
+            mtu: interface.mtu.map(u32::from),
+        }
+    }
+
     /// Everything from the network.
     pub fn automatic(select: Select) -> Self {
-        Interface { select, dhcp4: true, automatic6: true, addresses: Vec::new(), routes: Vec::new(), mtu: None }
+        Interface {
+            select,
+            dhcp4: true,
+            ipv6: Ipv6Method::Auto,
+            default_route: true,
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            mtu: None,
+        }
     }
 }
 

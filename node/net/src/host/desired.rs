@@ -65,7 +65,7 @@ impl Desired {
                 index,
                 destination: route.destination,
                 prefix: route.prefix,
-                gateway: Some(route.gateway),
+                gateway: route.gateway,
                 source: None,
                 metric: METRIC,
             });
@@ -90,7 +90,7 @@ impl Desired {
                     self.routes.insert(through(route.destination, route.prefix, gateway));
                 }
             }
-            if lease.router.is_some() {
+            if lease.router.is_some() && nic.interface.default_route {
                 self.wants_default = true;
                 self.routes.insert(through(Ipv4Addr::UNSPECIFIED, 0, lease.router));
             }

@@ -1,5 +1,6 @@
 //! The loop: it waits for sockets and deadlines, hands what happens to the state machines, and carries out what they want.
 
+use super::config::Config;
 use super::desired::Desired;
 use super::files::{self, LEASES, RESOLV};
 use super::nics::{Nics, Wish};
@@ -11,13 +12,16 @@ use crate::netlink::address::Told;
 use crate::netlink::message::Message;
 use crate::netlink::socket::{Events, Requests};
 use crate::netlink::{Address, Link, Route, address, link, route};
+use crate::options::Options;
 use crate::plan::Plan;
+use crate::providers::Places;
 use crate::time::{Millis, Tick};
 use crate::{notify, sys};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::BorrowedFd;
 
 /// A change that the kernel refused is tried again after this.
 const RETRY: Millis = Millis::seconds(5);
@@ -25,7 +29,8 @@ const RETRY: Millis = Millis::seconds(5);
 /// What the loop works with. The sockets are made before privileges are given up.
 #[derive(Debug)]
 pub struct Engine {
-    run: PathBuf,
+    options: Options,
+    config: Config,
     requests: Requests,
     events: Events,
     dhcp4: dhcp4::socket::Socket,
@@ -43,17 +48,25 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the sockets, and takes up the leases of before.
-    pub fn open(run: PathBuf, plan: Plan) -> Result<Self> {
-        std::fs::create_dir_all(&run).map_err(Error::file(&run))?;
+    /// Opens the sockets, and takes up the leases and the node config of before. PID 1 may wait for the latter at a pipe.
+    pub fn open(options: Options, pipe: Option<File>) -> Result<Self> {
+        let run = &options.run;
+        std::fs::create_dir_all(run).map_err(Error::file(run))?;
+        let mut log = Log::default();
+        let config = Config::open(run, &options.settings, pipe, &mut log)?;
+        let plan = match config.known() {
+            Some(config) => Plan::of(config, &options.cards),
+            None => Plan::automatic(&options.cards),
+        };
         let kept = std::fs::read(run.join(LEASES)).map(|bytes| files::parse_leases(&bytes)).unwrap_or_default();
         Ok(Engine {
-            run,
+            options,
+            config,
             requests: Requests::open().map_err(Error::kernel("netlink"))?,
             events: Events::open().map_err(Error::kernel("netlink's events"))?,
             dhcp4: dhcp4::socket::Socket::open().map_err(Error::kernel("UDP port 68"))?,
             nics: Nics::new(plan, kept),
-            log: Log::default(),
+            log,
             applied: BTreeMap::new(),
             written: BTreeMap::new(),
             look: true,
@@ -64,16 +77,22 @@ impl Engine {
 
     /// Never ends but by an error.
     pub fn run(mut self) -> Result<()> {
-        self.links(sys::tick().map_err(Error::kernel("random numbers"))?)?;
+        let places = Places { sys: self.options.sys.clone(), dev: self.options.dev.clone(), ..Places::default() };
+        self.config.start(places)?;
+        self.links(tick()?)?;
         loop {
             self.settle();
-            let [events, dhcp4] = self.wait()?;
-            let tick = sys::tick().map_err(Error::kernel("random numbers"))?;
-            if events {
-                self.events(tick)?;
-            }
-            if dhcp4 {
-                self.packets(tick);
+            self.wait()?;
+            let tick = tick()?;
+            // Each reads until there is nothing more, which costs a call where there is nothing.
+            self.events(tick)?;
+            self.packets(tick);
+            if self.config.news(&mut self.log)
+                && let Some(config) = self.config.known()
+            {
+                let wishes = self.nics.set_plan(Plan::of(config, &self.options.cards), tick);
+                self.look = true;
+                self.fulfil(wishes);
             }
             let wishes = self.nics.timer(tick);
             self.fulfil(wishes);
@@ -84,16 +103,16 @@ impl Engine {
     }
 
     /// Until a socket has something, or a deadline has come.
-    fn wait(&self) -> Result<[bool; 2]> {
+    fn wait(&self) -> Result<()> {
         let deadline = [self.nics.deadline(), self.again].into_iter().flatten().min();
         // A millisecond more than is left: never a turn too early.
         let left = deadline.map(|deadline| (deadline - sys::now()).0 + 1);
         let timeout = left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-        let fds = [self.events.fd(), self.dhcp4.fd()];
-        let mut polled = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let fds: [Option<BorrowedFd<'_>>; 3] = [Some(self.events.fd()), Some(self.dhcp4.fd()), self.config.fd()];
+        let mut polled: Vec<PollFd<'_>> =
+            fds.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut polled, timeout) {
-            Ok(_) => Ok(polled.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()))),
-            Err(nix::errno::Errno::EINTR) => Ok([false; 2]),
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(error) => Err(Error::kernel("poll")(error)),
         }
     }
@@ -187,6 +206,7 @@ impl Engine {
             }
         }
         self.applied.clone_from(&desired.addresses);
+        self.config.network_changed();
         failed.map_or_else(|| self.kernel(), Err)
     }
 
@@ -211,7 +231,7 @@ impl Engine {
         self.write(RESOLV, files::resolv(&desired.dns, &desired.search).into_bytes());
         let address = kernel.addresses.iter().any(|told| told.usable);
         let route = !desired.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default());
-        if address && route && !self.ready {
+        if address && route && self.config.settled() && !self.ready {
             match notify::ready() {
                 Ok(()) => self.ready = true,
                 Err(error) => {
@@ -226,7 +246,7 @@ impl Engine {
         if self.written.get(name) == Some(&bytes) {
             return;
         }
-        match files::write(&self.run, name, 0o644, &bytes) {
+        match files::write(&self.options.run, name, 0o644, &bytes) {
             Ok(()) => {
                 self.written.insert(name, bytes);
             }
@@ -236,6 +256,10 @@ impl Engine {
             }
         }
     }
+}
+
+fn tick() -> Result<Tick> {
+    sys::tick().map_err(Error::kernel("random numbers"))
 }
 
 /// One event of the kernel.

@@ -1,6 +1,8 @@
 //! The host's network as one value: [`desired`] says what should be there, [`reconcile`] what is to change for it, [`nics`]
-//! what the cards go through, [`files`] what others read, and [`engine`] is the loop that carries it out.
+//! what the cards go through, [`files`] what others read, [`config`] how the node
+//! config comes, and [`engine`] is the loop that carries it out.
 
+pub mod config;
 pub mod desired;
 pub mod engine;
 pub mod files;

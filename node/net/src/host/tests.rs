@@ -134,7 +134,7 @@ fn another_plan_keeps_the_leases_of_cards_that_keep_dhcp() {
         routes: vec![PlannedRoute {
             destination: Ipv4Addr::UNSPECIFIED.into(),
             prefix: 0,
-            gateway: Ipv4Addr::new(198, 51, 100, 1).into(),
+            gateway: Some(Ipv4Addr::new(198, 51, 100, 1).into()),
         }],
         mtu: Some(1300),
         ..Interface::automatic(Select::Mac([2, 0, 0, 0, 0, 2]))

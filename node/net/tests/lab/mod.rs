@@ -85,9 +85,18 @@ impl Lab {
 
     /// Waits until a command's output at the program's end has a text in it.
     pub fn until_there(&self, command: &str, wanted: &str) {
+        self.until(|| self.there(command), command, wanted);
+    }
+
+    /// The same at this end.
+    pub fn until_here(&self, command: &str, wanted: &str) {
+        self.until(|| self.here(command), command, wanted);
+    }
+
+    fn until(&self, output: impl Fn() -> String, command: &str, wanted: &str) {
         let end = Instant::now() + PATIENCE;
         loop {
-            let text = self.there(command);
+            let text = output();
             if text.contains(wanted) {
                 return;
             }
@@ -96,10 +105,16 @@ impl Lab {
         }
     }
 
-    /// Starts the program on cards of a pattern.
+    /// Starts the program.
     pub fn net(&self, arguments: &[&str]) -> Process {
+        self.net_through("exec \"$0\" \"$@\"", arguments)
+    }
+
+    /// Starts the program through a line of shell, which has it as `"$0" "$@"`.
+    pub fn net_through(&self, line: &str, arguments: &[&str]) -> Process {
         let run = self.run();
         let mut command = self.enter();
+        command.args(["sh", "-c", line]);
         command.arg(env!("CARGO_BIN_EXE_net")).arg("--run").arg(run).args(arguments);
         command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
         Process::start("net", &mut command)
