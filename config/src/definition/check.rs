@@ -39,6 +39,17 @@ impl Definition {
     }
 }
 
+/// What is wrong with a list of programs: its name, its versions, its sources.
+pub(super) fn program_problems(definition: &Definition) -> Vec<Problem> {
+    let mut report = Report::default();
+    image::check_identity(definition, &mut report);
+    for (name, component) in &definition.components {
+        component::check_program(name, component, &mut report);
+        source::check(name, &component.source, &mut report);
+    }
+    report.problems
+}
+
 /// Problems as they are found.
 #[derive(Default)]
 struct Report {
