@@ -17,6 +17,7 @@ DENY    := $(CACHE)/tools/cargo-deny-0.20.2/bin/cargo-deny
 
 # What a fresh Debian 12 or 13 lacks, by what it is for.
 PACKAGES_BUILD   := build-essential ca-certificates curl git gpgv python3 python3-pip xz-utils
+PACKAGES_LAB     := dnsmasq-base iproute2 util-linux
 PACKAGES_RUN     := ovmf qemu-system-x86 qemu-utils
 PACKAGES_WITNESS := cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools opensc openssl sbsigntool softhsm2 util-linux
 
@@ -27,7 +28,7 @@ help: ## this list
 .PHONY: setup
 setup: ## install what is missing, and say what that is
 	@missing=(); \
-	for package in $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_WITNESS); do \
+	for package in $(PACKAGES_BUILD) $(PACKAGES_LAB) $(PACKAGES_RUN) $(PACKAGES_WITNESS); do \
 	  dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); \
 	done; \
 	command -v go >/dev/null || missing+=(golang-go); \
@@ -70,6 +71,10 @@ test-images: image $(NEXT)/keys.toml ## the images that only the boot tests use
 	done
 	@$(ORLOP) build qemu-tests/images/rotated.toml --keys $(NEXT) --out out/rotated --relock-gone
 
+.PHONY: lab-tools
+lab-tools: orlop ## the programs of the tests' control plane, registry and pods
+	@$(ORLOP) programs qemu-tests/lab/tools.toml --out out/lab-tools --relock-gone
+
 .PHONY: run
 run: image ## boot it in QEMU until kubelet is healthy and its pod runs
 	@$(ORLOP) run $(OUT)/standalone.raw --until pod hello
@@ -96,13 +101,13 @@ define run-tests
 endef
 
 .PHONY: test
-test: lint test-images ## all tests that fit the budget, boot tests included
+test: lint test-images lab-tools ## all tests that fit the budget, boot tests included
 	$(call run-tests,$(FAST),$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
 SLOW := some rows of the matrix; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
 
 .PHONY: test-slow
-test-slow: lint test-images ## the long rounds
+test-slow: lint test-images lab-tools ## the long rounds
 	$(call run-tests,$(LONG),)
 
 .PHONY: lint

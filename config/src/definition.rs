@@ -10,6 +10,7 @@ use crate::node::{Allowance, OnDamage, Provider};
 mod check;
 mod load;
 mod pattern;
+mod programs;
 mod static_pod;
 mod values;
 

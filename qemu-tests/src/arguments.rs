@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::firmware::Ovmf;
-use crate::{Accelerator, Bus, Disk, Error, Firmware, Format, Machine, ReportPort, Result};
+use crate::{Accelerator, Bus, Card, Disk, Error, Firmware, Format, Machine, ReportPort, Result};
 
 /// Where the files of one running machine lie, and what runs it.
 pub(crate) struct Layout {
@@ -14,6 +14,8 @@ pub(crate) struct Layout {
     pub folder: PathBuf,
     /// The file behind each disk (its overlay, if it has one).
     pub disks: Vec<(PathBuf, Format)>,
+    /// The file behind each entry of the firmware configuration device.
+    pub fw_cfg: Vec<PathBuf>,
     /// Firmware code and own variables.
     pub firmware: Option<Ovmf>,
     /// What runs the guest.
@@ -43,6 +45,15 @@ pub(crate) fn arguments(machine: &Machine, layout: &Layout) -> Result<Vec<OsStri
     let mut all = Arguments(Vec::new());
     all.add("-nodefaults", "").add("-no-user-config", "").add("-display", "none");
     all.add("-nic", if machine.network { "user,model=virtio-net-pci,restrict=on" } else { "none" });
+    for (number, card) in machine.cards.iter().enumerate() {
+        let Card { tap, mac, .. } = card;
+        all.add("-netdev", &format!("tap,id=net{number},ifname={tap},script=no,downscript=no"));
+        all.json("-device", &json!({ "driver": "virtio-net-pci", "netdev": format!("net{number}"), "mac": mac }));
+    }
+    for ((name, _), file) in machine.fw_cfg.iter().zip(&layout.fw_cfg) {
+        let (name, file) = (name.replace(',', ",,"), text(file)?.replace(',', ",,"));
+        all.add("-fw_cfg", &format!("name={name},file={file}"));
+    }
     all.add("-accel", layout.accelerator.argument()).add("-cpu", "max");
     all.add("-smp", &machine.cpus.to_string()).add("-m", &machine.memory_mib.to_string());
     if machine.end_on_reset {
@@ -185,6 +196,7 @@ mod tests {
         Layout {
             folder: "/f,older".into(),
             disks: machine.disks.iter().map(|_| ("overlay".into(), Format::Qcow2)).collect(),
+            fw_cfg: machine.fw_cfg.iter().map(|_| "config,1".into()).collect(),
             firmware: Some(Ovmf { code: "code.fd".into(), variables: "variables.fd".into() }),
             accelerator: Accelerator::Tcg { because: "test".into() },
         }
@@ -211,6 +223,17 @@ mod tests {
         assert!(ports(&machine).is_empty());
         machine.report = ReportPort::Absent;
         assert!(!line(&machine).contains("orlop.report"));
+    }
+
+    #[test]
+    fn a_card_of_the_lab_is_a_tap_device_and_its_config_a_file() {
+        let address = std::net::Ipv4Addr::new(192, 0, 2, 11);
+        let card = Card { tap: "tap1".into(), mac: "52:54:00:12:34:01".into(), address, enter: Vec::new() };
+        let line = line(&Machine::new("image.raw").card(card).node_config("version = 1"));
+        assert!(line.contains("-netdev tap,id=net0,ifname=tap1,script=no,downscript=no"), "{line}");
+        assert!(line.contains(r#""mac":"52:54:00:12:34:01""#), "{line}");
+        assert!(line.contains("-fw_cfg name=opt/orlop/config,file=config,,1"), "{line}");
+        assert!(!line.contains("version = 1"), "what may be secret is in no argument: {line}");
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub enum Error {
     /// The machine cannot be described to QEMU.
     #[error("{0}")]
     Machine(String),
+    /// The lab, or a server in it.
+    #[error("the lab: {0}")]
+    Lab(String),
     /// QEMU ended before its control socket spoke.
     #[error("QEMU did not start: {0}")]
     NotStarted(String),

@@ -19,6 +19,7 @@
 //! | [`Event`] | a line of the boot report, from the console or from the `orlop.report` port |
 //! | [`image::Image`] | the disk image read from outside: its partitions, and kernel and initramfs of its UKI |
 //! | [`esp`] | the UKI, out of an EFI system partition that nobody trusts |
+//! | `lab` | a network of its own with a control plane and the other servers that a node meets (feature `lab`) |
 //! | [`writelog`] | QEMU's record of every write and flush, for power cuts at chosen points |
 
 pub mod accelerator;
@@ -29,6 +30,8 @@ mod event;
 pub mod feed;
 pub mod firmware;
 pub mod image;
+#[cfg(feature = "lab")]
+pub mod lab;
 mod machine;
 pub mod overlay;
 pub mod program;
@@ -43,7 +46,7 @@ use std::time::Duration;
 pub use accelerator::Accelerator;
 pub use error::{Error, Log};
 pub use event::Event;
-pub use machine::{Bus, Disk, Firmware, Format, Machine, ReportPort};
+pub use machine::{Bus, Card, Disk, Firmware, Format, Machine, ReportPort};
 pub use running::{Exit, Happening, Running};
 
 /// Result of this crate.

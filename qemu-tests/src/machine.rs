@@ -1,5 +1,7 @@
 //! The machine as a value. Nothing happens before [`Machine::start`].
 
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use crate::firmware::{Enrolled, Ovmf};
@@ -22,6 +24,10 @@ pub struct Machine {
     pub ports: Vec<String>,
     /// Whether there is a network card (virtio), with QEMU's own network behind it that leads nowhere.
     pub network: bool,
+    /// Network cards (virtio) in the lab's network.
+    pub cards: Vec<Card>,
+    /// Files that the guest finds by their name in QEMU's firmware configuration device.
+    pub fw_cfg: Vec<(String, Vec<u8>)>,
     /// Whether there is a watchdog device (`i6300esb`) that resets.
     pub watchdog: bool,
     /// Texts of SMBIOS' type 11, which a hypervisor gives its guests.
@@ -57,6 +63,19 @@ pub enum ReportPort {
     Unread,
     /// The machine has no such port.
     Absent,
+}
+
+/// A network card: a tap device in a network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// The tap device.
+    pub tap: String,
+    /// The card's hardware address.
+    pub mac: String,
+    /// The address that the lab's DHCP gives it.
+    pub address: Ipv4Addr,
+    /// The words before QEMU that start it in the namespace.
+    pub enter: Vec<OsString>,
 }
 
 /// One disk.
@@ -114,6 +133,8 @@ impl Machine {
             report: ReportPort::Read,
             ports: Vec::new(),
             network: false,
+            cards: Vec::new(),
+            fw_cfg: Vec::new(),
             watchdog: false,
             smbios: Vec::new(),
             serial_log: None,
@@ -153,6 +174,20 @@ impl Machine {
     #[must_use]
     pub fn port(mut self, name: &str) -> Machine {
         self.ports.push(name.into());
+        self
+    }
+
+    /// Adds a network card in the lab's network.
+    #[must_use]
+    pub fn card(mut self, card: Card) -> Machine {
+        self.cards.push(card);
+        self
+    }
+
+    /// Gives the machine its node config by QEMU's firmware configuration device, as `opt/orlop/config`.
+    #[must_use]
+    pub fn node_config(mut self, document: &str) -> Machine {
+        self.fw_cfg.push(("opt/orlop/config".into(), document.into()));
         self
     }
 

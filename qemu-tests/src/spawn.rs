@@ -1,7 +1,9 @@
 //! Starting QEMU: files, sockets, process, and a thread for each of its channels.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -36,7 +38,8 @@ pub(crate) fn start(machine: &Machine) -> Result<Running> {
     let log = machine.serial_log.clone().unwrap_or_else(|| folder.path().join("serial.log"));
     let log_file = File::create(&log).map_err(Error::file("creating", &log))?;
     let feed = Feed::new(KEPT);
-    let mut process = Process::spawn(&arguments, &feed)?;
+    let enter = machine.cards.first().map_or(&[][..], |card| &card.enter);
+    let mut process = Process::spawn(enter, &arguments, &feed)?;
     let control = process.wait_for_control(control, &arguments::socket(folder.path(), CONTROL))?;
 
     let console = accept(&console)?;
@@ -75,7 +78,18 @@ fn lay_out(machine: &Machine, folder: &Path) -> Result<Layout> {
     };
     let disks = machine.disks.iter().enumerate().map(|(number, disk)| disk_file(folder, number, disk));
     let disks = disks.collect::<Result<_>>()?;
-    Ok(Layout { folder: folder.to_owned(), disks, firmware, accelerator })
+    let entries = machine.fw_cfg.iter().enumerate();
+    let fw_cfg = entries.map(|(number, (_, bytes))| secret_file(folder, number, bytes)).collect::<Result<_>>()?;
+    Ok(Layout { folder: folder.to_owned(), disks, fw_cfg, firmware, accelerator })
+}
+
+/// A file that only this user reads: a node config holds secrets.
+fn secret_file(folder: &Path, number: usize, bytes: &[u8]) -> Result<PathBuf> {
+    let path = folder.join(format!("fw_cfg{number}"));
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&path);
+    let written = file.and_then(|mut file| file.write_all(bytes));
+    written.map_err(Error::file("writing", &path))?;
+    Ok(path)
 }
 
 fn disk_file(folder: &Path, number: usize, disk: &Disk) -> Result<(PathBuf, Format)> {
@@ -137,8 +151,8 @@ enum Sign {
 }
 
 impl Process {
-    fn spawn(arguments: &[std::ffi::OsString], feed: &Feed<Happening>) -> Result<Process> {
-        let mut child = command()?
+    fn spawn(enter: &[OsString], arguments: &[OsString], feed: &Feed<Happening>) -> Result<Process> {
+        let mut child = command(enter)?
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -191,12 +205,15 @@ impl Process {
 }
 
 /// QEMU, told to die with the thread that started it: a test process that is killed leaves no machine
-/// behind. `setpriv` is part of util-linux; without it the promise is a `Drop`'s only.
-fn command() -> Result<Command> {
+/// behind. `setpriv` is part of util-linux; without it the promise is a `Drop`'s only. `enter` is what starts a program
+/// in the network of the machine's cards, in its own place and not as its child.
+fn command(enter: &[OsString]) -> Result<Command> {
     let qemu = program::find(program::QEMU)?;
-    let Ok(setpriv) = program::find(("setpriv", "util-linux")) else { return Ok(Command::new(qemu)) };
-    let mut command = Command::new(setpriv);
-    command.args(["--pdeathsig", "KILL"]).arg(qemu);
+    let setpriv = program::find(("setpriv", "util-linux")).ok();
+    let told = setpriv.into_iter().flat_map(|setpriv| [setpriv.into(), "--pdeathsig".into(), "KILL".into()]);
+    let words: Vec<OsString> = enter.iter().cloned().chain(told).chain([qemu.into()]).collect();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     Ok(command)
 }
 

@@ -42,7 +42,7 @@ pub struct BuildArgs {
     plan: bool,
 }
 
-fn default_jobs() -> usize {
+pub(super) fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 

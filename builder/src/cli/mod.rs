@@ -8,6 +8,7 @@ mod build;
 mod inspect;
 mod keygen;
 mod lock;
+mod programs;
 mod progress;
 mod run;
 mod sign;
@@ -46,6 +47,7 @@ enum Verb {
     Keygen(keygen::KeygenArgs),
     Lock(lock::LockArgs),
     Build(build::BuildArgs),
+    Programs(programs::ProgramsArgs),
     Sign(sign::SignArgs),
     Attach(attach::AttachArgs),
     SignPolicy(sign_policy::SignPolicyArgs),
@@ -98,6 +100,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Keygen(args) => keygen::run(args, &context),
         Verb::Lock(args) => lock::run(args, &context),
         Verb::Build(args) => build::run(args, &context),
+        Verb::Programs(args) => programs::run(args, &context),
         Verb::Sign(args) => sign::run(args, &context),
         Verb::Attach(args) => attach::run(args, &context),
         Verb::SignPolicy(args) => sign_policy::run(args, &context),

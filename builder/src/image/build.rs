@@ -60,6 +60,12 @@ pub struct Built {
 /// Builds one image. With `plan_only` the layout is computed and nothing is written into `out`.
 pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Built> {
     let inputs = Inputs::load(options.definition)?;
+    if !inputs.project.definition().is_image() {
+        anyhow::bail!(
+            "{}: this is a list of programs, and no image; `orlop programs` builds it",
+            options.definition.display()
+        );
+    }
     let key = build_key(&inputs, options)?;
     if let Some(built) = unchanged(&inputs, options, &key).filter(|_| !options.plan_only) {
         bench.report.note(&format!("{}: nothing changed", built.image.display()));

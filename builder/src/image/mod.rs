@@ -19,6 +19,7 @@ mod output;
 pub mod plan;
 pub mod policy;
 mod preload;
+mod programs;
 pub mod request;
 mod root;
 pub mod signers;
@@ -30,3 +31,4 @@ mod uki;
 pub mod verify;
 
 pub use build::{BuildOptions, Built, build};
+pub use programs::{BuiltPrograms, build_programs};

@@ -31,6 +31,17 @@ impl Definition {
     }
 }
 
+/// What is wrong with a list of programs: its name, its versions, its sources.
+pub(super) fn program_problems(definition: &Definition) -> Vec<Problem> {
+    let mut report = Report::default();
+    image::check_identity(definition, &mut report);
+    for (name, component) in &definition.components {
+        component::check_program(name, component, &mut report);
+        source::check(name, &component.source, &mut report);
+    }
+    report.problems
+}
+
 const NAME_RULE: &str = "it takes lowercase letters, digits and `-`, begins with no `-` and has at most 32 characters";
 const VERSION_RULE: &str = "it begins with a digit and has letters, digits and `.`, `-`, `+`, `~`, `^` or `_`";
 const ROOT_PATH_RULE: &str = "begin it with `/`, without `.`, `..`, empty parts and a `/` at the end";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::Definition;
+use super::{Definition, programs};
 use crate::text::{Mistake, Sources, Text, span_of};
 
 /// No chain of real definitions is longer; a reader that makes up files for ever ends here.
@@ -75,6 +75,19 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// A definition whose every value stands in one file.
+    fn of_one(definition: Definition, file: String) -> Resolved {
+        let all = |names: Vec<String>| names.into_iter().map(|name| (name, file.clone())).collect();
+        Resolved {
+            component_files: all(definition.components.keys().cloned().collect()),
+            static_pod_files: BTreeMap::new(),
+            release_keys_file: file.clone(),
+            certificates_file: file.clone(),
+            files: vec![file],
+            definition,
+        }
+    }
+
     /// The file that says where a component comes from: the path of a `file` source is relative to it.
     pub fn file_of_component(&self, component: &str) -> Option<&str> {
         self.component_files.get(component).map(String::as_str)
@@ -123,6 +136,9 @@ pub fn parse(file: &str, text: &str) -> Result<RawDefinition, ConfigError> {
 /// it, and answers with the text; its file name must be the same each time for the same file.
 pub fn load(first: Text, read: &mut dyn FnMut(&str, &str) -> Result<Text, ReadError>) -> Result<Resolved, ConfigError> {
     let mut chain = vec![parse(&first.file, &first.text)?];
+    if let Some(programs) = programs::read(&chain[0].text)? {
+        return Ok(Resolved::of_one(programs, first.file));
+    }
     loop {
         let last = &chain[chain.len() - 1];
         let Some(value) = last.extends.clone() else { break };

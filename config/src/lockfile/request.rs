@@ -9,7 +9,10 @@ use crate::definition::{Architecture, Definition, Source};
 /// The toolchains, tools and libraries that a definition needs beside its components.
 pub fn toolchains(definition: &Definition) -> BTreeSet<&'static str> {
     // Every image has an EROFS root and an ext4 state template.
-    let mut names = BTreeSet::from(["tool.e2fsprogs", "tool.erofs-utils"]);
+    let mut names = BTreeSet::new();
+    if definition.is_image() {
+        names.extend(["tool.e2fsprogs", "tool.erofs-utils"]);
+    }
     for component in definition.components.values() {
         if let Source::Go(go) = &component.source {
             names.insert("toolchain.go");

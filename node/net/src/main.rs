@@ -12,9 +12,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // Before anything else opens files: PID 1 gives it as number 3, the first time.
-    let pipe = sys::inherited_pipe(3);
-    match Engine::open(options, pipe).and_then(Engine::run) {
+    let started = sys::handed_pipe().map_err(|source| orlop_net::Error::file("standard output")(source));
+    match started.and_then(|pipe| Engine::open(options, pipe)).and_then(Engine::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("net: {error}");

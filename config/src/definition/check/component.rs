@@ -13,6 +13,18 @@ pub(super) fn check(name: &str, component: &Component, report: &mut Report) {
     check_modes(name, component, report);
 }
 
+/// A program's component: what is built goes into one folder, under names of its own.
+pub(in super::super) fn check_program(name: &str, component: &Component, report: &mut Report) {
+    let message = format!("`{name}` is not a component's name");
+    report.expect(is_name(name), &["components", name], message, NAME_RULE);
+    for (to, from) in &component.install {
+        let path = ["components", name, "install", to.as_str()];
+        let good = is_inner_path(to) && !to.contains('/');
+        report.expect(good, &path, format!("`{to}` is not a file's name"), "name a file of the folder, without `/`");
+        report.expect(is_inner_path(from), &path, format!("`{from}` is no path in the source"), INNER_PATH_RULE);
+    }
+}
+
 fn check_install(name: &str, component: &Component, report: &mut Report) {
     for (to, from) in &component.install {
         let path = ["components", name, "install", to.as_str()];

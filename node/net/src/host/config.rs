@@ -122,14 +122,20 @@ impl Config {
         }
     }
 
-    /// PID 1 gets the bytes, and the end of the pipe. A document fits into one.
+    /// PID 1 gets their number, 32 bits, the highest first, then the bytes, so that it never takes a part for the whole.
     fn hand_over(&mut self, document: &[u8], log: &mut Log) {
         if let Some(mut pipe) = self.pipe.take()
-            && let Err(error) = pipe.write_all(document)
+            && let Err(error) = pipe.write_all(&framed(document))
         {
             log.say("config", &format!("PID 1 does not take the document: {error}"));
         }
     }
+}
+
+fn framed(document: &[u8]) -> Vec<u8> {
+    // No provider gives more than 64 KiB.
+    let length = u32::try_from(document.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes(), document].concat()
 }
 
 fn policy(settings: &Path) -> Result<Option<NodeConfigPolicy>> {

@@ -1,11 +1,10 @@
 //! What needs unsafe code, or the kernel's clock and chance.
-#![allow(unsafe_code)]
 
 use crate::time::{Millis, Tick};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd as _};
+use std::os::fd::AsFd;
 
 /// Time since the machine's start, sleep included.
 pub fn now() -> Millis {
@@ -19,17 +18,13 @@ pub fn tick() -> io::Result<Tick> {
     Ok(Tick { now: now(), random: getrandom::u32().map_err(|error| io::Error::other(error.to_string()))? })
 }
 
-/// The pipe that a number is, if it is one: taken by this program, which nobody else may do after it.
-pub fn inherited_pipe(number: i32) -> Option<File> {
-    use nix::sys::stat::{SFlag, fstat};
-    // SAFETY: the number is only looked at; if it is none, the call says so.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-    let kind = SFlag::from_bits_truncate(fstat(borrowed).ok()?.st_mode) & SFlag::S_IFMT;
-    if kind != SFlag::S_IFIFO {
-        return None;
+/// The pipe that PID 1 waits at, if it does: then it says so, and reads what is written to the standard output.
+pub fn handed_pipe() -> io::Result<Option<File>> {
+    if std::env::var_os("ORLOP_READS_STDOUT").is_none() {
+        return Ok(None);
     }
-    nix::fcntl::fcntl(borrowed, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).ok()?;
-    // SAFETY: it is open, `main` asks for it before anything else opens files, and once.
-    let pipe = unsafe { File::from_raw_fd(borrowed.as_raw_fd()) };
-    Some(pipe)
+    let pipe = io::stdout().as_fd().try_clone_to_owned()?;
+    // Its end is heard when this program closes the one that it keeps.
+    nix::unistd::dup2_stdout(io::stderr())?;
+    Ok(Some(pipe.into()))
 }

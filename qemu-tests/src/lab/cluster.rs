@@ -1,0 +1,171 @@
+//! The lab for people (`make cluster`): a control plane and nodes, a kubeconfig, until Ctrl-C.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use nix::sys::signal::{SigSet, Signal};
+use serde_json::json;
+
+use super::network::{API_PORT, host};
+use super::{Approver, ControlPlane, Dhcp, Dns, Forward, Lab, Lease, Pair, Registry, TimeServer};
+use crate::image::Image;
+use crate::{Disk, Error, Format, Machine, Result, Running, overlay, within};
+
+/// How long the nodes may take for their orderly end.
+const POWER_OFF: Duration = Duration::from_secs(120);
+
+/// What is brought up.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The nodes' image.
+    pub image: PathBuf,
+    /// How many nodes.
+    pub nodes: u8,
+    /// Where kubeconfig, disks and logs go; emptied first.
+    pub folder: PathBuf,
+    /// The program `orlop-lab`.
+    pub helper: PathBuf,
+}
+
+/// All of it, while it runs. What is above goes before what it needs.
+struct Up {
+    nodes: Vec<Running>,
+    _approver: Approver,
+    _outside: Forward,
+    _servers: (Dhcp, Dns, TimeServer, Registry),
+    _plane: ControlPlane,
+    _lab: Lab,
+}
+
+impl Cluster {
+    /// Brings it up, says how to use it, and takes it down at Ctrl-C.
+    pub fn run(&self) -> Result<()> {
+        if self.nodes > 0 && !self.image.is_file() {
+            let image = self.image.display();
+            return Err(Error::Lab(format!("{image} is missing: `make cluster` builds it, or give --nodes 0")));
+        }
+        let (sender, events) = channel();
+        catch_signals(sender.clone())?;
+        let (cluster, up) = (self.clone(), sender);
+        // A machine dies with the thread that started it; this one lives until the end.
+        let work = std::thread::spawn(move || cluster.work(&up, &events));
+        work.join().unwrap_or_else(|_| Err(Error::Lab("it panicked".into())))
+    }
+
+    fn work(&self, _sender: &Sender<()>, stop: &Receiver<()>) -> Result<()> {
+        let up = self.start(stop)?;
+        say(&format!("\nCtrl-C ends it.\n\n  export KUBECONFIG={}\n", absolute(&self.kubeconfig()).display()));
+        let _ = stop.recv();
+        say("powering the nodes off; Ctrl-C again: at once");
+        for node in &up.nodes {
+            node.power_key()?;
+        }
+        let deadline = Instant::now() + POWER_OFF;
+        for node in &up.nodes {
+            while Instant::now() < deadline && node.wait_exit(Duration::from_millis(200)).is_err() {
+                if stop.try_recv().is_ok() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, stop: &Receiver<()>) -> Result<Up> {
+        let began = Instant::now();
+        let told = |what: &str| {
+            say(&format!("{:5.1} s  {what}", began.elapsed().as_secs_f32()));
+            // Asked to end meanwhile: everything so far is dropped on the way out.
+            stop.try_recv().map_or(Ok(()), |()| Err(Error::Stopped { awaited: what.into() }))
+        };
+        let lab = Lab::start(&self.folder, &self.helper)?;
+        told("network")?;
+        let dhcp = Dhcp::start(&lab, &Lease::default())?;
+        let servers = (dhcp, Dns::start(&lab, &[])?, TimeServer::start(&lab)?, Registry::start(&lab)?);
+        told("DHCP, DNS, time, registry")?;
+        let plane = ControlPlane::start(&lab)?;
+        told("control plane")?;
+        let approver = Approver::start(&plane.kubectl);
+        let outside = self.let_in(&lab, &plane)?;
+        let mut nodes = Vec::new();
+        for number in 1..=self.nodes {
+            nodes.push(self.node(&lab, &plane, number)?);
+        }
+        for number in 1..=self.nodes {
+            let node = format!("node-{number}");
+            plane.kubectl.wait(&format!("node/{node}"), "condition=Ready", within(300))?;
+            told(&format!("{node} Ready"))?;
+        }
+        Ok(Up { nodes, _approver: approver, _outside: outside, _servers: servers, _plane: plane, _lab: lab })
+    }
+
+    fn node(&self, lab: &Lab, plane: &ControlPlane, number: u8) -> Result<Running> {
+        let name = format!("node-{number}");
+        let disk = self.folder.join(format!("{name}.qcow2"));
+        overlay::create(&self.image, &disk, None)?;
+        let boot = self.folder.join(&name);
+        std::fs::create_dir_all(&boot).map_err(Error::file("making", &boot))?;
+        let boot = Image::open(&self.image)?.direct_boot(&boot)?;
+        let machine = Machine::with_disk(Disk::kept(disk, Format::Qcow2))
+            .direct(boot)
+            .card(lab.card(number)?)
+            .node_config(&plane.node_config(&name)?.text())
+            .serial_log(self.folder.join(format!("{name}.console.log")));
+        Machine { memory_mib: 2048, ..machine }.start()
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// The API server at a port of this machine, and a kubeconfig that holds all that it needs.
+    fn let_in(&self, lab: &Lab, plane: &ControlPlane) -> Result<Forward> {
+        let failed = |error: std::io::Error| Error::Lab(format!("a port of this machine: {error}"));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?.port();
+        let text = kubeconfig(&format!("https://127.0.0.1:{port}"), &plane.authority.pair, &plane.admin())?;
+        let path = self.kubeconfig();
+        std::fs::write(&path, text).map_err(Error::file("writing", &path))?;
+        Forward::start(listener, &lab.namespace, SocketAddr::new(host(), API_PORT))
+    }
+}
+
+fn kubeconfig(server: &str, ca: &Pair, admin: &Pair) -> Result<String> {
+    let data =
+        |path: &Path| std::fs::read(path).map(|bytes| STANDARD.encode(bytes)).map_err(Error::file("reading", path));
+    let cluster = json!({"server": server, "certificate-authority-data": data(&ca.certificate)?});
+    let certificate = data(&admin.certificate)?;
+    let user = json!({"client-certificate-data": certificate, "client-key-data": data(&admin.key)?});
+    Ok(json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "lab", "cluster": cluster}],
+        "users": [{"name": "lab", "user": user}],
+        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab"}}],
+        "current-context": "lab",
+    })
+    .to_string())
+}
+
+/// From now on these signals end nothing by themselves, and are told instead.
+fn catch_signals(stop: Sender<()>) -> Result<()> {
+    let mut signals = SigSet::empty();
+    [Signal::SIGINT, Signal::SIGTERM].into_iter().for_each(|signal| signals.add(signal));
+    signals.thread_block().map_err(|error| Error::Lab(format!("blocking signals: {error}")))?;
+    std::thread::spawn(move || while signals.wait().is_ok() && stop.send(()).is_ok() {});
+    Ok(())
+}
+
+fn say(line: &str) {
+    // Nobody may be reading any more, which is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,111 @@
+//! kubectl as a process in the lab's network: the client that tests ask the cluster by.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::service::{finish, succeeded};
+use super::{Lab, Namespace};
+use crate::{Error, Result};
+
+/// How long one call may take that waits for nothing.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks at what cannot be watched.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// A client with a kubeconfig.
+#[derive(Clone, Debug)]
+pub struct Kubectl {
+    program: PathBuf,
+    namespace: Namespace,
+    /// Its kubeconfig.
+    pub kubeconfig: PathBuf,
+    cache: PathBuf,
+}
+
+impl Kubectl {
+    /// A client with this kubeconfig.
+    pub fn new(lab: &Lab, kubeconfig: &Path) -> Result<Kubectl> {
+        Ok(Kubectl {
+            program: lab.tools.program("kubectl")?,
+            namespace: lab.namespace.clone(),
+            kubeconfig: kubeconfig.to_owned(),
+            cache: lab.folder.join("kubectl"),
+        })
+    }
+
+    /// The command, for whoever talks to it while it runs (`get --watch`, `port-forward`).
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.namespace.command(&self.program);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--cache-dir").arg(&self.cache);
+        command.args(arguments).env_remove("KUBECONFIG");
+        command
+    }
+
+    /// Runs it to its end; what it wrote.
+    pub fn run(&self, arguments: &[&str]) -> Result<String> {
+        self.run_within(arguments, LIMIT)
+    }
+
+    /// The same with a deadline of its own.
+    pub fn run_within(&self, arguments: &[&str], limit: Duration) -> Result<String> {
+        let name = format!("kubectl {}", arguments.join(" "));
+        succeeded(&name, finish(self.command(arguments), None, limit)?)
+    }
+
+    /// Runs it with something to read.
+    pub fn feed(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let name = format!("kubectl {}", arguments.join(" "));
+        succeeded(&name, finish(self.command(arguments), Some(input.as_bytes()), LIMIT)?)
+    }
+
+    /// Creates or changes objects, YAML or JSON.
+    pub fn apply(&self, objects: &str) -> Result<()> {
+        self.feed(&["apply", "-f", "-"], objects).map(drop)
+    }
+
+    /// Objects as JSON: `get(&["node", "one"])`.
+    pub fn get(&self, what: &[&str]) -> Result<Value> {
+        let text = self.run(&[&["get", "-o", "json"], what].concat())?;
+        serde_json::from_str(&text).map_err(|error| Error::Lab(format!("kubectl get {what:?}: {error}: {text}")))
+    }
+
+    /// Waits for a condition of an object that exists or is made meanwhile: `wait("node/one", "condition=Ready", …)`.
+    pub fn wait(&self, object: &str, condition: &str, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        // Since 1.31 kubectl waits for what does not exist yet only when told to wait for its creation.
+        for condition in ["create", condition] {
+            let left = deadline.saturating_duration_since(Instant::now()).as_secs().max(1);
+            let (wanted, timeout) = (format!("--for={condition}"), format!("--timeout={left}s"));
+            let words = ["wait", object, &wanted, &timeout];
+            let waited = self.run_within(&words, Duration::from_secs(left) + LIMIT);
+            waited.map_err(|error| {
+                let seen = self.run(&["describe", object]).unwrap_or_default();
+                Error::Lab(format!("{object} has no {condition} within {} s: {error}\n{seen}", limit.as_secs()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Asks again and again until `pick` takes the answer, for what cannot be watched.
+    pub fn until<R>(
+        &self,
+        awaited: &str,
+        limit: Duration,
+        mut ask: impl FnMut(&Kubectl) -> Result<Option<R>>,
+    ) -> Result<R> {
+        let deadline = Instant::now() + limit;
+        let mut last = String::from("not asked");
+        while Instant::now() < deadline {
+            match ask(self) {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => last = "not so".into(),
+                Err(error) => last = error.to_string(),
+            }
+            std::thread::sleep(AGAIN);
+        }
+        Err(Error::Lab(format!("no {awaited} within {} s; the last answer: {last}", limit.as_secs_f32())))
+    }
+}

@@ -1,0 +1,124 @@
+//! Time: a small SNTP server (RFC 4330), whose clock may be as wrong as a test wants.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Lab;
+use super::network::host;
+use crate::{Error, Result};
+
+/// Between two looks whether it shall end.
+const LOOK: Duration = Duration::from_millis(200);
+/// Seconds from 1900, where NTP's time begins, to 1970.
+const TO_1970: u64 = 2_208_988_800;
+const LENGTH: usize = 48;
+
+/// A time server. It is gone when this is dropped.
+#[derive(Debug)]
+pub struct TimeServer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    ended: AtomicBool,
+    silent: AtomicBool,
+    wrong_by: AtomicI64,
+    answers: AtomicU64,
+}
+
+impl TimeServer {
+    /// Starts it at the lab's host, with this machine's time.
+    pub fn start(lab: &Lab) -> Result<TimeServer> {
+        TimeServer::start_at(lab, SocketAddr::new(host(), 123))
+    }
+
+    /// Starts it at another address of the lab.
+    pub fn start_at(lab: &Lab, address: SocketAddr) -> Result<TimeServer> {
+        let socket = lab.namespace.udp(address)?;
+        socket.set_read_timeout(Some(LOOK)).map_err(|error| Error::Lab(format!("the time server: {error}")))?;
+        let shared = Arc::new(Shared::default());
+        let ours = Arc::clone(&shared);
+        std::thread::spawn(move || serve(&socket, &ours));
+        Ok(TimeServer { shared })
+    }
+
+    /// Makes its clock wrong by so many seconds.
+    pub fn wrong_by(&self, seconds: i64) {
+        self.shared.wrong_by.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Whether it answers nothing from now on.
+    pub fn silent(&self, silent: bool) {
+        self.shared.silent.store(silent, Ordering::Relaxed);
+    }
+
+    /// How many answers it has given.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.shared.answers.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for TimeServer {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+fn serve(socket: &UdpSocket, shared: &Shared) {
+    let mut request = [0; 512];
+    while !shared.ended.load(Ordering::Relaxed) {
+        let Ok((LENGTH.., from)) = socket.recv_from(&mut request) else { continue };
+        if shared.silent.load(Ordering::Relaxed) {
+            continue;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let answer = answer(&request[..LENGTH], now, shared.wrong_by.load(Ordering::Relaxed));
+        if socket.send_to(&answer, from).is_ok() {
+            shared.answers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The answer to a client: version 4, a server of stratum 2.
+fn answer(request: &[u8], now: Duration, wrong_by: i64) -> [u8; LENGTH] {
+    let mut answer = [0; LENGTH];
+    let version = request[0] & 0b0011_1000;
+    answer[0] = version | 4;
+    answer[1] = 2;
+    answer[2] = request[2];
+    // 2^-20 s.
+    answer[3] = (-20i8).to_be_bytes()[0];
+    answer[12..16].copy_from_slice(b"LAB\0");
+    let seconds = now.as_secs().wrapping_add(TO_1970).wrapping_add_signed(wrong_by);
+    // The era is what fits into 32 bits.
+    let fraction = (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000;
+    let stamp = ((seconds & 0xffff_ffff) << 32 | fraction).to_be_bytes();
+    answer[16..24].copy_from_slice(&stamp);
+    // What the client calls its own time comes back as it was.
+    answer[24..32].copy_from_slice(&request[40..48]);
+    answer[32..40].copy_from_slice(&stamp);
+    answer[40..48].copy_from_slice(&stamp);
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_the_clients_time_and_a_clock_that_is_wrong_by_a_day() {
+        let mut request = [0u8; LENGTH];
+        request[0] = 0b0010_0011;
+        request[40..48].copy_from_slice(b"clients!");
+        let now = Duration::new(1_800_000_000, 500_000_000);
+        let answer = answer(&request, now, 86_400);
+        assert_eq!((answer[0], &answer[24..32]), (0b0010_0100, &b"clients!"[..]));
+        let seconds = u32::from_be_bytes(answer[40..44].try_into().unwrap());
+        assert_eq!(u64::from(seconds), (1_800_000_000 + TO_1970 + 86_400) & 0xffff_ffff);
+        assert_eq!(answer[44..48], [0x80, 0, 0, 0]);
+    }
+}

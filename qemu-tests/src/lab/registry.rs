@@ -1,0 +1,57 @@
+//! A container registry: `crane registry serve`, at the lab's host.
+
+use super::network::HOST;
+use super::oci::Image;
+use super::{Lab, Service};
+use crate::{Error, Result, within};
+
+/// Its port.
+const PORT: u16 = 5000;
+/// The registry that images of the lab are named after; nodes are told that the lab's registry is its mirror.
+pub const NAME: &str = "registry.lab.test";
+
+/// A registry over plain HTTP. It is gone when this is dropped, with what was pushed.
+#[derive(Debug)]
+pub struct Registry {
+    /// Its process: each request is a line.
+    pub service: Service,
+}
+
+impl Registry {
+    /// Starts it, empty.
+    pub fn start(lab: &Lab) -> Result<Registry> {
+        let blobs = lab.folder.join("registry");
+        std::fs::create_dir_all(&blobs).map_err(Error::file("making", &blobs))?;
+        let mut command = lab.namespace.command(lab.tools.program("crane")?);
+        command.args(["registry", "serve", "--address"]).arg(format!("{HOST}:{PORT}")).arg("--disk").arg(&blobs);
+        let service = lab.serve("registry", command)?;
+        service.wait_line("serving on port", within(30))?;
+        Ok(Registry { service })
+    }
+
+    /// Where it is asked: `http://…`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{HOST}:{PORT}")
+    }
+
+    /// Pushes an image as `NAME:TAG`; how pods call it by that tag, and by its digest.
+    pub fn push(&self, lab: &Lab, name: &str, image: &Image) -> Result<Pushed> {
+        let layout = lab.folder.join("images").join(name.replace(['/', ':'], "-"));
+        let digest = image.write(&layout)?;
+        let crane = lab.tools.program("crane")?;
+        let words = ["push", "--insecure", &layout.to_string_lossy(), &format!("{HOST}:{PORT}/{name}")];
+        lab.namespace.run(&crane.to_string_lossy(), &words)?;
+        let bare = name.split_once(':').map_or(name, |(bare, _)| bare);
+        Ok(Pushed { tag: format!("{NAME}/{name}"), digest: format!("{NAME}/{bare}@{digest}") })
+    }
+}
+
+/// What a pushed image is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// By its tag.
+    pub tag: String,
+    /// By its digest.
+    pub digest: String,
+}
