@@ -27,12 +27,12 @@ fn net(lab: &Lab, providers: &str) -> Process {
     let pipe = folder.join("pipe");
     let _ = std::fs::remove_file(&pipe);
     lab.here(&format!("mkfifo {}", pipe.display()));
-    lab.here(&format!("cat {0}/pipe > {0}/document 2>/dev/null & exec true", folder.display()));
+    lab.here(&format!("tail -c +5 {0}/pipe > {0}/document 2>/dev/null & exec true", folder.display()));
     let folder = folder.display();
     let settings = format!("{folder}/node.json");
     let sys = format!("{folder}/sys");
     lab.net_through(
-        &format!("exec \"$0\" \"$@\" 3>{folder}/pipe"),
+        &format!("ORLOP_READS_STDOUT=1 exec \"$0\" \"$@\" >{folder}/pipe"),
         &["--card", "cl0", "--settings", &settings, "--sys", &sys],
     )
 }
