@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use orlop_machine::{Disk, Format};
 use serde_json::{Value, json};
 
-use crate::altered::{Altered, DIGEST, IMAGES, PLANTED};
+use crate::altered::{Altered, DIGEST, IMAGES, PIPE, PLANTED};
 use crate::bench::{Bench, Built, debugfs_read, debugfs_write, fsck, put_partition, take_partition};
 use crate::probe::Probed;
 
@@ -44,7 +44,7 @@ fn what_was_altered_is_made_anew_or_without_effect() -> Result<()> {
     node.0.healthy_with_pod("hello")?;
     let report = node.topic("boot")?;
     for Altered { image, says, .. } in &IMAGES {
-        let what = says.replace(DIGEST, &blob);
+        let what = says.replace(DIGEST, &blob).replace(PIPE, &pipe);
         let line = format!("preload: {image} differed: {what}; it is unpacked anew");
         assert!(node.0.said(&format!("orlop: {line}")), "{line}");
         assert!(report.to_string().contains(&format!("{image} differed: {what}")), "{report}");

@@ -1,7 +1,10 @@
 //! The IPE policy in the root: the kernel checks its signature, against the firmware's keys. No root can be altered, so
 //! the row takes a whole image of the next keys and has the first keys sign everything but the root anew.
 
+use std::fs;
+
 use anyhow::{Context, Result};
+use orlop::formats::x509::Certificate;
 use orlop::image::open::Image;
 use orlop_chain::Stage;
 
@@ -30,7 +33,9 @@ fn everything_but_the_policy(subject: &mut Subject) -> Result<()> {
     let (list, _) = list.split_once("\n    ]").context("their end")?;
     let (next, ours) = list.rsplit_once(",\n      {").context("two certificates")?;
     subject.manifest((list, &format!("      {{{ours},\n{next}")), By::Us)?;
+    let certificate = Certificate::parse(&fs::read(forge::keys().join("db.crt"))?)?;
     subject.signature(|document| {
+        document.certificate_fingerprint = Some(certificate.sha256());
         document.signature = Some(forge::root_signature(&document.root_hash, By::Us)?);
         Ok(())
     })
