@@ -1,6 +1,8 @@
 //! What needs unsafe code, or the kernel's clock and chance.
 #![allow(unsafe_code)]
 
+pub mod clock;
+
 use crate::time::{Millis, Tick};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::File;
