@@ -4,6 +4,7 @@
 
 pub mod bytes;
 pub mod dhcp4;
+pub mod dns;
 mod error;
 pub mod host;
 pub mod log;
@@ -13,6 +14,7 @@ pub mod notify;
 pub mod options;
 pub mod plan;
 pub mod providers;
+pub mod sntp;
 pub mod sys;
 pub mod time;
 

@@ -1,5 +1,6 @@
 //! The command line. PID 1 gives none; the options are for tests and for looking into a machine.
 
+use crate::sntp::clock::Clock;
 use std::path::PathBuf;
 
 /// Where things are, and which cards.
@@ -11,6 +12,8 @@ pub struct Options {
     pub cards: Vec<String>,
     /// The image's settings.
     pub settings: PathBuf,
+    /// What is done to the clock.
+    pub clock: Clock,
     /// `/sys`, for providers.
     pub sys: PathBuf,
     /// `/dev`, for providers.
@@ -18,7 +21,8 @@ pub struct Options {
 }
 
 /// What the program takes.
-pub const USAGE: &str = "usage: net [--run FOLDER] [--card NAME]… [--settings FILE] [--sys FOLDER] [--dev FOLDER]";
+pub const USAGE: &str =
+    "usage: net [--run FOLDER] [--card NAME]… [--settings FILE] [--sys FOLDER] [--dev FOLDER] [--leave-clock]";
 
 /// Reads the command line, without the program's name.
 pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -26,6 +30,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String>
         run: "/run/orlop/net".into(),
         cards: Vec::new(),
         settings: orlop_config::node::NODE_SETTINGS.into(),
+        clock: Clock::Kept,
         sys: "/sys".into(),
         dev: "/dev".into(),
     };
@@ -35,6 +40,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String>
         match name.as_str() {
             "--run" => options.run = value()?.into(),
             "--settings" => options.settings = value()?.into(),
+            "--leave-clock" => options.clock = Clock::Compared,
             "--sys" => options.sys = value()?.into(),
             "--dev" => options.dev = value()?.into(),
             "--card" => options.cards.push(value()?),

@@ -18,18 +18,12 @@ fn write(path: &Path, bytes: &[u8]) {
 /// The program with a pipe as its file 3, of which what comes through ends in the file `document`.
 fn net(lab: &Lab, providers: &str) -> Process {
     let folder = lab.folder.path();
-    let settings = format!(
-        r#"{{"version":1,"image":"i","image_version":"1","class":"public","on_damage":"refuse","sysctls":[],
-        "containerd":["/c"],"kubelet":["/k"],
-        "node_config":{{"class":"public","providers":[{providers}],"allow":[],"static_pods":[]}}}}"#
-    );
-    write(&folder.join("node.json"), settings.as_bytes());
+    let settings = lab.settings(providers);
     let pipe = folder.join("pipe");
     let _ = std::fs::remove_file(&pipe);
     lab.here(&format!("mkfifo {}", pipe.display()));
     lab.here(&format!("tail -c +5 {0}/pipe > {0}/document 2>/dev/null & exec true", folder.display()));
     let folder = folder.display();
-    let settings = format!("{folder}/node.json");
     let sys = format!("{folder}/sys");
     lab.net_through(
         &format!("ORLOP_READS_STDOUT=1 exec \"$0\" \"$@\" >{folder}/pipe"),

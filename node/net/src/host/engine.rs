@@ -5,6 +5,7 @@ use super::desired::Desired;
 use super::files::{self, LEASES, RESOLV};
 use super::nics::{Nics, Wish};
 use super::reconcile::{Kernel, changes};
+use super::time::Time;
 use crate::dhcp4;
 use crate::error::{Error, Result};
 use crate::log::Log;
@@ -15,6 +16,7 @@ use crate::netlink::{Address, Link, Route, address, link, route};
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::providers::Places;
+use crate::sntp::clock;
 use crate::time::{Millis, Tick};
 use crate::{notify, sys};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -34,6 +36,7 @@ pub struct Engine {
     requests: Requests,
     events: Events,
     dhcp4: dhcp4::socket::Socket,
+    time: Time,
     nics: Nics,
     log: Log,
     /// The ends that the addresses were given.
@@ -59,12 +62,14 @@ impl Engine {
             None => Plan::automatic(&options.cards),
         };
         let kept = std::fs::read(run.join(LEASES)).map(|bytes| files::parse_leases(&bytes)).unwrap_or_default();
+        let time = Time::open(options.clock, clock::earliest(&options.settings), &mut log)?;
         Ok(Engine {
             options,
             config,
             requests: Requests::open().map_err(Error::kernel("netlink"))?,
             events: Events::open().map_err(Error::kernel("netlink's events"))?,
             dhcp4: dhcp4::socket::Socket::open().map_err(Error::kernel("UDP port 68"))?,
+            time,
             nics: Nics::new(plan, kept),
             log,
             applied: BTreeMap::new(),
@@ -96,6 +101,7 @@ impl Engine {
             }
             let wishes = self.nics.timer(tick);
             self.fulfil(wishes);
+            self.look |= self.time.turn(tick, &mut self.log);
             if self.again.is_some_and(|again| again <= tick.now) {
                 (self.again, self.look) = (None, true);
             }
@@ -104,13 +110,13 @@ impl Engine {
 
     /// Until a socket has something, or a deadline has come.
     fn wait(&self) -> Result<()> {
-        let deadline = [self.nics.deadline(), self.again].into_iter().flatten().min();
+        let deadline = [self.nics.deadline(), self.time.deadline(), self.again].into_iter().flatten().min();
         // A millisecond more than is left: never a turn too early.
         let left = deadline.map(|deadline| (deadline - sys::now()).0 + 1);
         let timeout = left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
         let fds: [Option<BorrowedFd<'_>>; 3] = [Some(self.events.fd()), Some(self.dhcp4.fd()), self.config.fd()];
         let mut polled: Vec<PollFd<'_>> =
-            fds.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+            fds.into_iter().flatten().chain(self.time.fds()).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut polled, timeout) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(error) => Err(Error::kernel("poll")(error)),
@@ -178,6 +184,9 @@ impl Engine {
             return;
         }
         let desired = Desired::of(&self.nics);
+        if let Ok(tick) = sys::tick() {
+            self.time.set_servers(&desired.ntp, &desired.dns, tick);
+        }
         match self.apply(&desired) {
             Ok(kernel) => self.tell(&desired, &kernel),
             Err(error) => {
@@ -207,6 +216,7 @@ impl Engine {
         }
         self.applied.clone_from(&desired.addresses);
         self.config.network_changed();
+        self.time.network_changed(sys::now());
         failed.map_or_else(|| self.kernel(), Err)
     }
 
@@ -231,7 +241,8 @@ impl Engine {
         self.write(RESOLV, files::resolv(&desired.dns, &desired.search).into_bytes());
         let address = kernel.addresses.iter().any(|told| told.usable);
         let route = !desired.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default());
-        if address && route && self.config.settled() && !self.ready {
+        let connected = address && route && self.config.settled();
+        if !self.ready && self.time.sane(connected, &mut self.log) && connected {
             match notify::ready() {
                 Ok(()) => self.ready = true,
                 Err(error) => {

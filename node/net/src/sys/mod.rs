@@ -1,5 +1,7 @@
 //! What needs unsafe code, or the kernel's clock and chance.
 
+pub mod clock;
+
 use crate::time::{Millis, Tick};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::File;

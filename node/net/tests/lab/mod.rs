@@ -115,7 +115,7 @@ impl Lab {
         let run = self.run();
         let mut command = self.enter();
         command.args(["sh", "-c", line]);
-        command.arg(env!("CARGO_BIN_EXE_net")).arg("--run").arg(run).args(arguments);
+        command.arg(env!("CARGO_BIN_EXE_net")).arg("--leave-clock").arg("--run").arg(run).args(arguments);
         command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
         Process::start("net", &mut command)
     }
@@ -126,7 +126,8 @@ impl Lab {
         let mut command = Command::new("dnsmasq");
         command
             .args(["--no-daemon", "--conf-file=/dev/null", "--user=root", "--group=root", "--bind-interfaces"])
-            .args(["--port=0", "--no-ping", "--pid-file", "--log-dhcp"])
+            .arg(if arguments.iter().any(|one| one.starts_with("--address")) { "--port=53" } else { "--port=0" })
+            .args(["--no-ping", "--pid-file", "--log-dhcp"])
             .arg(format!("--interface=srv{number}"))
             .arg(format!("--dhcp-leasefile={}", leases.display()))
             .args(arguments);
@@ -138,6 +139,18 @@ impl Lab {
     /// The program's folder.
     pub fn run(&self) -> PathBuf {
         self.folder.path().join("run")
+    }
+
+    /// The settings of an image whose node config comes from these providers; their path.
+    pub fn settings(&self, providers: &str) -> String {
+        let path = self.folder.path().join("node.json");
+        let text = format!(
+            r#"{{"version":1,"image":"i","image_version":"1","class":"public","on_damage":"refuse","sysctls":[],
+            "containerd":["/c"],"kubelet":["/k"],
+            "node_config":{{"class":"public","providers":[{providers}],"allow":[],"static_pods":[]}}}}"#
+        );
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("text").to_owned()
     }
 
     /// A file of the program's folder.
