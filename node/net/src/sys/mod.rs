@@ -1,4 +1,5 @@
 //! What needs unsafe code, or the kernel's clock and chance.
+#![allow(unsafe_code)]
 
 pub mod clock;
 
