@@ -1,5 +1,6 @@
 //! What the network should be: what the node config says, or what holds as long as there is none.
 
+use crate::firewall::Policy;
 use crate::netlink::Link;
 use orlop_config::node_config::{self, Ipv4Method, Ipv6Method, NodeConfig};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,6 +18,8 @@ pub struct Plan {
     pub search: Vec<String>,
     /// Time servers, names or addresses, in place of the network's.
     pub ntp: Vec<String>,
+    /// Who may reach what.
+    pub firewall: Policy,
 }
 
 /// What one card, or every card, should be.
@@ -68,7 +71,7 @@ impl Plan {
         if cards.is_empty() {
             interfaces.push(Interface::automatic(Select::Any));
         }
-        Plan { host_name: None, interfaces, dns: Vec::new(), search: Vec::new(), ntp: Vec::new() }
+        Plan { host_name: None, interfaces, dns: Vec::new(), search: Vec::new(), ntp: Vec::new(), firewall: Policy::default() }
     }
 
     /// What the node config says; where it names no cards, as without one.

@@ -39,6 +39,7 @@ fn document(lab: &Lab) -> String {
 fn a_document_that_comes_late_and_broken_is_taken_once_it_is_whole() {
     lab::inside("a_document_that_comes_late_and_broken_is_taken_once_it_is_whole", |lab| {
         lab.card(0, &["192.0.2.1/24"]);
+        std::fs::create_dir_all(lab.folder.path().join("sys/firmware")).expect("a folder");
         let mut net = net(&lab, r#""fw_cfg""#);
         net.says("no fw_cfg, or the module");
         let item = lab.folder.path().join(FW_CFG);

@@ -8,6 +8,7 @@ use super::reconcile::{Kernel, changes};
 use super::time::Time;
 use crate::dhcp4;
 use crate::error::{Error, Result};
+use crate::firewall::Firewall;
 use crate::log::Log;
 use crate::netlink::address::Told;
 use crate::netlink::message::Message;
@@ -16,6 +17,7 @@ use crate::netlink::{Address, Link, Route, address, link, route};
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::providers::Places;
+use crate::sandbox::{self, Open};
 use crate::sntp::clock;
 use crate::time::{Millis, Tick};
 use crate::{notify, sys};
@@ -24,9 +26,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 /// A change that the kernel refused is tried again after this.
 const RETRY: Millis = Millis::seconds(5);
+
+/// Where the kernel has its settings of links.
+const NETWORK_SETTINGS: &str = "/proc/sys/net";
 
 /// What the loop works with. The sockets are made before privileges are given up.
 #[derive(Debug)]
@@ -36,6 +42,7 @@ pub struct Engine {
     requests: Requests,
     events: Events,
     dhcp4: dhcp4::socket::Socket,
+    firewall: Firewall,
     time: Time,
     nics: Nics,
     log: Log,
@@ -69,6 +76,7 @@ impl Engine {
             requests: Requests::open().map_err(Error::kernel("netlink"))?,
             events: Events::open().map_err(Error::kernel("netlink's events"))?,
             dhcp4: dhcp4::socket::Socket::open().map_err(Error::kernel("UDP port 68"))?,
+            firewall: Firewall::open().map_err(Error::kernel("netfilter's netlink"))?,
             time,
             nics: Nics::new(plan, kept),
             log,
@@ -82,7 +90,11 @@ impl Engine {
 
     /// Never ends but by an error.
     pub fn run(mut self) -> Result<()> {
-        let places = Places { sys: self.options.sys.clone(), dev: self.options.dev.clone(), ..Places::default() };
+        let Options { run, sys, dev, .. } = &self.options;
+        let places = Places { sys: sys.clone(), dev: dev.clone(), ..Places::default() };
+        let read = vec![sys.join("firmware"), sys.join("class/block"), sys.join("devices"), dev.clone()];
+        let open = Open { run, read, settings: Path::new(NETWORK_SETTINGS) };
+        sandbox::enter(&open, &mut self.log).map_err(Error::kernel("giving up privileges"))?;
         self.config.start(places)?;
         self.links(tick()?)?;
         loop {
@@ -187,6 +199,11 @@ impl Engine {
         if let Ok(tick) = sys::tick() {
             self.time.set_servers(&desired.ntp, &desired.dns, tick);
         }
+        // First: what comes up is closed already.
+        if let Err(error) = self.firewall.apply(&self.nics.plan().firewall) {
+            self.log.say("firewall", &error.to_string());
+            self.again = Some(sys::now() + RETRY);
+        }
         match self.apply(&desired) {
             Ok(kernel) => self.tell(&desired, &kernel),
             Err(error) => {
@@ -241,7 +258,7 @@ impl Engine {
         self.write(RESOLV, files::resolv(&desired.dns, &desired.search).into_bytes());
         let address = kernel.addresses.iter().any(|told| told.usable);
         let route = !desired.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default());
-        let connected = address && route && self.config.settled();
+        let connected = address && route && self.config.settled() && self.firewall.is_up();
         if !self.ready && self.time.sane(connected, &mut self.log) && connected {
             match notify::ready() {
                 Ok(()) => self.ready = true,

@@ -1,6 +1,7 @@
 //! What needs unsafe code, or the kernel's clock and chance.
 #![allow(unsafe_code)]
 
+pub mod capabilities;
 pub mod clock;
 
 use crate::time::{Millis, Tick};
