@@ -79,6 +79,15 @@ lab-tools: orlop ## the programs of the tests' control plane, registry and pods
 run: image ## boot it in QEMU until kubelet is healthy and its pod runs
 	@$(ORLOP) run $(OUT)/standalone.raw --until pod hello
 
+.PHONY: cluster
+cluster: COMPILE = $(CARGO) build --locked --quiet -p orlop -p orlop-machine --features orlop-machine/lab
+cluster: cluster-image lab-tools ## a control plane and two nodes in QEMU, and a kubeconfig; Ctrl-C ends it
+	@target/debug/orlop-lab cluster --image out/cluster/cluster.raw --folder out/lab
+
+.PHONY: cluster-image
+cluster-image: orlop $(KEYSET) ## build the image that joins clusters into out/cluster
+	@$(ORLOP) build images/cluster.toml --keys $(KEYS) --out out/cluster --relock-gone
+
 # What a clean checkout's `make test` (which is `.ci/run`) takes from here on is kept for `make bench`, by what it began
 # with: nothing at all, or a full cache. Where something is compiled already, the time would say little.
 BEGAN := $(shell date +%s)

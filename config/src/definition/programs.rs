@@ -120,7 +120,7 @@ mod tests {
         for (from, to, says) in [
             ("\"programs\"", "\"program\"", "lab.toml:1:8: an unknown `kind`"),
             ("kubernetes =", "kubernets =", "lab.toml:3:1: unknown key `kubernets`; did you mean `kubernetes`?"),
-            ("etcd = \"server\"", "\"a/b\" = \"server\"", "`a/b` is not a file's name"),
+            ("etcd = \"server\"", "\"/etcd\" = \"server\"", "`/etcd` is no path in the folder"),
             ("etcd = \"server\"", "etcd = \"../server\"", "`../server` is no path in the source"),
             ("[\".\"]", "[]", "no command is named"),
             ("install", "allow", "unknown key `allow`"),

@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use serde_json::json;
 
 use super::network::{API_PORT, host};
-use super::{Approver, ControlPlane, Dhcp, Dns, Forward, Lab, Lease, Pair, Registry, TimeServer};
+use super::{Approver, ControlPlane, Dhcp, Dns, Forward, Lab, Lease, Pair, Registry, TimeServer, cni};
 use crate::image::Image;
 use crate::{Disk, Error, Format, Machine, Result, Running, overlay, within};
 
@@ -91,6 +91,7 @@ impl Cluster {
         let plane = ControlPlane::start(&lab)?;
         told("control plane")?;
         let approver = Approver::start(&plane.kubectl);
+        cni::start(&lab, &plane, &servers.3)?;
         let outside = self.let_in(&lab, &plane)?;
         let mut nodes = Vec::new();
         for number in 1..=self.nodes {
@@ -99,6 +100,7 @@ impl Cluster {
         for number in 1..=self.nodes {
             let node = format!("node-{number}");
             plane.kubectl.wait(&format!("node/{node}"), "condition=Ready", within(300))?;
+            cni::route(&lab, &plane, &node)?;
             told(&format!("{node} Ready"))?;
         }
         Ok(Up { nodes, _approver: approver, _outside: outside, _servers: servers, _plane: plane, _lab: lab })

@@ -18,6 +18,7 @@
 mod accepting;
 mod approver;
 mod cluster;
+pub mod cni;
 mod control_plane;
 mod dhcp;
 mod dns;
@@ -51,7 +52,7 @@ pub use node_config::NodeConfig;
 pub use ntp::TimeServer;
 pub use oci::{Image, LayerFile};
 pub use pki::{Authority, Pair};
-pub use registry::Registry;
+pub use registry::{Pushed, Registry};
 pub use service::Service;
 pub use tools::Tools;
 

@@ -1,1 +1,9 @@
+//! Tests in the lab: a network of real servers, one control plane for all of them, and nodes that join it. See
+//! `docs/lab.md`.
+//!
+//! Every wait is for an event or for the cluster's own word, and has a deadline.
 
+mod control_plane;
+mod join;
+mod segment;
+mod servers;

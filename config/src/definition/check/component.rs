@@ -19,8 +19,7 @@ pub(in super::super) fn check_program(name: &str, component: &Component, report:
     report.expect(is_name(name), &["components", name], message, NAME_RULE);
     for (to, from) in &component.install {
         let path = ["components", name, "install", to.as_str()];
-        let good = is_inner_path(to) && !to.contains('/');
-        report.expect(good, &path, format!("`{to}` is not a file's name"), "name a file of the folder, without `/`");
+        report.expect(is_inner_path(to), &path, format!("`{to}` is no path in the folder"), INNER_PATH_RULE);
         report.expect(is_inner_path(from), &path, format!("`{from}` is no path in the source"), INNER_PATH_RULE);
     }
 }

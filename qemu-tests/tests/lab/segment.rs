@@ -1,0 +1,134 @@
+//! What the tests here stand on: the network with its servers and control plane, made once for all of them, and nodes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use orlop_machine::image::Image;
+use orlop_machine::lab::{Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, Pushed, Registry, TimeServer, cni};
+use orlop_machine::turn::{self, Turn};
+use orlop_machine::{Disk, Format, Machine, Running, overlay, within};
+use tempfile::TempDir;
+
+/// Seconds until a node has joined under emulation, with another machine beside it.
+const JOINED: u64 = 240;
+
+/// The network, its servers, its control plane.
+pub struct Segment {
+    pub lab: Lab,
+    pub plane: Mutex<ControlPlane>,
+    pub kubectl: Kubectl,
+    pub approver: Approver,
+    pub registry: Registry,
+    /// The image that pods run.
+    pub busybox: Pushed,
+    pub time: TimeServer,
+    _dhcp: Dhcp,
+    _dns: Dns,
+}
+
+/// The one segment of this test process. Nobody drops it: it ends with the process, by its first process' end.
+pub fn segment() -> Result<&'static Segment> {
+    static SEGMENT: OnceLock<Result<Segment, String>> = OnceLock::new();
+    let made = SEGMENT.get_or_init(|| Segment::start().map_err(|error| format!("{error:#}")));
+    made.as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+/// Where logs and consoles are kept.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab")
+}
+
+impl Segment {
+    fn start() -> Result<Segment> {
+        let lab = Lab::start(&folder(), Path::new(env!("CARGO_BIN_EXE_orlop-lab")))?;
+        let dhcp = Dhcp::start(&lab, &Lease::default())?;
+        let (dns, time, registry) = (Dns::start(&lab, &[])?, TimeServer::start(&lab)?, Registry::start(&lab)?);
+        let plane = ControlPlane::start(&lab)?;
+        let kubectl = plane.kubectl.clone();
+        let approver = Approver::start(&kubectl);
+        let busybox = cni::start(&lab, &plane, &registry)?;
+        Ok(Segment {
+            lab,
+            plane: Mutex::new(plane),
+            kubectl,
+            approver,
+            registry,
+            busybox,
+            time,
+            _dhcp: dhcp,
+            _dns: dns,
+        })
+    }
+
+    /// The control plane, for this test alone.
+    pub fn plane(&self) -> MutexGuard<'_, ControlPlane> {
+        self.plane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The machine of this number (from 1), which is to be the node of this name.
+    pub fn machine(&'static self, number: u8, name: &str) -> Result<Node> {
+        let image = image()?;
+        let files = tempfile::tempdir()?;
+        let boot = Image::open(&image)?.direct_boot(files.path())?;
+        let disk = files.path().join("disk.qcow2");
+        overlay::create(&image, &disk, Some(4 << 30))?;
+        let config = self.plane().node_config(name)?.text();
+        let mut machine = Machine::with_disk(Disk::kept(disk, Format::Qcow2))
+            .direct(boot)
+            .card(self.lab.card(number)?)
+            .node_config(&config)
+            .serial_log(folder().join(format!("{name}.console.log")));
+        machine.memory_mib = 2048;
+        machine.echo = std::env::var_os("ORLOP_TEST_CONSOLE").is_some();
+        Ok(Node { segment: self, name: name.into(), machine, _files: files, _turn: turn::take()? })
+    }
+}
+
+/// The image that joins clusters. A missing one is a failure that says how to make it.
+fn image() -> Result<PathBuf> {
+    const VARIABLE: &str = "ORLOP_TEST_CLUSTER_IMAGE";
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in a workspace")?;
+    let path = std::env::var_os(VARIABLE).map_or_else(|| workspace.join("out/cluster/cluster.raw"), PathBuf::from);
+    ensure!(path.is_file(), "{} is missing: make it by `make test-images`, or set {VARIABLE}", path.display());
+    Ok(path)
+}
+
+/// A machine that is to be a node.
+pub struct Node {
+    segment: &'static Segment,
+    pub name: String,
+    pub machine: Machine,
+    _files: TempDir,
+    _turn: Turn,
+}
+
+impl Node {
+    /// Starts the machine; a boot that the emulator broke is tried again.
+    pub fn start(&self) -> Result<Running> {
+        for _ in 0..2 {
+            let running = self.machine.start()?;
+            match running.wait_line("orlop: phase=initramfs", within(120)) {
+                Err(error) if error.is_emulators() => {}
+                _ => return Ok(running),
+            }
+        }
+        Ok(self.machine.start()?)
+    }
+
+    /// Starts it, and waits until the cluster calls the node Ready.
+    pub fn join(&self) -> Result<Running> {
+        let running = self.start()?;
+        self.ready(&running)?;
+        Ok(running)
+    }
+
+    /// Waits until the cluster calls the node Ready.
+    pub fn ready(&self, running: &Running) -> Result<()> {
+        let object = format!("node/{}", self.name);
+        let ready = self.segment.kubectl.wait(&object, "condition=Ready", within(JOINED));
+        ready.map_err(|error| anyhow!("{error}\n{}", running.kept_log()))?;
+        cni::route(&self.segment.lab, &self.segment.plane(), &self.name)?;
+        Ok(())
+    }
+}
