@@ -7,6 +7,9 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
+/// `asm-generic/ioctls.h`; libc's type of it differs between glibc and musl.
+const FIONBIO: u64 = 0x5421;
+
 /// Calls that are let through whatever their arguments.
 const CALLS: &[c_long] = &[
     // Files.
@@ -102,7 +105,7 @@ fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
     only(libc::SYS_mmap, vec![no_code()?])?;
     only(libc::SYS_mprotect, vec![no_code()?])?;
     // How the standard library makes sockets not wait; of block devices nothing.
-    only(libc::SYS_ioctl, vec![is(1, SeccompCmpOp::Eq, libc::FIONBIO)?])?;
+    only(libc::SYS_ioctl, vec![is(1, SeccompCmpOp::Eq, FIONBIO)?])?;
     only(libc::SYS_prctl, vec![is(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?])?;
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     SeccompFilter::new(rules, refuse, SeccompAction::Allow, TargetArch::x86_64)?.try_into()
