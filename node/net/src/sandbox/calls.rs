@@ -81,6 +81,9 @@ const CALLS: &[c_long] = &[
 /// Families of sockets: no packets of links, none of the kernel's many others.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
+/// Another type in each C library.
+const FIONBIO: u64 = 0x5421;
+
 /// Closes all others, for this thread and those that it starts.
 pub fn close() -> Result<(), seccompiler::Error> {
     seccompiler::apply_filter(&filter()?)
@@ -102,7 +105,7 @@ fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
     only(libc::SYS_mmap, vec![no_code()?])?;
     only(libc::SYS_mprotect, vec![no_code()?])?;
     // How the standard library makes sockets not wait; of block devices nothing.
-    only(libc::SYS_ioctl, vec![is(1, SeccompCmpOp::Eq, libc::FIONBIO)?])?;
+    only(libc::SYS_ioctl, vec![is(1, SeccompCmpOp::Eq, FIONBIO)?])?;
     only(libc::SYS_prctl, vec![is(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?])?;
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     SeccompFilter::new(rules, refuse, SeccompAction::Allow, TargetArch::x86_64)?.try_into()
