@@ -84,6 +84,9 @@ const CALLS: &[c_long] = &[
 /// Families of sockets: no packets of links, none of the kernel's many others.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
+/// Another type in each C library.
+const FIONBIO: u64 = 0x5421;
+
 /// Closes all others, for this thread and those that it starts.
 pub fn close() -> Result<(), seccompiler::Error> {
     seccompiler::apply_filter(&filter()?)
