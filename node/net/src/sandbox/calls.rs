@@ -7,9 +7,6 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
-/// `asm-generic/ioctls.h`; libc's type of it differs between glibc and musl.
-const FIONBIO: u64 = 0x5421;
-
 /// Calls that are let through whatever their arguments.
 const CALLS: &[c_long] = &[
     // Files.
