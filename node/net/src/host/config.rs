@@ -89,7 +89,7 @@ impl Config {
     pub fn news(&mut self, log: &mut Log) -> bool {
         let mut taken = false;
         while let (Some(fetch), Some(policy)) = (self.fetch.as_mut(), &self.policy) {
-            match fetch.next() {
+            match fetch.news() {
                 None => break,
                 Some(News::Line(provider, line)) => log.say(provider.name(), &line),
                 Some(News::Document(provider, document)) => {

@@ -59,7 +59,7 @@ impl Fetch {
     }
 
     /// The next news, if there are any.
-    pub fn next(&mut self) -> Option<News> {
+    pub fn news(&mut self) -> Option<News> {
         let mut rung = [0; 64];
         while self.bell.read(&mut rung).is_ok_and(|length| length > 0) {}
         self.news.try_recv().ok()
