@@ -100,7 +100,7 @@ fn what_is_no_document_is_refused_as_a_whole() {
     let error = error_of("version = 0\n");
     assert_eq!(error, "node.toml:1:11: version 0 is not a version; write `version = 1`");
     assert!(error_of("").starts_with("node.toml:1:1: missing key `version`; write `version = 1` first"));
-    assert!(error_of("version = \"1\"").starts_with("node.toml:1:11: invalid type"));
+    assert!(error_of("version = \"1\"").starts_with("node.toml:1:11: expected an integer, found a string"));
     assert!(error_of("version = 1").contains("missing key `cluster`"));
     assert!(error_of("version = 1\nhostname = ").starts_with("node.toml:2:12: not TOML"));
 }
@@ -172,7 +172,10 @@ const WRONG: &[(&str, &str, &str)] = &[
         "`192.0.2.1` is a gateway without a static address",
     ),
     ("mtu = 1400", "mtu = 1279", "1279 is not a size of packets; it takes 1280 to 9216, with IPv6"),
-    ("mtu = 1400", "mtu = 70000", "invalid value: integer `70000`, expected u16"),
+    ("mtu = 1400", "mtu = 70000", "`70000` is out of range, expected u16"),
+    ("mtu = 1400", "mtu = -1", "a number below 0, expected one of 0 or more"),
+    ("mtu = 1400", "mtu = 99999999999999999999", "expected a smaller number, found an integer"),
+    ("mtu = 1400", "mtu = 1400.0", "expected an integer, found a float"),
     ("mtu = 1400", "mtu = 1400\nipv4 = \"dhcp\"", "addresses are given, and `ipv4` is not static"),
     (
         "name = \"eth1\"",
@@ -281,7 +284,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "\"net.core.somaxconn\" = 8192",
         "net.core.somaxconn = 8192",
-        "a table, not a string; a name with dots is written in quotes",
+        "expected a string (a name with dots is written in quotes), found a table",
     ),
     ("8192", "1", "`1` is not a value of `net.core.somaxconn`; it takes 128 to 65535"),
     ("8192", "\"8192; x\"", "`8192; x` is not a value of"),
@@ -424,7 +427,7 @@ fn no_message_repeats_a_secret() {
     }
     for (number, text) in [(12_345_678, "12345678"), (-7_654_321, "7654321")] {
         let error = error_of(&changed("password = \"hunter2\"\nmirrors", &format!("password = {number}\nmirrors")));
-        assert!(error.contains("not a string; write it in quotes") && !error.contains(text), "{error}");
+        assert!(error.contains("expected a string, found an integer") && !error.contains(text), "{error}");
     }
     let shown = format!("{:?}", parse(FULL).expect("sound"));
     for secret in ["hunter2", "hunter3", KEY.lines().nth(1).expect("base64")] {
