@@ -79,7 +79,7 @@ pub struct NodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfigPolicy {
-    /// The image's class: a document that asks for another one is refused.
+    /// The image's class: a document that asks for another one is refused. Empty where no image is at hand: any.
     pub class: String,
     /// Who may give it, in the order in which they are asked.
     pub providers: Vec<Provider>,

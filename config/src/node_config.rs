@@ -11,6 +11,7 @@ mod check;
 mod load;
 mod network;
 mod pem;
+mod read;
 mod scalar;
 
 pub use check::{KUBELET_RANGES, SYSCTLS, SysctlRule};
@@ -65,6 +66,14 @@ pub struct NodeConfig {
     /// Sysctls, of those that [`SYSCTLS`] lists.
     #[serde(default)]
     pub sysctls: BTreeMap<String, SysctlValue>,
+}
+
+impl NodeConfig {
+    /// The same with a mask over every secret: what may be shown.
+    pub fn masked(mut self) -> Self {
+        scalar::mask(&mut self);
+        self
+    }
 }
 
 /// Where the time comes from.
@@ -265,7 +274,7 @@ impl Default for Eviction {
 pub struct Registry {
     /// Asked before it, in order.
     pub mirrors: Vec<Mirror>,
-    /// Certificates (PEM) that its certificate is checked against, in place of the bundle.
+    /// Certificates (PEM) that its certificate is checked against, beside the bundle.
     pub ca: Option<String>,
     /// Who pulls.
     pub username: Option<String>,
@@ -282,7 +291,7 @@ pub struct Mirror {
     /// Lets `url` begin with `http://`.
     #[serde(default)]
     pub insecure: bool,
-    /// Certificates (PEM) that its certificate is checked against, in place of the bundle.
+    /// Certificates (PEM) that its certificate is checked against, beside the bundle.
     pub ca: Option<String>,
     /// Who pulls.
     pub username: Option<String>,
