@@ -105,8 +105,7 @@ impl Engine {
     pub fn run(mut self) -> Result<()> {
         let Options { run, sys, dev, .. } = &self.options;
         let places = Places { sys: sys.clone(), dev: dev.clone(), ..Places::default() };
-        let read = vec![sys.join("firmware"), sys.join("class/block"), sys.join("devices"), dev.clone()];
-        let open = Open { run, read, settings: Path::new(NETWORK_SETTINGS) };
+        let open = Open { run, read: self.config.reads(&places), settings: Path::new(NETWORK_SETTINGS) };
         sandbox::enter(&open, &mut self.log).map_err(Error::kernel("giving up privileges"))?;
         self.config.start(places)?;
         self.links(tick()?)?;

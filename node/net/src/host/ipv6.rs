@@ -5,6 +5,9 @@ use orlop_config::node_config::Ipv6Method;
 use std::io;
 use std::path::Path;
 
+/// The kernel's own metric of a router's default route.
+const METRIC: usize = 1024;
+
 /// Makes a card's settings what its plan says, before it is switched on. `settings`: `/proc/sys/net`.
 pub fn apply(settings: &Path, nic: &Nic) -> io::Result<()> {
     let folder = settings.join("ipv6/conf").join(&nic.link.name);
@@ -14,6 +17,11 @@ pub fn apply(settings: &Path, nic: &Nic) -> io::Result<()> {
     }
     let automatic = nic.interface.ipv6 == Ipv6Method::Auto;
     set(&folder, "accept_ra_defrtr", if nic.interface.default_route { "1" } else { "0" })?;
+    // Every card's router gives a default route: that of the first card in the plan's order is taken. Since Linux 5.12.
+    if folder.join("ra_defrtr_metric").exists() {
+        let metric = METRIC + 1000 * nic.order.min(1000) + nic.link.index.min(999) as usize;
+        set(&folder, "ra_defrtr_metric", &metric.to_string())?;
+    }
     // 2: although this machine forwards packets.
     let changed = set(&folder, "accept_ra", if automatic { "2" } else { "0" })?;
     if changed && automatic && nic.link.up {
