@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Refusal, SecureBoot};
-use crate::node::OnDamage;
+use crate::node::{Allowance, OnDamage, Provider};
 
 mod check;
 mod load;
@@ -14,11 +14,11 @@ mod programs;
 mod static_pod;
 mod values;
 
-pub use check::Problem;
+pub use crate::problem::Problem;
 pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, resolve};
 pub use pattern::matches;
 pub use static_pod::check_static_pod;
-pub(crate) use values::is_sha256;
+pub(crate) use values::{is_pod_name, is_sha256};
 
 /// One image definition, after `extends` was resolved (tables merged, lists replaced).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub struct Definition {
     /// The state partition.
     #[serde(default)]
     pub state: State,
+    /// The machine's own configuration; absent: the node needs none, and joins no cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_config: Option<NodeConfigTable>,
 }
 
 fn stub() -> String {
@@ -328,4 +331,15 @@ fn nobody() -> String {
 pub struct State {
     /// What happens to a filesystem that does not mount.
     pub on_damage: OnDamage,
+}
+
+/// Who may give the machine's own configuration, and what it may bring. Its image joins a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfigTable {
+    /// In the order in which they are asked; one where the machine's kind is known.
+    pub providers: Vec<Provider>,
+    /// What it may bring beyond the node's own settings.
+    #[serde(default)]
+    pub allow: Vec<Allowance>,
 }

@@ -6,7 +6,8 @@
 //! | [`keys`] set of keys | `orlop keygen`, a person | `orlop` |
 //! | [`lockfile`] lockfile | `orlop lock` | `orlop build` |
 //! | [`manifest`] boot and release manifest | `orlop build` | PID 1, `orlop verify` |
-//! | [`node`] node settings, in the root | `orlop build` | PID 1 |
+//! | [`node`] node settings, in the root | `orlop build` | PID 1, `orlop-net` |
+//! | [`node_config`] node config | a person | `orlop config`, PID 1, `orlop-net` |
 
 #[cfg(feature = "toml")]
 pub mod definition;
@@ -16,6 +17,10 @@ pub mod keys;
 pub mod lockfile;
 pub mod manifest;
 pub mod node;
+#[cfg(feature = "toml")]
+pub mod node_config;
+#[cfg(feature = "toml")]
+mod problem;
 #[cfg(feature = "toml")]
 pub mod render;
 #[cfg(feature = "toml")]

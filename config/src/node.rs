@@ -70,6 +70,91 @@ pub struct NodeSettings {
     pub containerd: Vec<String>,
     /// kubelet's arguments, the program first (absolute).
     pub kubelet: Vec<String>,
+    /// Where the machine's own configuration may come from; absent: there is none, and no cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_config: Option<NodeConfigPolicy>,
+}
+
+/// What the signed image says of the node config, which nobody signs: who may give it, and what it may bring.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfigPolicy {
+    /// The image's class: a document that asks for another one is refused. Empty where no image is at hand: any.
+    pub class: String,
+    /// Who may give it, in the order in which they are asked.
+    pub providers: Vec<Provider>,
+    /// What it may bring beyond the node's own settings.
+    pub allow: Vec<Allowance>,
+    /// The image's own static pods, whose names are taken.
+    pub static_pods: Vec<String>,
+}
+
+impl NodeConfigPolicy {
+    /// Whether the document may bring this.
+    pub fn allows(&self, what: Allowance) -> bool {
+        self.allow.contains(&what)
+    }
+}
+
+/// Who may give the node config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// QEMU: `-fw_cfg name=opt/orlop/config,file=…`.
+    FwCfg,
+    /// SMBIOS type 11, OEM strings.
+    Smbios,
+    /// A volume labelled `cidata`, VFAT or ISO 9660.
+    Nocloud,
+    /// A file on the EFI system partition.
+    Esp,
+    /// EC2's metadata, version 2.
+    Ec2,
+    /// Google's metadata.
+    Gce,
+    /// Azure's metadata.
+    Azure,
+}
+
+impl Provider {
+    /// Its name, as definition and documents write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Provider::FwCfg => "fw_cfg",
+            Provider::Smbios => "smbios",
+            Provider::Nocloud => "nocloud",
+            Provider::Esp => "esp",
+            Provider::Ec2 => "ec2",
+            Provider::Gce => "gce",
+            Provider::Azure => "azure",
+        }
+    }
+}
+
+/// What a node config may bring only if the signed image allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allowance {
+    /// Pods that run without a cluster's word.
+    StaticPods,
+    /// Certificates that containerd and kubelet trust beside the root's bundle.
+    ExtraCas,
+    /// Other places to pull images from.
+    RegistryMirrors,
+    /// Such places without TLS.
+    PlainHttpMirrors,
+}
+
+impl Allowance {
+    /// Its name, as the definition writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Allowance::StaticPods => "static-pods",
+            Allowance::ExtraCas => "extra-cas",
+            Allowance::RegistryMirrors => "registry-mirrors",
+            Allowance::PlainHttpMirrors => "plain-http-mirrors",
+        }
+    }
 }
 
 /// `modules.json`: every list is closed over its dependencies and in loading order.
@@ -109,5 +194,17 @@ mod tests {
         assert_eq!(file, "registry.example:5000+team+app:1.2.tar");
         assert_eq!(preload_reference(&file).as_deref(), Some("registry.example:5000/team/app:1.2"));
         assert_eq!(preload_reference("readme"), None);
+    }
+
+    #[test]
+    fn names_are_those_that_are_written() {
+        use Provider::{Azure, Ec2, Esp, FwCfg, Gce, Nocloud, Smbios};
+        for provider in [FwCfg, Smbios, Nocloud, Esp, Ec2, Gce, Azure] {
+            assert_eq!(serde_json::to_value(provider).expect("a string"), provider.name());
+        }
+        use Allowance::{ExtraCas, PlainHttpMirrors, RegistryMirrors, StaticPods};
+        for allowance in [StaticPods, ExtraCas, RegistryMirrors, PlainHttpMirrors] {
+            assert_eq!(serde_json::to_value(allowance).expect("a string"), allowance.name());
+        }
     }
 }

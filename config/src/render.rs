@@ -1,7 +1,9 @@
 //! What is rendered from a definition into the verified root: configuration of the services, sysctls, and the
-//! few files that programs expect below `/etc`. Pure: text in, text out; the builder writes it into the tree.
+//! few files that programs expect below `/etc`; and, for a node of a cluster, from its node config at boot.
+//! Pure: text in, text out; the builder writes it into the tree, PID 1 onto tmpfs.
 
 mod accounts;
+mod cluster;
 mod cni;
 mod containerd;
 mod ipe;
@@ -10,11 +12,12 @@ mod node;
 mod sysctls;
 
 pub use accounts::{group, os_release, passwd};
+pub use cluster::{Facts, Rendered, RenderedFile, TMPFS_FOLDERS, cluster, resolv_conf};
 pub use cni::cni;
 pub use containerd::containerd;
 pub use ipe::ipe_policy;
 pub use kubelet::kubelet;
-pub use node::node_settings;
+pub use node::{node_config_policy, node_settings};
 pub use sysctls::sysctls;
 
 use crate::definition::Definition;

@@ -54,11 +54,18 @@ impl std::error::Error for Mistake {}
 /// out of several files keep their place this way.
 pub(crate) struct Sources<'t> {
     texts: &'t [Text],
+    /// No mistake repeats what stands in the text: it may be a secret in the wrong place.
+    quiet: bool,
 }
 
 impl<'t> Sources<'t> {
     pub(crate) fn new(texts: &'t [Text]) -> Self {
-        Sources { texts }
+        Sources { texts, quiet: false }
+    }
+
+    /// Texts that hold secrets.
+    pub(crate) fn quiet(texts: &'t [Text]) -> Self {
+        Sources { texts, quiet: true }
     }
 
     /// The text that an offset lies in (its index), and the offset within it. Each text has one offset more than
@@ -127,10 +134,11 @@ impl<'t> Sources<'t> {
     }
 
     fn syntax(&self, message: &str, span: Range<usize>) -> Mistake {
-        let found = self.excerpt(&span).map(|found| format!(" at `{found}`")).unwrap_or_default();
         if message.contains("duplicate key") {
             return self.twice(span);
         }
+        let found = self.excerpt(&span).filter(|_| !self.quiet);
+        let found = found.map(|found| format!(" at `{found}`")).unwrap_or_default();
         self.mistake(span, format!("not TOML: {message}{found}"), None)
     }
 
@@ -157,12 +165,15 @@ impl<'t> Sources<'t> {
             let kind = if message.starts_with("unknown variant") { "unknown value" } else { "unknown key" };
             return self.mistake(span, format!("{kind} `{wrong}`"), Some(next));
         }
+        // A wrong address is no secret.
+        let shown = !self.quiet || message.ends_with("address syntax");
         let found = match self.excerpt(&span) {
             // A missing key is reported at its table: what stands there says nothing.
-            Some(found) if !message.starts_with("missing field") => format!(" (the value is `{found}`)"),
+            Some(found) if shown && !message.starts_with("missing field") => format!(" (the value is `{found}`)"),
             _ => String::new(),
         };
         let message = message.replace("missing field", "missing key");
+        let message = if self.quiet { without_text(&message) } else { message };
         self.mistake(span, format!("{message}{found}"), None)
     }
 }
@@ -212,6 +223,16 @@ pub(crate) fn unknown_name(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((wrong, known))
 }
 
+/// What serde said, without the string that it found: `invalid type: string "…", expected a sequence`.
+fn without_text(message: &str) -> String {
+    match (message.split_once("string \""), message.rsplit_once("\", expected ")) {
+        (Some((head, _)), Some((_, expected))) if head.starts_with("invalid ") => {
+            format!("{head}string, expected {expected}")
+        }
+        _ => message.to_owned(),
+    }
+}
+
 /// The known name that is nearest to a misspelt one, if any is near enough to be meant.
 pub(crate) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
     let scored = known.iter().map(|name| (strsim::damerau_levenshtein(wrong, name), *name));
@@ -219,15 +240,22 @@ pub(crate) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
     (distance <= 2.max(wrong.chars().count() / 3)).then_some(name)
 }
 
-/// Where the deepest existing part of a key path stands.
+/// Where the deepest existing part of a key path stands. A list's items are numbered from 0.
 pub(crate) fn span_of<S: AsRef<str>>(table: &DeTable<'_>, path: &[S]) -> Range<usize> {
-    let mut span = 0..0;
-    let mut table = table;
-    for key in path {
-        let Some((name, value)) = table.get_key_value(key.as_ref()) else { break };
-        span = place_of(name, value);
-        match value.get_ref() {
-            DeValue::Table(inner) => table = inner,
+    let Some((first, rest)) = path.split_first() else { return 0..0 };
+    let Some((name, value)) = table.get_key_value(first.as_ref()) else { return 0..0 };
+    let mut span = place_of(name, value);
+    let mut value = value.get_ref();
+    for key in rest {
+        match value {
+            DeValue::Table(inner) => {
+                let Some((name, next)) = inner.get_key_value(key.as_ref()) else { break };
+                (span, value) = (place_of(name, next), next.get_ref());
+            }
+            DeValue::Array(items) => {
+                let Some(item) = key.as_ref().parse().ok().and_then(|index: usize| items.get(index)) else { break };
+                (span, value) = (item.span(), item.get_ref());
+            }
             _ => break,
         }
     }

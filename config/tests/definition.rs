@@ -135,6 +135,14 @@ fn misspelt_keys_are_named_with_the_nearest_right_one() {
         ("[components.runc.source.go]\n  tag = []", "my/image.toml:3:3: unknown key `tag`; did you mean `tags`?"),
         ("[components.x.source.dbe]\npackage = \"p\"", "my/image.toml:2:22: unknown value `dbe`; did you mean `deb`?"),
         ("[state]\non_damage = \"refuze\"", "my/image.toml:3:13: unknown value `refuze`; did you mean `refuse`?"),
+        (
+            "[node_config]\nproviders = [\"fw-cfg\"]",
+            "my/image.toml:3:14: unknown value `fw-cfg`; did you mean `fw_cfg`?",
+        ),
+        (
+            "[node_config]\nproviders = [\"esp\"]\nallow = [\"extra-ca\"]",
+            "my/image.toml:4:10: unknown value `extra-ca`; did you mean `extra-cas`?",
+        ),
         ("[partitions]\nstate = 3", "my/image.toml:3:1: unknown key `state`; known here: esp_mib, root_mib, state_mib"),
     ] {
         assert_eq!(error_over_node(text), expected);
@@ -287,6 +295,9 @@ fn rules_of_parts_that_the_node_has_not() {
             "`x` is not an image reference",
         ),
         ("[preload.\"localhost/pause:1\"]\nuser = \"root\"", "`root` is not `uid:gid`"),
+        ("[node_config]\nproviders = []", "my/image.toml:3:13: nobody may give the node its configuration"),
+        ("[node_config]\nproviders = [\"ec2\", \"ec2\"]", "my/image.toml:3:13: `ec2` stands there twice"),
+        ("[node_config]\nallow = []", "my/image.toml:2:1: missing key `providers`"),
     ] {
         let error = error_over_node(text);
         assert!(error.contains(expected), "{error}\nhas no\n{expected}");

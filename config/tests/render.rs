@@ -5,6 +5,7 @@ mod shipped;
 use std::collections::BTreeSet;
 
 use orlop_config::definition::Definition;
+use orlop_config::node::{Allowance, Provider};
 use orlop_config::render;
 use shipped::{NODE, STANDALONE, resolve};
 
@@ -43,77 +44,6 @@ fn the_pods_network_is_json_and_runs_no_program_but_ours() {
         assert!(standalone().components["cni"].install.contains_key(&program), "{program}");
     }
     assert_eq!(bridge["ipMasq"], false, "masquerading would run iptables");
-}
-
-#[test]
-fn kubelets_keys_are_keys_that_kubelet_knows() {
-    // Out of `k8s.io/kubelet/config/v1beta1/types.go`: kubelet ignores a key that it does not know.
-    const KNOWN: &[&str] = &[
-        "anonymous",
-        "apiVersion",
-        "authentication",
-        "authorization",
-        "cgroupDriver",
-        "cgroupRoot",
-        "containerLogMaxFiles",
-        "containerLogMaxSize",
-        "containerRuntimeEndpoint",
-        "enableDebugFlagsHandler",
-        "enableProfilingHandler",
-        "enableServer",
-        "serverTLSBootstrap",
-        "enabled",
-        "evictionHard",
-        "failCgroupV1",
-        "failSwapOn",
-        "healthzBindAddress",
-        "healthzPort",
-        "imageGCHighThresholdPercent",
-        "imageGCLowThresholdPercent",
-        "kind",
-        "kubeReserved",
-        "kubeletCgroups",
-        "makeIPTablesUtilChains",
-        "mode",
-        "podCIDR",
-        "podPidsLimit",
-        "protectKernelDefaults",
-        "readOnlyPort",
-        "resolvConf",
-        "seccompDefault",
-        "serializeImagePulls",
-        "staticPodPath",
-        "systemReserved",
-        "webhook",
-    ];
-    const RESOURCES: &[&str] = &[
-        "cpu",
-        "memory",
-        "pid",
-        "memory.available",
-        "nodefs.available",
-        "nodefs.inodesFree",
-        "imagefs.available",
-        "imagefs.inodesFree",
-    ];
-    for line in render::kubelet().lines() {
-        let (key, _) = line.trim().split_once(':').expect("each line is a key");
-        assert!(KNOWN.contains(&key) || (line.starts_with("  ") && RESOURCES.contains(&key)), "{line}");
-    }
-}
-
-#[test]
-fn kubelet_listens_on_loopback_only() {
-    let config = render::kubelet();
-    for line in [
-        "enableServer: false",
-        "serverTLSBootstrap: true",
-        "readOnlyPort: 0",
-        "healthzBindAddress: 127.0.0.1",
-        "healthzPort: 10248",
-    ] {
-        assert!(config.lines().any(|other| other == line), "{line}");
-    }
 }
 
 #[test]
@@ -168,6 +98,19 @@ fn node_settings_name_programs_and_files_that_are_in_the_root() {
     }
     let text = serde_json::to_vec(&settings).expect("settings have JSON");
     assert_eq!(serde_json::from_slice::<orlop_config::node::NodeSettings>(&text).ok(), Some(settings));
+}
+
+#[test]
+fn only_an_image_that_takes_a_node_config_says_so() {
+    let text = serde_json::to_string(&render::node_settings(&standalone())).expect("settings have JSON");
+    assert!(!text.contains("node_config"), "{text}");
+    let table = "extends = \"orlop:node\"\nclass = \"internal\"\n[node_config]\nproviders = [\"ec2\", \"esp\"]\n\
+                 allow = [\"extra-cas\"]\n[static_pods]\nweb = \"web.yaml\"";
+    let settings = render::node_settings(&resolve(table).expect("sound").definition);
+    let policy = settings.node_config.expect("a policy");
+    assert_eq!(policy.providers, [Provider::Ec2, Provider::Esp]);
+    assert!(policy.allows(Allowance::ExtraCas) && !policy.allows(Allowance::StaticPods));
+    assert_eq!((policy.class.as_str(), &policy.static_pods[..]), ("internal", &["web".to_owned()][..]));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The command line, one file per verb.
 //!
 //! Every verb prints for people on standard error and its one result on standard output: text, or one JSON
-//! document with `--json`. Exit status: 0 done, 1 failed, 2 wrong usage or invalid definition, 3 verification refused.
+//! document with `--json`. Exit status: 0 done, 1 failed, 2 wrong usage, invalid definition or node config, 3 verification refused.
 
 mod attach;
 mod build;
+mod config;
 mod inspect;
 mod keygen;
 mod lock;
@@ -21,6 +22,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use orlop_config::Mistake;
+use orlop_config::node_config::Problems;
 
 use crate::sources::{self, ProjectError};
 
@@ -53,6 +55,7 @@ enum Verb {
     SignPolicy(sign_policy::SignPolicyArgs),
     Run(run::RunArgs),
     Inspect(inspect::InspectArgs),
+    Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -85,9 +88,14 @@ impl Context {
 
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_with_mode(path, bytes, 0o644)
+}
+
+/// The same with these permissions.
+fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = || format!("{}: cannot be written", path.display());
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
     let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(folder).with_context(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(failed)?;
     file.persist(path).map(drop).with_context(failed)
@@ -106,6 +114,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::SignPolicy(args) => sign_policy::run(args, &context),
         Verb::Run(args) => run::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
+        Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
     }
 }
@@ -135,7 +144,8 @@ fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     };
     let definition = |error: &ProjectError| !lockfile(error);
     let named = matches!(cause.downcast_ref(), Some(sources::Error::Named { .. }));
-    cause.is::<Usage>() || cause.is::<Mistake>() || named || cause.downcast_ref().is_some_and(definition)
+    let text = cause.is::<Mistake>() || cause.is::<Problems>();
+    cause.is::<Usage>() || text || named || cause.downcast_ref().is_some_and(definition)
 }
 
 /// Arguments that parse but do not fit together.

@@ -133,11 +133,15 @@ fn insert_rendered(root: &mut Tree, inputs: &Inputs) -> anyhow::Result<()> {
         ("/etc/os-release", render::os_release(definition)),
         ("/etc/passwd", render::passwd()),
         (render::CONTAINERD_CONFIG, render::containerd()),
-        (render::KUBELET_CONFIG, render::kubelet()),
-        (render::CNI_CONFIG, render::cni()),
     ];
-    for (path, text) in files {
+    let alone = [(render::KUBELET_CONFIG, render::kubelet()), (render::CNI_CONFIG, render::cni())];
+    // A cluster brings its own network, and its node gets kubelet's configuration at boot.
+    let cluster = definition.node_config.is_some();
+    for (path, text) in files.into_iter().chain(alone.into_iter().filter(|_| !cluster)) {
         root.insert_rendered(path, text)?;
+    }
+    for folder in render::TMPFS_FOLDERS.iter().filter(|_| cluster) {
+        root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }
     root.insert_rendered(NODE_SETTINGS, json_line(&render::node_settings(definition))?)?;
     for pod in definition.static_pods.keys() {

@@ -3,21 +3,12 @@
 mod component;
 mod image;
 mod kernel;
+mod node_config;
 mod references;
 mod source;
 
 use super::Definition;
-
-/// One rule that a definition does not keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Keys that lead to the value.
-    pub path: Vec<String>,
-    /// What is wrong, with the value.
-    pub message: String,
-    /// What to do about it.
-    pub next: Option<String>,
-}
+use crate::problem::{Problem, Report};
 
 impl Definition {
     /// Everything that is wrong with this definition, in the order of its parts.
@@ -34,6 +25,7 @@ impl Definition {
         references::check_preload(self, &mut report);
         references::check_static_pods(self, &mut report);
         references::check_paths_once(self, &mut report);
+        node_config::check(self, &mut report);
         image::check_sizes(self, &mut report);
         report.problems
     }
@@ -48,22 +40,6 @@ pub(super) fn program_problems(definition: &Definition) -> Vec<Problem> {
         source::check(name, &component.source, &mut report);
     }
     report.problems
-}
-
-/// Problems as they are found.
-#[derive(Default)]
-struct Report {
-    problems: Vec<Problem>,
-}
-
-impl Report {
-    /// Notes a problem at a path of keys unless `good`.
-    fn expect(&mut self, good: bool, path: &[&str], message: String, next: &str) {
-        if !good {
-            let path = path.iter().map(ToString::to_string).collect();
-            self.problems.push(Problem { path, message, next: Some(next.into()) });
-        }
-    }
 }
 
 const NAME_RULE: &str = "it takes lowercase letters, digits and `-`, begins with no `-` and has at most 32 characters";

@@ -5,7 +5,7 @@ pub(super) fn is_name(name: &str) -> bool {
     inner && !name.starts_with('-') && (1..=32).contains(&name.len())
 }
 
-pub(super) fn is_pod_name(name: &str) -> bool {
+pub(crate) fn is_pod_name(name: &str) -> bool {
     let inner = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     inner && !name.starts_with('-') && !name.ends_with('-') && (1..=63).contains(&name.len())
 }

@@ -2,7 +2,7 @@
 
 use super::{CONTAINERD_CONFIG, KUBELET_CONFIG, sysctls};
 use crate::definition::Definition;
-use crate::node::NodeSettings;
+use crate::node::{NodeConfigPolicy, NodeSettings};
 
 /// What PID 1 needs to know of the image.
 pub fn node_settings(definition: &Definition) -> NodeSettings {
@@ -20,7 +20,18 @@ pub fn node_settings(definition: &Definition) -> NodeSettings {
             "--root-dir=/var/lib/kubelet",
             "--cert-dir=/var/lib/kubelet/pki",
         ]),
+        node_config: node_config_policy(definition),
     }
+}
+
+/// What the definition says of the node config, if its image takes one.
+pub fn node_config_policy(definition: &Definition) -> Option<NodeConfigPolicy> {
+    definition.node_config.as_ref().map(|table| NodeConfigPolicy {
+        class: definition.class.clone(),
+        providers: table.providers.clone(),
+        allow: table.allow.clone(),
+        static_pods: definition.static_pods.keys().cloned().collect(),
+    })
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -173,6 +173,7 @@ mod tests {
             sysctls: Vec::new(),
             containerd: Vec::new(),
             kubelet: Vec::new(),
+            node_config: None,
         };
         let handover = Handover {
             image: text(),

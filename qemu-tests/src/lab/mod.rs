@@ -34,6 +34,7 @@ mod oci;
 mod pki;
 mod registry;
 mod service;
+mod tls;
 mod tools;
 
 use std::path::{Path, PathBuf};

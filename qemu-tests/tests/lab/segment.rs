@@ -73,7 +73,7 @@ impl Segment {
         let boot = Image::open(&image)?.direct_boot(files.path())?;
         let disk = files.path().join("disk.qcow2");
         overlay::create(&image, &disk, Some(4 << 30))?;
-        let config = self.plane().node_config(name)?.text();
+        let config = self.plane().node_config(name, &self.registry)?.text();
         let mut machine = Machine::with_disk(Disk::kept(disk, Format::Qcow2))
             .direct(boot)
             .card(self.lab.card(number)?)

@@ -1,0 +1,90 @@
+//! The cluster: where it is, whom to believe, by which right to join.
+
+use super::super::network::is_unicast;
+use super::super::{Cluster, pem};
+use super::names::{is_domain, is_location};
+use super::{Report, expect_once};
+
+const MOST_DNS_ADDRESSES: usize = 3;
+
+pub(super) fn check(cluster: &Cluster, report: &mut Report) {
+    check_server(&cluster.server, report);
+    let found = pem::certificates(&cluster.ca);
+    let next = "give the cluster's CA as PEM, from `-----BEGIN CERTIFICATE-----` to its end";
+    let message = format!("not the cluster's CA: {}", found.as_ref().err().map_or("", String::as_str));
+    report.expect(found.is_ok(), &["cluster", "ca"], message, next);
+    check_right_to_join(cluster, report);
+    let message = format!("{} addresses are named", cluster.dns.len());
+    report.expect(cluster.dns.len() <= MOST_DNS_ADDRESSES, &["cluster", "dns"], message, "name three at most");
+    for (index, address) in cluster.dns.iter().enumerate() {
+        let path = ["cluster", "dns", &index.to_string()];
+        let message = format!("`{address}` cannot be a service's address");
+        report.expect(is_unicast(*address), &path, message, "name the address of the cluster's DNS service");
+        expect_once(&cluster.dns, index, &path, report);
+    }
+    let domain = &cluster.domain;
+    let message = format!("`{domain}` is not a domain");
+    report.expect(is_domain(domain), &["cluster", "domain"], message, "write it as \"cluster.local\"");
+}
+
+fn check_server(server: &str, report: &mut Report) {
+    let path = ["cluster", "server"];
+    let next = "write it as \"https://api.example:6443\"";
+    if server.contains('@') {
+        // What stands before it may be a password.
+        return report.expect(false, &path, "a user does not belong into the server's address".into(), next);
+    }
+    match server.split_once("://") {
+        Some(("https", rest)) => {
+            let message = format!("`{server}` is not the address of an API server");
+            report.expect(is_location(rest), &path, message, next);
+        }
+        Some(("http", _)) => {
+            let message = format!("`{server}` would send the token to anybody who asks");
+            report.expect(false, &path, message, "the API server speaks https, and nothing else is taken");
+        }
+        _ => report.expect(false, &path, format!("`{server}` does not begin with `https://`"), next),
+    }
+}
+
+/// A token, or a certificate with its key.
+fn check_right_to_join(cluster: &Cluster, report: &mut Report) {
+    let Cluster { token, client_certificate: certificate, client_key: key, .. } = cluster;
+    let next = "give `token`, or `client_certificate` with `client_key`";
+    match (token, certificate, key) {
+        (Some(token), None, None) => {
+            let next = "it is six characters, a dot and sixteen, of a-z and 0-9; `kubeadm token create` prints one";
+            let good = is_token(token.expose());
+            report.expect(good, &["cluster", "token"], "it is not a bootstrap token".into(), next);
+        }
+        (None, Some(certificate), Some(key)) => {
+            let found = pem::certificates(certificate);
+            let message = format!("not a client certificate: {}", found.as_ref().err().map_or("", String::as_str));
+            report.expect(found.is_ok(), &["cluster", "client_certificate"], message, "give it as PEM");
+            let found = pem::key(key.expose());
+            let message = format!("not its key: {}", found.as_ref().err().map_or("", String::as_str));
+            report.expect(found.is_ok(), &["cluster", "client_key"], message, "give it as PEM: PKCS#8, EC or RSA");
+        }
+        (None, None, None) => {
+            report.expect(false, &["cluster"], "nothing gives the node the right to join".into(), next);
+        }
+        (Some(_), ..) => {
+            let message = "there are a token and a client certificate or its key".to_owned();
+            report.expect(false, &["cluster", "token"], message, next);
+        }
+        (None, Some(_), None) => {
+            let message = "the client certificate has no key".to_owned();
+            report.expect(false, &["cluster", "client_certificate"], message, next);
+        }
+        (None, None, Some(_)) => {
+            report.expect(false, &["cluster", "client_key"], "the key has no client certificate".into(), next);
+        }
+    }
+}
+
+fn is_token(token: &str) -> bool {
+    let plain = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    token.split_once('.').is_some_and(|(id, secret)| plain(id, 6) && plain(secret, 16))
+}

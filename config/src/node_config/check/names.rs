@@ -1,0 +1,132 @@
+//! What names, addresses and URLs may look like.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+pub(super) const HOSTNAME_RULE: &str =
+    "it takes lowercase letters, digits and `-`, in parts with `.` between them, and at most 63 characters";
+
+/// One part of a host name (RFC 1123), lowercase as Kubernetes wants it.
+fn is_part(part: &str) -> bool {
+    let inner = part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    inner && (1..=63).contains(&part.len()) && !part.starts_with('-') && !part.ends_with('-')
+}
+
+/// A DNS name. One whose last part is a number would be read as an address.
+pub(super) fn is_domain(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let number = last.bytes().all(|byte| byte.is_ascii_digit());
+    name.len() <= 253 && name.split('.').all(is_part) && !number
+}
+
+/// A host's name: it is the value of a label too, and Linux takes 64 bytes.
+pub(super) fn is_hostname(name: &str) -> bool {
+    name.len() <= 63 && is_domain(name)
+}
+
+/// A name or an address, without brackets.
+pub(super) fn is_host(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok() || is_domain(&host.to_ascii_lowercase())
+}
+
+/// `HOST` or `HOST:PORT`; IPv6 in brackets.
+pub(super) fn is_authority(authority: &str) -> bool {
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => ("localhost", port),
+        Some(_) => return false,
+        None => authority.find(':').map_or((authority, ""), |colon| authority.split_at(colon)),
+    };
+    let port_good = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    port_good && is_host(host)
+}
+
+fn is_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0)
+}
+
+/// `HOST[:PORT][/PATH]`: what follows a scheme.
+pub(super) fn is_location(rest: &str) -> bool {
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-%".contains(&byte);
+    is_authority(authority) && path.bytes().all(plain)
+}
+
+/// A qualified name, as labels and taints have it: `[PREFIX/]NAME`.
+pub(super) fn is_qualified_name(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    let prefix_good = prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(is_part));
+    prefix_good && !name.is_empty() && is_label_value(name)
+}
+
+/// A label's value: empty, or letters, digits, `-`, `_` and `.` between letters or digits.
+pub(super) fn is_label_value(value: &str) -> bool {
+    let ends = |end: Option<&u8>| end.is_none_or(u8::is_ascii_alphanumeric);
+    let bytes = value.as_bytes();
+    let inner = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
+    inner && ends(bytes.first()) && ends(bytes.last()) && bytes.len() <= 63
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_from_what_is_none() {
+        let long = format!("{}.{}", "a".repeat(40), "b".repeat(23));
+        for (name, good) in [
+            ("node-1", true),
+            ("node-1.example", true),
+            ("1node", true),
+            (&long[..63], true),
+            (&long, false),
+            ("Node", false),
+            ("node_1", false),
+            ("-node", false),
+            ("node-", false),
+            ("node.", false),
+            ("", false),
+            ("192.0.2.1", false),
+            ("node.1", false),
+            ("knöten", false),
+        ] {
+            assert_eq!(is_hostname(name), good, "{name}");
+        }
+        for (authority, good) in [
+            ("api.example:6443", true),
+            ("192.0.2.1", true),
+            ("[2001:db8::1]:443", true),
+            ("[2001:db8::1]", true),
+            ("2001:db8::1", false),
+            ("[x]:1", false),
+            ("a:0", false),
+            ("a:65536", false),
+            ("a:+1", false),
+            ("a:", false),
+            ("user@a", false),
+            (":1", false),
+        ] {
+            assert_eq!(is_authority(authority), good, "{authority}");
+        }
+        for (location, good) in [("a/b/c", true), ("a/", true), ("a/?q", false), ("a#f", false), ("/a", false)] {
+            assert_eq!(is_location(location), good, "{location}");
+        }
+    }
+
+    #[test]
+    fn labels_are_told_from_what_is_none() {
+        for (key, good) in [
+            ("zone", true),
+            ("example.com/Zone_1", true),
+            ("a/b/c", false),
+            ("/b", false),
+            ("a/", false),
+            ("A.com/b", false),
+            ("-a", false),
+            ("a b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_qualified_name(key), good, "{key}");
+        }
+        assert!(is_label_value("") && is_label_value("a") && is_label_value(&"a".repeat(63)));
+        assert!(!is_label_value(&"a".repeat(64)) && !is_label_value("a=b") && !is_label_value("a,"));
+    }
+}

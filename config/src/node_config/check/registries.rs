@@ -1,0 +1,87 @@
+//! Where images come from.
+
+use super::super::{Mirror, NodeConfig, Registry, Secret, pem};
+use super::names::{is_authority, is_location};
+use super::{Report, expect_allowed};
+use crate::node::{Allowance, NodeConfigPolicy};
+
+/// Stands for every registry that has no table of its own.
+const ALL: &str = "*";
+const CREDENTIALS: &str = "give `username` and `password`, neither with a line break, and no `:` in the name";
+
+pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut Report) {
+    for (host, registry) in &config.registries {
+        let at = ["registries", host.as_str()];
+        let next =
+            "write the registry as images name it: \"docker.io\", \"registry.example:5000\", or \"*\" for the others";
+        report.expect(is_registry(host), &at, format!("`{host}` is not a registry"), next);
+        let Registry { mirrors, ca, username, password } = registry;
+        if host == ALL {
+            let own = ca.is_some() || username.is_some() || password.is_some();
+            let message = "certificates and credentials are of one registry".to_owned();
+            report.expect(!own, &at, message, "name the registry, or give them to the mirror");
+        }
+        if ca.is_some() {
+            expect_allowed(Allowance::ExtraCas, &[&at[..], &["ca"]].concat(), policy, report);
+        }
+        check_trust(&at, ca.as_deref(), report);
+        check_credentials(&at, username.as_deref(), password.as_ref(), report);
+        if !mirrors.is_empty() {
+            expect_allowed(Allowance::RegistryMirrors, &[&at[..], &["mirrors"]].concat(), policy, report);
+        }
+        for (index, mirror) in mirrors.iter().enumerate() {
+            check_mirror(&[&at[..], &["mirrors", &index.to_string()]].concat(), mirror, policy, report);
+        }
+    }
+}
+
+/// The name becomes that of a folder, so it is held to what such a name may be.
+fn is_registry(host: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:".contains(&byte);
+    host == ALL || (host.bytes().all(plain) && is_authority(host))
+}
+
+fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report: &mut Report) {
+    let Mirror { url, insecure, ca, username, password } = mirror;
+    let path = [at, &["url"]].concat();
+    let next = "write it as \"https://mirror.example:5000\"";
+    match url.split_once("://") {
+        // What stands before an `@` may be a password.
+        _ if url.contains('@') => report.expect(false, &path, "a user does not belong into the address".into(), next),
+        Some((scheme @ ("http" | "https"), rest)) => {
+            report.expect(is_location(rest), &path, format!("`{url}` is not a mirror's address"), next);
+            let message = format!("`{url}` is plain HTTP: anybody on the way can read and change what is pulled");
+            let next = "write https, or add `insecure = true` if the image's definition allows plain-http-mirrors";
+            report.expect(scheme == "https" || *insecure, &path, message, next);
+            let message = format!("`{url}` is not plain HTTP, so `insecure` means nothing");
+            let next = "leave it out; for a CA of your own give `ca`";
+            report.expect(scheme == "http" || !insecure, &[at, &["insecure"]].concat(), message, next);
+            if scheme == "http" && *insecure {
+                expect_allowed(Allowance::PlainHttpMirrors, &[at, &["insecure"]].concat(), policy, report);
+                let message = "a password would be sent to anybody who asks".to_owned();
+                let open = username.is_none() && password.is_none();
+                report.expect(open, &[at, &["username"]].concat(), message, "leave it out, or write https");
+            }
+        }
+        _ => report.expect(false, &path, format!("`{url}` does not begin with `https://`"), next),
+    }
+    check_trust(at, ca.as_deref(), report);
+    check_credentials(at, username.as_deref(), password.as_ref(), report);
+}
+
+fn check_trust(at: &[&str], ca: Option<&str>, report: &mut Report) {
+    if let Some(Err(why)) = ca.map(pem::certificates) {
+        let next = "give certificates as PEM, from `-----BEGIN CERTIFICATE-----` to its end";
+        report.expect(false, &[at, &["ca"]].concat(), format!("not a CA: {why}"), next);
+    }
+}
+
+fn check_credentials(at: &[&str], username: Option<&str>, password: Option<&Secret>, report: &mut Report) {
+    let message = "a user name needs a password, and a password a user name".to_owned();
+    report.expect(username.is_some() == password.is_some(), at, message, CREDENTIALS);
+    let plain = |text: &str| !text.is_empty() && !text.contains(char::is_control);
+    let good = username.is_none_or(|name| plain(name) && !name.contains(':'));
+    report.expect(good, &[at, &["username"]].concat(), "it is not a user name".into(), CREDENTIALS);
+    let good = password.is_none_or(|password| plain(password.expose()));
+    report.expect(good, &[at, &["password"]].concat(), "it is not a password".into(), CREDENTIALS);
+}

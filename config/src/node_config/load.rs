@@ -1,0 +1,110 @@
+//! A document's bytes → the document, or everything that is wrong with it.
+
+use toml::de::{DeTable, DeValue};
+
+use super::{LARGEST, NodeConfig, VERSION};
+use crate::node::NodeConfigPolicy;
+use crate::text::{Mistake, Sources, Text, line_and_column, span_of};
+
+/// What is wrong with a document, each with its place. No message repeats a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct Problems(pub Vec<Mistake>);
+
+fn lines(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+    lines.join("\n")
+}
+
+impl From<Mistake> for Problems {
+    fn from(mistake: Mistake) -> Self {
+        Problems(vec![mistake])
+    }
+}
+
+impl NodeConfig {
+    /// Reads a document; `name` is what errors call it. It is held against the image's policy.
+    pub fn parse(document: &[u8], name: &str, policy: &NodeConfigPolicy) -> Result<NodeConfig, Problems> {
+        let text = Text::new(name, text(document, name)?);
+        let sources = Sources::quiet(std::slice::from_ref(&text));
+        let table = sources.parse(0)?;
+        let places = table.get_ref().clone();
+        check_version(&places, &sources)?;
+        check_links(&places, &sources)?;
+        let config: NodeConfig = sources.read(table)?;
+        let mistakes: Vec<Mistake> = config
+            .problems(policy)
+            .into_iter()
+            .map(|problem| sources.mistake(span_of(&places, &problem.path), problem.message, problem.next))
+            .collect();
+        if mistakes.is_empty() { Ok(config) } else { Err(Problems(mistakes)) }
+    }
+}
+
+fn text<'d>(document: &'d [u8], name: &str) -> Result<&'d str, Mistake> {
+    let mistake = |offset: usize, message: String, next: &str| {
+        // Up to there it is text; where it is not, the place is that of the last character that is.
+        let before = String::from_utf8_lossy(&document[..offset]);
+        let (line, column) = line_and_column(&before, before.len());
+        Mistake { file: name.into(), line, column, message, next: Some(next.into()) }
+    };
+    if document.len() > LARGEST {
+        let message = format!("the document has {} bytes, and {LARGEST} are the most", document.len());
+        return Err(mistake(LARGEST, message, "shorten it; manifests and images do not belong here"));
+    }
+    std::str::from_utf8(document).map_err(|error| {
+        let message = "the document is not UTF-8 text".to_owned();
+        mistake(error.valid_up_to(), message, "give the TOML text itself, neither compressed nor encoded")
+    })
+}
+
+/// First, so that a newer document is not taken for a misspelt one.
+fn check_version(table: &DeTable<'_>, sources: &Sources<'_>) -> Result<(), Mistake> {
+    let Some(value) = table.get("version") else {
+        let next = format!("write `version = {VERSION}` first");
+        return Err(sources.mistake(0..0, "missing key `version`".into(), Some(next)));
+    };
+    let DeValue::Integer(number) = value.get_ref() else { return Ok(()) };
+    if number.as_str() == VERSION.to_string() {
+        return Ok(());
+    }
+    let newer = number.as_str().parse().is_ok_and(|number: u64| number > u64::from(VERSION));
+    let kind = if newer { "newer than this program" } else { "not a version" };
+    let message = format!("version {} is {kind}", number.as_str());
+    let next = if newer { "use a newer image, or write" } else { "write" };
+    Err(sources.mistake(value.span(), message, Some(format!("{next} `version = {VERSION}`"))))
+}
+
+/// What a network may be made of elsewhere, and is refused here by its name.
+const NOT_DONE: [(&str, &str); 6] = [
+    ("vlan", "VLANs"),
+    ("bond", "bonds"),
+    ("bridge", "bridges"),
+    ("team", "teams"),
+    ("wifi", "wireless networks"),
+    ("tunnel", "tunnels"),
+];
+
+/// What to do instead.
+pub(super) const PLAIN: &str = "give the machine a plain Ethernet interface, and leave this out";
+
+fn check_links(table: &DeTable<'_>, sources: &Sources<'_>) -> Result<(), Mistake> {
+    let Some(DeValue::Table(network)) = table.get("network").map(|value| value.get_ref()) else { return Ok(()) };
+    let interfaces = match network.get("interfaces").map(|value| value.get_ref()) {
+        Some(DeValue::Array(interfaces)) => interfaces.iter().collect(),
+        _ => Vec::new(),
+    };
+    let tables = interfaces.into_iter().filter_map(|interface| interface.get_ref().as_table());
+    for (key, _) in std::iter::once(network).chain(tables).flatten() {
+        if let Some(what) = not_done(key.get_ref()) {
+            let message = format!("`{}`: {what} are not done yet", key.get_ref());
+            return Err(sources.mistake(key.span(), message, Some(PLAIN.into())));
+        }
+    }
+    Ok(())
+}
+
+/// What a name says that is not done yet.
+pub(super) fn not_done(name: &str) -> Option<&'static str> {
+    NOT_DONE.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, what)| *what)
+}

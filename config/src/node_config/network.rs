@@ -1,0 +1,268 @@
+//! Interfaces, addresses, routes.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// Interfaces and name servers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Those that are used; empty: every Ethernet interface, by DHCP and router advertisements.
+    pub interfaces: Vec<Interface>,
+    /// Name servers, three at most; empty: those that the network names.
+    pub dns: Vec<IpAddr>,
+    /// Search domains; empty: those that the network names.
+    pub search: Vec<String>,
+}
+
+/// One interface: found by its name or by its hardware address.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Interface {
+    /// Name, as the kernel gives it.
+    pub name: Option<String>,
+    /// Hardware address.
+    pub mac: Option<Mac>,
+    /// Where IPv4 addresses come from; [`Interface::ipv4_method`] knows the default.
+    pub ipv4: Option<Ipv4Method>,
+    /// Where IPv6 addresses come from; [`Interface::ipv6_method`] knows the default.
+    pub ipv6: Option<Ipv6Method>,
+    /// Static addresses with their prefixes.
+    pub addresses: Vec<Cidr>,
+    /// IPv4 default route.
+    pub gateway4: Option<Ipv4Addr>,
+    /// IPv6 default route.
+    pub gateway6: Option<Ipv6Addr>,
+    /// Whether a default route that DHCP or a router offers is taken; absent: yes.
+    pub default_route: Option<bool>,
+    /// Largest packet; absent: what the network says, else the driver's.
+    pub mtu: Option<u16>,
+    /// Further routes.
+    pub routes: Vec<Route>,
+}
+
+impl Interface {
+    /// Where its IPv4 addresses come from. An interface without addresses asks; one with addresses has those.
+    pub fn ipv4_method(&self) -> Ipv4Method {
+        self.ipv4.unwrap_or(match (self.addresses.is_empty(), self.addresses.iter().any(Cidr::is_ipv4)) {
+            (true, _) => Ipv4Method::Dhcp,
+            (_, true) => Ipv4Method::Static,
+            _ => Ipv4Method::Off,
+        })
+    }
+
+    /// Where its IPv6 addresses come from.
+    pub fn ipv6_method(&self) -> Ipv6Method {
+        self.ipv6.unwrap_or(match (self.addresses.is_empty(), self.addresses.iter().all(Cidr::is_ipv4)) {
+            (true, _) => Ipv6Method::Auto,
+            (_, false) => Ipv6Method::Static,
+            _ => Ipv6Method::Off,
+        })
+    }
+
+    /// Whether it may set the default route that the network offers.
+    pub fn takes_default_route(&self) -> bool {
+        self.default_route.unwrap_or(true)
+    }
+}
+
+/// Where IPv4 addresses come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ipv4Method {
+    /// DHCP.
+    Dhcp,
+    /// `addresses`.
+    Static,
+    /// Nowhere.
+    Off,
+}
+
+/// Where IPv6 addresses come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ipv6Method {
+    /// Router advertisements, and DHCPv6 where they say so.
+    Auto,
+    /// `addresses`.
+    Static,
+    /// Nowhere.
+    Off,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The network that it leads to.
+    pub to: Cidr,
+    /// The next router; absent: the network is on this link.
+    pub via: Option<IpAddr>,
+}
+
+impl Route {
+    /// Whether it is a default route.
+    pub fn is_default(&self) -> bool {
+        self.to.prefix == 0
+    }
+}
+
+/// An address with the length of its network's prefix: `192.0.2.10/24`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Cidr {
+    /// The address, with its host's bits.
+    pub address: IpAddr,
+    /// Bits of the network.
+    pub prefix: u8,
+}
+
+impl Cidr {
+    /// Whether it is of IPv4.
+    pub fn is_ipv4(&self) -> bool {
+        self.address.is_ipv4()
+    }
+
+    /// The network's first address.
+    pub fn network(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & mask4(self.prefix)).into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & mask6(self.prefix)).into(),
+        }
+    }
+
+    /// Whether an address is of this network.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.is_ipv4() == address.is_ipv4() && Cidr { address, ..*self }.network() == self.network()
+    }
+
+    /// Whether the address is one that a host of its network may have.
+    pub(super) fn is_host(&self) -> bool {
+        let own = match self.address {
+            IpAddr::V4(address) => {
+                let host = address.to_bits() & !mask4(self.prefix);
+                let ends = self.prefix < 31 && (host == 0 || host == !mask4(self.prefix));
+                !ends && !address.is_link_local() && !address.is_broadcast()
+            }
+            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        };
+        own && self.prefix > 0 && is_unicast(self.address)
+    }
+}
+
+/// Whether a host elsewhere may have this address.
+pub(super) fn is_unicast(address: IpAddr) -> bool {
+    !address.is_unspecified() && !address.is_loopback() && !address.is_multicast()
+}
+
+fn mask4(prefix: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
+}
+
+fn mask6(prefix: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0)
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not an address with its prefix; write it as `192.0.2.10/24`");
+        let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let digits = !prefix.is_empty() && prefix.len() <= 3 && prefix.bytes().all(|byte| byte.is_ascii_digit());
+        let prefix: u8 = prefix.parse().ok().filter(|prefix| digits && *prefix <= most).ok_or_else(wrong)?;
+        Ok(Cidr { address, prefix })
+    }
+}
+
+impl TryFrom<String> for Cidr {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A hardware address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Mac(pub [u8; 6]);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl TryFrom<String> for Mac {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a hardware address; write it as `52:54:00:12:34:56`");
+        let mut bytes = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().filter(|part| part.len() == 2 && !part.starts_with('+')).ok_or_else(wrong)?;
+            *byte = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
+        }
+        // The lowest bit of the first byte is a group's.
+        if parts.next().is_some() || bytes[0] & 1 == 1 || bytes == [0; 6] { Err(wrong()) } else { Ok(Mac(bytes)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_know_their_hosts() {
+        for (text, network, host) in [
+            ("192.0.2.10/24", "192.0.2.0", true),
+            ("192.0.2.0/24", "192.0.2.0", false),
+            ("192.0.2.255/24", "192.0.2.0", false),
+            ("192.0.2.0/31", "192.0.2.0", true),
+            ("192.0.2.1/32", "192.0.2.1", true),
+            ("10.1.2.3/0", "0.0.0.0", false),
+            ("169.254.1.1/16", "169.254.0.0", false),
+            ("127.0.0.2/8", "127.0.0.0", false),
+            ("224.0.0.5/24", "224.0.0.0", false),
+            ("2001:db8::5/64", "2001:db8::", true),
+            ("2001:db8::/128", "2001:db8::", true),
+            ("fe80::1/64", "fe80::", false),
+            ("::1/128", "::1", false),
+        ] {
+            let cidr: Cidr = text.parse().expect(text);
+            assert_eq!((cidr.network().to_string().as_str(), cidr.is_host()), (network, host), "{text}");
+            assert_eq!(cidr.to_string(), text);
+        }
+        let cidr: Cidr = "192.0.2.10/25".parse().expect("sound");
+        assert!(cidr.contains([192, 0, 2, 1].into()) && !cidr.contains([192, 0, 2, 129].into()));
+        assert!(!cidr.contains("2001:db8::1".parse().expect("an address")));
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in ["192.0.2.1", "192.0.2.1/33", "192.0.2.1/+4", "192.0.2.1/", "::/129", "x/24", "192.0.2.1/24/1", ""]
+        {
+            assert!(text.parse::<Cidr>().is_err(), "{text}");
+        }
+        for text in
+            ["52:54:00:12:34", "52:54:00:12:34:56:78", "53:54:00:12:34:56", "52:54:00:12:34:+6", "", "0:0:0:0:0:0"]
+        {
+            assert!(Mac::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        assert_eq!(Mac::try_from("52:54:00:AB:cd:56".to_owned()).expect("sound").to_string(), "52:54:00:ab:cd:56");
+    }
+}

@@ -1,0 +1,111 @@
+//! PEM texts, looked at far enough to tell a certificate from something else. What it says is left to those who use it:
+//! PID 1 carries no X.509.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+const CERTIFICATE: &str = "CERTIFICATE";
+/// Labels of private keys that Go reads.
+const KEYS: [&str; 3] = ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"];
+
+/// ASN.1 tags.
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const VERSION: u8 = 0xa0;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+
+/// Why a text is not one or more certificates.
+pub(super) fn certificates(text: &str) -> Result<(), String> {
+    let blocks = blocks(text)?;
+    for (number, (label, der)) in (1..).zip(&blocks) {
+        match label.as_str() {
+            CERTIFICATE if is_certificate(der) => {}
+            CERTIFICATE => return Err(format!("block {number} is not an X.509 certificate")),
+            other if other.ends_with("PRIVATE KEY") => {
+                return Err(format!("block {number} is a private key, which has no place here"));
+            }
+            other => return Err(format!("block {number} is labelled `{other}`, not `{CERTIFICATE}`")),
+        }
+    }
+    if blocks.is_empty() { Err("it has no PEM block".into()) } else { Ok(()) }
+}
+
+/// Why a text is not a private key. It says nothing of what stands there.
+pub(super) fn key(text: &str) -> Result<(), String> {
+    match blocks(text).map_err(|_| "it is not PEM".to_owned())?.as_slice() {
+        [(label, _)] if label == "ENCRYPTED PRIVATE KEY" => Err("it is encrypted, and nobody is there to ask".into()),
+        [(label, der)] if KEYS.contains(&label.as_str()) && element(der).is_some_and(|it| it.0 == SEQUENCE) => Ok(()),
+        [_] => Err("it is not a private key".into()),
+        other => Err(format!("it has {} PEM blocks, not one", other.len())),
+    }
+}
+
+/// Label and content of each block; text between blocks is skipped, as Go does.
+fn blocks(text: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(&str, String)> = None;
+    for line in text.lines().map(str::trim) {
+        let begins = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
+        let ends = line.strip_prefix("-----END ").and_then(|rest| rest.strip_suffix("-----"));
+        let number = blocks.len() + 1;
+        match (open.as_mut(), begins, ends) {
+            (None, Some(label), _) => open = Some((label, String::new())),
+            (None, None, _) => {}
+            (Some((label, body)), _, Some(end)) => {
+                let der = STANDARD.decode(&*body).ok().filter(|_| *label == end);
+                let der = der.ok_or_else(|| format!("block {number} is not whole, or not base64"))?;
+                blocks.push((label.to_string(), der));
+                open = None;
+            }
+            (Some(_), Some(_), None) => return Err(format!("block {number} does not end")),
+            (Some((_, body)), None, None) => body.push_str(line),
+        }
+    }
+    if open.is_some() { Err(format!("block {} does not end", blocks.len() + 1)) } else { Ok(blocks) }
+}
+
+/// Whether bytes have the frame of an X.509 certificate (RFC 5280 §4.1).
+fn is_certificate(der: &[u8]) -> bool {
+    let Some((SEQUENCE, certificate, [])) = element(der) else { return false };
+    let Some(parts) = elements(certificate) else { return false };
+    let [(SEQUENCE, tbs), (SEQUENCE, _), (BIT_STRING, _)] = parts[..] else { return false };
+    let Some(mut fields) = elements(tbs) else { return false };
+    if fields.first().is_some_and(|field| field.0 == VERSION) {
+        fields.remove(0);
+    }
+    let [(INTEGER, _), (SEQUENCE, _), (SEQUENCE, _), (SEQUENCE, validity), (SEQUENCE, _), (SEQUENCE, _), ..] =
+        fields[..]
+    else {
+        return false;
+    };
+    let is_time = |tag: u8| tag == UTC_TIME || tag == GENERALIZED_TIME;
+    elements(validity).is_some_and(|times| times.len() == 2 && times.iter().all(|time| is_time(time.0)))
+}
+
+fn elements(mut bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let (tag, value, rest) = element(bytes)?;
+        all.push((tag, value));
+        bytes = rest;
+    }
+    Some(all)
+}
+
+/// Tag, value and what follows, of DER with short tags.
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0..=0x7f => (usize::from(first), rest),
+        0x81..=0x83 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x0f))?;
+            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((tag, value, rest))
+}

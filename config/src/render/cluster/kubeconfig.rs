@@ -1,0 +1,47 @@
+//! By what right kubelet talks to the API server.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{BOOTSTRAP_KUBECONFIG, CLUSTER_CA, KUBECONFIG, RenderedFile, quoted};
+use crate::node_config::Cluster;
+
+/// The bootstrap kubeconfig for a token; kubelet makes its own of it, with the certificate that it then has or finds on
+/// the state partition. For a client certificate kubelet's own at once; it renews that certificate, too.
+pub(super) fn file(cluster: &Cluster) -> RenderedFile {
+    let data = |text: &str| STANDARD.encode(text.trim_start());
+    match (&cluster.token, &cluster.client_certificate, &cluster.client_key) {
+        (None, Some(certificate), Some(key)) => {
+            let (certificate, key) = (data(certificate), data(key.expose()));
+            let user = format!("    client-certificate-data: {certificate}\n    client-key-data: {key}\n");
+            RenderedFile::secret(KUBECONFIG, kubeconfig(cluster, &user))
+        }
+        (token, ..) => {
+            let token = token.as_ref().map(|token| quoted(token.expose())).unwrap_or_default();
+            RenderedFile::secret(BOOTSTRAP_KUBECONFIG, kubeconfig(cluster, &format!("    token: {token}\n")))
+        }
+    }
+}
+
+fn kubeconfig(cluster: &Cluster, user: &str) -> String {
+    let server = quoted(&cluster.server);
+    format!(
+        "apiVersion: v1
+kind: Config
+clusters:
+- name: cluster
+  cluster:
+    certificate-authority: {CLUSTER_CA}
+    server: {server}
+users:
+- name: node
+  user:
+{user}contexts:
+- name: node
+  context:
+    cluster: cluster
+    user: node
+current-context: node
+"
+    )
+}

@@ -1,0 +1,152 @@
+//! What a node of a cluster gets beside kubelet's configuration.
+
+use orlop_config::node::{Allowance, NodeConfigPolicy, NodeSettings, OnDamage};
+use orlop_config::node_config::NodeConfig;
+use orlop_config::render::{self, Facts, Rendered, TMPFS_FOLDERS, resolv_conf};
+
+const LEAST: &str = include_str!("node_config/least.toml");
+const FULL: &str = include_str!("node_config/full.toml");
+
+fn config(text: &str) -> NodeConfig {
+    use Allowance::{ExtraCas, PlainHttpMirrors, RegistryMirrors, StaticPods};
+    let allow = vec![StaticPods, ExtraCas, RegistryMirrors, PlainHttpMirrors];
+    let policy = NodeConfigPolicy { class: "public".into(), allow, ..NodeConfigPolicy::default() };
+    NodeConfig::parse(text.as_bytes(), "node.toml", &policy).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn render(config: &NodeConfig) -> Rendered {
+    let settings = NodeSettings {
+        version: 1,
+        image: "cluster".into(),
+        image_version: "1".into(),
+        class: "public".into(),
+        on_damage: OnDamage::Refuse,
+        sysctls: Vec::new(),
+        containerd: Vec::new(),
+        kubelet: vec!["/usr/bin/kubelet".into()],
+        node_config: None,
+    };
+    let facts = Facts { hostname: "orlop-0123abcd".into(), addresses: vec![[192, 0, 2, 77].into()] };
+    render::cluster(&settings, config, &facts)
+}
+
+fn rendered(text: &str) -> Rendered {
+    render(&config(text))
+}
+
+fn file(rendered: &Rendered, path: &str) -> String {
+    let file = rendered.files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("no {path}"));
+    String::from_utf8(file.bytes.clone()).expect("text")
+}
+
+#[test]
+fn files_lie_on_tmpfs_and_secrets_are_roots() {
+    for text in [LEAST, FULL] {
+        let rendered = rendered(text);
+        for file in &rendered.files {
+            let folder =
+                TMPFS_FOLDERS.iter().chain(&["/run"]).any(|folder| file.path.starts_with(&format!("{folder}/")));
+            assert!(folder, "{}", file.path);
+            assert!(file.path.split('/').skip(1).all(|part| !part.is_empty() && part != ".."), "{}", file.path);
+            let text = String::from_utf8_lossy(&file.bytes);
+            let secret = ["token", "client-key", "Authorization"].iter().any(|word| text.contains(word));
+            assert!(file.mode == 0o600 || (file.mode == 0o644 && !secret), "{} {:o}", file.path, file.mode);
+        }
+        let mut paths: Vec<&String> = rendered.files.iter().map(|file| &file.path).collect();
+        paths.sort();
+        paths.dedup();
+        assert_eq!(paths.len(), rendered.files.len(), "a file twice");
+    }
+}
+
+#[test]
+fn the_host_has_the_documents_name_or_the_machines() {
+    let least = rendered(LEAST);
+    assert_eq!(least.hostname, "orlop-0123abcd");
+    assert_eq!(file(&least, "/run/etc/hostname"), "orlop-0123abcd\n");
+    let hosts = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+    assert_eq!(file(&least, "/run/etc/hosts"), format!("{hosts}192.0.2.77 orlop-0123abcd\n"));
+    let full = rendered(FULL);
+    let own = "192.0.2.10 node-1.example node-1\n2001:db8::10 node-1.example node-1\n";
+    assert_eq!(file(&full, "/run/etc/hosts"), format!("{hosts}{own}"));
+}
+
+#[test]
+fn containerd_finds_each_registry() {
+    let full = rendered(FULL);
+    let hub: toml::Table = file(&full, "/etc/containerd/certs.d/docker.io/hosts.toml").parse().expect("TOML");
+    assert_eq!(hub["header"]["Authorization"].as_str(), Some("Basic cmVhZGVyOmh1bnRlcjI="));
+    let mirror = &hub["host"]["https://mirror.example.org/hub"];
+    assert_eq!(mirror["header"]["Authorization"].as_str(), Some("Basic bm9kZTpodW50ZXIz"));
+    assert_eq!(mirror["capabilities"].as_array().map(Vec::len), Some(2), "nothing is pushed to a mirror");
+    assert!(hub["host"]["http://192.0.2.1:5000"].get("header").is_none());
+    // containerd takes the hosts in the order of the text.
+    let text = file(&full, "/etc/containerd/certs.d/docker.io/hosts.toml");
+    assert!(text.find("mirror.example.org") < text.find("192.0.2.1:5000"), "{text}");
+
+    let folder = "/etc/containerd/certs.d/registry.example.org:5000";
+    let own: toml::Table = file(&full, &format!("{folder}/hosts.toml")).parse().expect("TOML");
+    assert_eq!(own["ca"].as_str(), Some(&*format!("{folder}/ca.crt")));
+    assert_eq!(file(&full, &format!("{folder}/ca.crt")), include_str!("node_config/ca.pem"));
+    let all: toml::Table = file(&full, "/etc/containerd/certs.d/_default/hosts.toml").parse().expect("TOML");
+    assert_eq!(all["host"].as_table().map(toml::Table::len), Some(1));
+}
+
+#[test]
+fn the_environment_has_proxy_and_certificates_where_they_are_named() {
+    assert_eq!(rendered(LEAST).environment, []);
+    let environment = rendered(FULL).environment;
+    let value = |name: &str| environment.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+    assert_eq!(value("HTTP_PROXY"), Some("http://proxy.example.org:3128"));
+    assert_eq!(value("HTTPS_PROXY"), Some("http://builder:hunter2@proxy.example.org:3128"));
+    assert_eq!(
+        value("NO_PROXY"),
+        Some("localhost,127.0.0.0/8,::1,169.254.0.0/16,.svc,.cluster.example,192.0.2.0/24,.example.org")
+    );
+    assert_eq!(value("SSL_CERT_DIR"), Some("/etc/ssl/certs:/run/orlop/config/ca"));
+    assert_eq!(file(&rendered(FULL), "/run/orlop/config/ca/1.crt"), include_str!("node_config/ca.pem"));
+}
+
+#[test]
+fn sysctls_begin_with_forwarding() {
+    let sysctls: Vec<String> = rendered(FULL).sysctls.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let want = [
+        "net.ipv4.ip_forward=1",
+        "net.ipv6.conf.all.forwarding=1",
+        "net.core.somaxconn=8192",
+        "net.ipv4.tcp_rmem=4096 131072 6291456",
+    ];
+    assert_eq!(sysctls, want);
+}
+
+#[test]
+fn name_servers_are_written_as_programs_read_them() {
+    let servers: Vec<_> = (1..=4).map(|last| [192, 0, 2, last].into()).collect();
+    let text = resolv_conf(&servers, &["a.example".into(), "b.example".into()]);
+    assert_eq!(text, "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nsearch a.example b.example\n");
+    assert_eq!(resolv_conf(&servers[..1], &[]), "nameserver 192.0.2.1\n");
+}
+
+#[test]
+fn a_masked_document_shows_no_secret() {
+    for (text, secrets) in [
+        (LEAST, &["abcdef.0123456789abcdef"][..]),
+        (FULL, &["hunter2", "hunter3", "cmVhZGVyOmh1bnRlcjI", "LS0tLS1CRUdJTiBQUklWQVRF"][..]),
+        (&FULL.replace("\"hunter", "\"a://b@hunter"), &["hunter2", "hunter3"][..]),
+    ] {
+        let open = format!("{:?}", shown(&rendered(text)));
+        let masked = format!("{:?}", shown(&render(&config(text).masked())));
+        for secret in secrets {
+            assert!(!masked.contains(secret), "{secret} in\n{masked}");
+        }
+        assert!(secrets.iter().any(|secret| open.contains(secret)), "{open}");
+        assert_eq!(masked.contains("http://********@proxy.example.org:3128"), text != LEAST, "{masked}");
+    }
+}
+
+/// Everything that is rendered, as text.
+fn shown(rendered: &Rendered) -> Vec<String> {
+    let files = rendered.files.iter().map(|file| String::from_utf8_lossy(&file.bytes).into_owned());
+    let environment = rendered.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    files.chain(environment).chain(rendered.kubelet.iter().cloned()).collect()
+}

@@ -1,0 +1,498 @@
+//! Node configs: sound ones are read, and each mistake is named where it stands, without a secret.
+
+use orlop_config::node::{Allowance, NodeConfigPolicy, Provider};
+use orlop_config::node_config::{
+    Ipv4Method, Ipv6Method, KUBELET_RANGES, LARGEST, NodeConfig, Problems, SYSCTLS, SysctlValue,
+};
+use proptest::prelude::*;
+
+/// The least that a node must be told.
+const LEAST: &str = include_str!("least.toml");
+/// Everything that it can be told.
+const FULL: &str = include_str!("full.toml");
+const CA: &str = include_str!("ca.pem");
+const KEY: &str = include_str!("node.key.pem");
+
+fn policy() -> NodeConfigPolicy {
+    use Allowance::{ExtraCas, PlainHttpMirrors, RegistryMirrors, StaticPods};
+    NodeConfigPolicy {
+        class: "public".into(),
+        providers: vec![Provider::FwCfg],
+        allow: vec![StaticPods, ExtraCas, RegistryMirrors, PlainHttpMirrors],
+        static_pods: vec!["hello".into()],
+    }
+}
+
+fn parse(text: &str) -> Result<NodeConfig, Problems> {
+    NodeConfig::parse(text.as_bytes(), "node.toml", &policy())
+}
+
+/// What is wrong with the least document and more behind it, or with one piece of the full document replaced.
+fn error_of(text: &str) -> String {
+    parse(text).expect_err(text).to_string()
+}
+
+fn error_of_more(more: &str) -> String {
+    error_of(&format!("{LEAST}{more}"))
+}
+
+fn changed(from: &str, to: &str) -> String {
+    assert!(FULL.contains(from), "the full document has no {from}");
+    FULL.replacen(from, to, 1)
+}
+
+/// Lines of [`LEAST`], behind which `more` begins.
+fn least_lines() -> usize {
+    LEAST.lines().count()
+}
+
+#[test]
+fn the_least_document_is_read() {
+    let config = parse(LEAST).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((config.hostname, config.class), (None, None));
+    assert!(config.network.interfaces.is_empty() && config.registries.is_empty());
+    assert_eq!(config.cluster.domain, "cluster.local");
+    assert_eq!(config.cluster.token.expect("a token").expose(), "abcdef.0123456789abcdef");
+    assert_eq!(config.kubelet.max_pods, 110);
+}
+
+#[test]
+fn the_full_document_is_read() {
+    let config = parse(FULL).unwrap_or_else(|error| panic!("{error}"));
+    let [fixed, dhcp] = &config.network.interfaces[..] else { panic!("two interfaces") };
+    assert_eq!((fixed.ipv4_method(), fixed.ipv6_method()), (Ipv4Method::Static, Ipv6Method::Static));
+    assert_eq!((dhcp.ipv4_method(), dhcp.ipv6_method()), (Ipv4Method::Dhcp, Ipv6Method::Auto));
+    assert!(fixed.takes_default_route() && !dhcp.takes_default_route());
+    assert_eq!(fixed.mac.expect("by its address").to_string(), "52:54:00:12:34:56");
+    assert_eq!(config.sysctls["net.core.somaxconn"], SysctlValue("8192".into()));
+    assert_eq!(config.registries["docker.io"].mirrors.len(), 2);
+    assert_eq!(config.taints[0].effect.name(), "NoSchedule");
+}
+
+#[test]
+fn one_family_alone_is_static_alone() {
+    let text = format!(
+        "{LEAST}[[network.interfaces]]\nname = \"eth0\"\naddresses = [\"192.0.2.5/24\"]\ngateway4 = \"192.0.2.1\"\n"
+    );
+    let config = parse(&text).unwrap_or_else(|error| panic!("{error}"));
+    let interface = &config.network.interfaces[0];
+    assert_eq!((interface.ipv4_method(), interface.ipv6_method()), (Ipv4Method::Static, Ipv6Method::Off));
+    let auto = text.replace("name = \"eth0\"", "name = \"eth0\"\nipv6 = \"auto\"");
+    let config = parse(&auto).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.network.interfaces[0].ipv6_method(), Ipv6Method::Auto);
+}
+
+#[test]
+fn what_is_no_document_is_refused_as_a_whole() {
+    let bytes = |document: &[u8]| NodeConfig::parse(document, "node.toml", &policy()).expect_err("wrong").to_string();
+    let error = bytes(b"version = 1\nhostname = \"\xff\"");
+    assert!(error.starts_with("node.toml:2:13: the document is not UTF-8 text; "), "{error}");
+    let error = bytes(&[b'#'; LARGEST + 1]);
+    assert!(error.starts_with("node.toml:1:65537: the document has 65537 bytes, and 65536 are the most"), "{error}");
+    assert!(parse(&format!("{LEAST}{}", "#".repeat(LARGEST - LEAST.len()))).is_ok(), "the largest document");
+    let error = bytes(&[0x1f, 0x8b, 8, 0, 0]);
+    assert!(error.contains("not UTF-8 text; give the TOML text itself, neither compressed nor encoded"), "{error}");
+    for text in ["version = 2", "version = 2\nnew_key = 1", "version = 4294967297"] {
+        let error = error_of(text);
+        assert!(error.starts_with("node.toml:1:11: version "), "{error}");
+        assert!(error.contains("is newer than this program; use a newer image, or write `version = 1`"), "{error}");
+    }
+    let error = error_of("version = 0\n");
+    assert_eq!(error, "node.toml:1:11: version 0 is not a version; write `version = 1`");
+    assert!(error_of("").starts_with("node.toml:1:1: missing key `version`; write `version = 1` first"));
+    assert!(error_of("version = \"1\"").starts_with("node.toml:1:11: invalid type"));
+    assert!(error_of("version = 1").contains("missing key `cluster`"));
+    assert!(error_of("version = 1\nhostname = ").starts_with("node.toml:2:12: not TOML"));
+}
+
+#[test]
+fn misspelt_keys_are_named_with_the_nearest_right_one() {
+    for (from, to, place, expected) in [
+        ("hostname =", "hostnam =", "3:1", "unknown key `hostnam`; did you mean `hostname`?"),
+        ("gateway4 =", "gatway4 =", "", "unknown key `gatway4`; did you mean `gateway4`?"),
+        ("max_pods", "maxpods", "", "unknown key `maxpods`; did you mean `max_pods`?"),
+        (
+            "effect = \"NoSchedule\"",
+            "effect = \"NoSchedul\"",
+            "",
+            "unknown value `NoSchedul`; did you mean `NoSchedule`?",
+        ),
+        ("effect = \"NoSchedule\"", "", "", "missing key `effect`"),
+        ("insecure = true", "insecur = true", "", "unknown key `insecur`; did you mean `insecure`?"),
+        ("memory_available_mib", "memory_mib", "", "unknown key `memory_mib`; known here: memory_available_mib,"),
+        ("[time]", "[ntp]", "", "unknown key `ntp`"),
+    ] {
+        let error = error_of(&changed(from, to));
+        assert!(error.contains(expected), "{error}\nhas no\n{expected}");
+        assert!(error.starts_with(&format!("node.toml:{place}")), "{error}");
+        let line = error.split(':').nth(1).and_then(|line| line.parse::<usize>().ok()).expect("a line");
+        assert!(line > 1, "{error} has no place");
+    }
+}
+
+/// A change of the full document, and what is said of it.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "class = \"public\"",
+        "class = \"restricted\"",
+        "2:9: class `restricted` is asked for, and this image is of class `public`",
+    ),
+    ("\"node-1.example\"", "\"Node_1\"", "3:12: `Node_1` is not a host name; it takes lowercase letters"),
+    ("52:54:00:12:34:56", "01:54:00:12:34:56", "`01:54:00:12:34:56` is not a hardware address; write it as"),
+    ("192.0.2.10/24", "192.0.2.10", "`192.0.2.10` is not an address with its prefix; write it as `192.0.2.10/24`"),
+    ("192.0.2.10/24", "192.0.2.10/33", "`192.0.2.10/33` is not an address with its prefix"),
+    ("192.0.2.10/24", "192.0.2.255/24", "`192.0.2.255/24` cannot be a machine's address"),
+    ("192.0.2.10/24", "192.0.2.1/24", "`192.0.2.1` is this interface's own address"),
+    ("192.0.2.10/24\"", "192.0.2.10/24\", \"192.0.2.10/25\"", "`192.0.2.10` is there already; give each address once"),
+    (
+        "gateway4 = \"192.0.2.1\"",
+        "gateway4 = \"192.0.3.1\"",
+        "`192.0.3.1` is outside of the interface's networks; name a router in 192.0.2.0/24",
+    ),
+    ("gateway4 = \"192.0.2.1\"", "gateway4 = \"192.0.2\"", "invalid IPv4 address syntax (the value is `\"192.0.2\"`)"),
+    (
+        "gateway6 = \"fe80::1\"",
+        "gateway6 = \"2001:db8:1::1\"",
+        "`2001:db8:1::1` is outside of the interface's networks; name a router in 2001:db8::/64",
+    ),
+    (
+        "\"198.51.100.0/24\"",
+        "\"198.51.100.7/24\"",
+        "`198.51.100.7/24` has bits behind its prefix; write the network: \"198.51.100.0/24\"",
+    ),
+    ("\"192.0.2.254\"", "\"2001:db8::1\"", "`2001:db8::1` and `198.51.100.0/24` are not of one family"),
+    ("\"192.0.2.254\"", "\"203.0.113.1\"", "`203.0.113.1` is outside of the interface's networks"),
+    ("\"198.51.100.0/24\"", "\"0.0.0.0/0\"", "a second default route for IPv4"),
+    ("default_route = false", "", "a second default route for IPv4"),
+    ("default_route = false", "ipv4 = \"off\"", "a second default route for IPv6"),
+    ("gateway4 = \"192.0.2.1\"", "default_route = false", "the network is not asked for routes here"),
+    (
+        "default_route = false",
+        "default_route = false\ngateway4 = \"192.0.2.1\"",
+        "`192.0.2.1` is a gateway without a static address",
+    ),
+    ("mtu = 1400", "mtu = 1279", "1279 is not a size of packets; it takes 1280 to 9216, with IPv6"),
+    ("mtu = 1400", "mtu = 70000", "invalid value: integer `70000`, expected u16"),
+    ("mtu = 1400", "mtu = 1400\nipv4 = \"dhcp\"", "addresses are given, and `ipv4` is not static"),
+    (
+        "name = \"eth1\"",
+        "name = \"eth1\"\nipv4 = \"static\"",
+        "`ipv4` is static, and no address is given; add them to `addresses`",
+    ),
+    ("name = \"eth1\"", "name = \"eth1\"\nmac = \"52:54:00:12:34:57\"", "it has both `name` and `mac`, or neither"),
+    ("name = \"eth1\"", "", "it has both `name` and `mac`, or neither"),
+    ("name = \"eth1\"", "mac = \"52:54:00:12:34:56\"", "it is there already, as number 1; name it once"),
+    ("name = \"eth1\"", "name = \"lo\"", "`lo` is not the name of an Ethernet interface"),
+    ("name = \"eth1\"", "name = \"eth1/../x\"", "VLANs are not done yet"),
+    (
+        "name = \"eth1\"",
+        "name = \"eth1.20\"",
+        "`eth1.20`: VLANs are not done yet; give the machine a plain Ethernet interface",
+    ),
+    ("name = \"eth1\"", "name = \"bond0\"", "`bond0`: bonds are not done yet"),
+    ("mtu = 1400", "vlan = 20", "`vlan`: VLANs are not done yet"),
+    ("[network]", "[[network.vlans]]\nid = 20\n[network]", "`vlans`: VLANs are not done yet"),
+    ("[network]", "[network]\nbonds = []", "`bonds`: bonds are not done yet"),
+    ("\"192.0.2.53\"", "\"0.0.0.0\"", "`0.0.0.0` cannot be a name server's address"),
+    ("\"192.0.2.53\"", "\"dns.example\"", "invalid IP address syntax (the value is `\"dns.example\"`)"),
+    ("\"192.0.2.53\"", "\"192.0.2.53\", \"192.0.2.54\", \"192.0.2.55\"", "4 name servers are named; name 3 at most"),
+    ("\"example.org\"]", "\"example_org\"]", "`example_org` is not a domain"),
+    ("\"ntp.example.org\"", "\"ntp.example.org:123\"", "`ntp.example.org:123` is neither a name nor an address"),
+    ("\"ntp.example.org\"", "\"192.0.2.123\"", "it is there already, as number 1"),
+    ("\"http://proxy", "\"proxy", "it is not a proxy's address"),
+    ("\".example.org\"]", "\"a b\"]", "`a b` is not an exception that programs understand"),
+    ("https://api.example.org:6443", "http://api.example.org:6443", "would send the token to anybody who asks"),
+    ("https://api.example.org:6443", "api.example.org:6443", "`api.example.org:6443` does not begin with `https://`"),
+    ("https://api.example.org:6443", "https://api.example.org:99999", "is not the address of an API server"),
+    ("https://api.example.org:6443", "https://api.example.org?x", "is not the address of an API server"),
+    ("[\"10.96.0.10\"]", "[\"127.0.0.1\"]", "`127.0.0.1` cannot be a service's address"),
+    ("\"cluster.example\"", "\"cluster/example\"", "`cluster/example` is not a domain"),
+    (
+        "\"topology.kubernetes.io/zone\"",
+        "\"node-role.kubernetes.io/worker\"",
+        "`node-role.kubernetes.io/worker` is a label that the API takes from no node",
+    ),
+    (
+        "\"topology.kubernetes.io/zone\"",
+        "\"node-restriction.kubernetes.io/a\"",
+        "is a label that the API takes from no node",
+    ),
+    ("\"topology.kubernetes.io/zone\"", "\"k8s.io/a\"", "`k8s.io/a` is a label that the API takes from no node"),
+    (
+        "\"topology.kubernetes.io/zone\"",
+        "\"kubernetes.io/hostname\"",
+        "`kubernetes.io/hostname` is kubelet's own label",
+    ),
+    ("\"topology.kubernetes.io/zone\"", "\"a/b/c\"", "`a/b/c` is not the key of a label"),
+    ("\"17\"", "\"17,x=y\"", "`17,x=y` is not the value of a label"),
+    ("key = \"example.org/dedicated\"", "key = \"example.org/\"", "`example.org/` is not the key of a taint"),
+    ("value = \"gpu\"", "value = \"g p u\"", "`g p u` is not the value of a taint"),
+    (
+        "[kubelet]",
+        "[[taints]]\nkey = \"example.org/dedicated\"\neffect = \"NoSchedule\"\n[kubelet]",
+        "with effect NoSchedule is there already",
+    ),
+    ("max_pods = 60", "max_pods = 0", "0 is out of range; it takes 1 to 500"),
+    ("shutdown_grace_period_seconds = 60", "shutdown_grace_period_seconds = 10", "10 of 10 seconds are critical pods'"),
+    ("max_pods = 60", "image_gc_low_percent = 85", "from 85 % down to 85 %, which is not less"),
+    ("cpu_millis = 200", "cpu_millis = 20000", "20000 is out of range; it takes 50 to 16000"),
+    ("registries.\"docker.io\"", "registries.\"https://docker.io\"", "`https://docker.io` is not a registry"),
+    ("registries.\"docker.io\"", "registries.\"../x\"", "`../x` is not a registry"),
+    ("\"reader\"", "\"a:b\"", "it is not a user name"),
+    ("username = \"reader\"", "", "a user name needs a password"),
+    (", insecure = true", "", "`http://192.0.2.1:5000` is plain HTTP: anybody on the way can read and change"),
+    (
+        "insecure = true",
+        "insecure = true, username = \"a\", password = \"b\"",
+        "a password would be sent to anybody who asks",
+    ),
+    (
+        "url = \"https://mirror.example.org/hub\"",
+        "insecure = true, url = \"https://mirror.example.org/hub\"",
+        "is not plain HTTP, so `insecure` means nothing",
+    ),
+    (
+        "https://mirror.example.org/hub",
+        "mirror.example.org/hub",
+        "`mirror.example.org/hub` does not begin with `https://`",
+    ),
+    (
+        "[registries.\"*\"]",
+        "[registries.\"*\"]\nusername = \"a\"\npassword = \"b\"",
+        "certificates and credentials are of one registry",
+    ),
+    ("agent = \"\"\"", "hello = \"\"\"", "the image has a static pod `hello` of its own"),
+    (
+        "agent = \"\"\"",
+        "agant = \"\"\"",
+        "line 4 of the manifest: the pod is called `agent`, and its key calls it `agant`",
+    ),
+    ("kind: Pod\nmetadata:", "kind: Pod\nmeta:", "line 1 of the manifest: no `metadata.name` was found"),
+    (
+        "\"net.core.somaxconn\"",
+        "\"net.core.somaxcon\"",
+        "is not a sysctl that a node config may set; did you mean `net.core.somaxconn`?",
+    ),
+    (
+        "\"net.core.somaxconn\"",
+        "\"kernel.kptr_restrict\"",
+        "`kernel.kptr_restrict` is not a sysctl that a node config may set",
+    ),
+    (
+        "\"net.core.somaxconn\" = 8192",
+        "net.core.somaxconn = 8192",
+        "a table, not a string; a name with dots is written in quotes",
+    ),
+    ("8192", "1", "`1` is not a value of `net.core.somaxconn`; it takes 128 to 65535"),
+    ("8192", "\"8192; x\"", "`8192; x` is not a value of"),
+    ("\"4096 131072 6291456\"", "\"4096 131072\"", "it takes 3 numbers, rising, from 4096 to 1073741824"),
+    ("\"4096 131072 6291456\"", "\"4096 131072 5000\"", "it takes 3 numbers, rising"),
+];
+
+#[test]
+fn every_rule_has_its_error_with_its_place() {
+    for (from, to, expected) in WRONG {
+        let text = changed(from, to);
+        let error = error_of(&text);
+        assert!(error.contains(expected), "{from} → {to}:\n{error}\nhas no\n{expected}");
+        for line in error.lines() {
+            let mut parts = line.splitn(4, ':').skip(1).map(str::to_owned);
+            let number = |part: Option<String>| part.and_then(|part| part.parse::<usize>().ok()).expect("a number");
+            let (line_number, column) = (number(parts.next()), number(parts.next()));
+            let at = text.lines().nth(line_number - 1).unwrap_or_else(|| panic!("no such line: {line}"));
+            assert!(line_number > 1 && column <= at.chars().count() + 1, "{line}");
+        }
+    }
+}
+
+#[test]
+fn certificates_and_keys_are_told_from_other_text() {
+    let swapped = CA.replace("MII", "MIJ");
+    let cut = CA.replace("-----END CERTIFICATE-----\n", "");
+    let labelled = CA.replace(" CERTIFICATE-", " PUBLIC KEY-");
+    for (ca, expected) in [
+        ("nothing", "not the cluster's CA: it has no PEM block; give the cluster's CA as PEM"),
+        (KEY, "not the cluster's CA: block 1 is a private key, which has no place here"),
+        (&swapped, "not the cluster's CA: block 1 is not an X.509 certificate"),
+        (&cut, "not the cluster's CA: block 1 does not end"),
+        (&labelled, "not the cluster's CA: block 1 is labelled `PUBLIC KEY`, not `CERTIFICATE`"),
+        (&format!("{CA}{KEY}"), "not the cluster's CA: block 2 is a private key"),
+        ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "block 1 is not whole, or not base64"),
+        ("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "block 1 is not an X.509 certificate"),
+    ] {
+        let error = error_of(&LEAST.replace(CA.trim_end(), ca));
+        assert!(error.starts_with("node.toml:6:6: ") && error.contains(expected), "{error}\nhas no\n{expected}");
+    }
+    assert!(parse(&LEAST.replace(CA.trim_end(), &format!("# two\n{CA}\n{CA}"))).is_ok(), "a bundle");
+    for (from, to, expected) in [
+        (KEY, "no", "not its key: it has 0 PEM blocks, not one"),
+        (KEY, CA, "not its key: it is not a private key"),
+        ("BEGIN PRIVATE KEY-----", "BEGIN SECRET-----", "not its key: it is not PEM"),
+        ("PRIVATE KEY-----", "ENCRYPTED PRIVATE KEY-----", "not its key: it is encrypted"),
+    ] {
+        let text =
+            if from == "PRIVATE KEY-----" { FULL.replace(from, to) } else { changed(from.trim_end(), to.trim_end()) };
+        let error = error_of(&text);
+        assert!(error.contains(expected), "{error}\nhas no\n{expected}");
+    }
+}
+
+#[test]
+fn a_node_joins_by_one_right() {
+    let token = "token = \"abcdef.0123456789abcdef\"";
+    for (from, to, expected) in [
+        (token, "", "node.toml:3:2: nothing gives the node the right to join; give `token`, or `client_certificate`"),
+        (token, "client_key = \"x\"", "the key has no client certificate"),
+        (token, "client_certificate = \"x\"", "the client certificate has no key"),
+        (
+            token,
+            "token = \"abcdef.0123456789abcdef\"\nclient_key = \"x\"",
+            "there are a token and a client certificate",
+        ),
+        ("abcdef.0", "abcdef0", "node.toml:5:9: it is not a bootstrap token; it is six characters, a dot and sixteen"),
+        ("abcdef.0", "ABCDEF.0", "it is not a bootstrap token"),
+        ("abcdef.0", "abcde.f0", "it is not a bootstrap token"),
+    ] {
+        let error = error_of(&LEAST.replacen(from, to, 1));
+        assert!(error.contains(expected), "{error}\nhas no\n{expected}");
+    }
+}
+
+#[test]
+fn what_the_image_does_not_allow_is_refused_by_name() {
+    let bare = NodeConfigPolicy { allow: Vec::new(), ..policy() };
+    let error = NodeConfig::parse(FULL.as_bytes(), "node.toml", &bare).expect_err("allowed").to_string();
+    for (what, count) in [("extra-cas", 2), ("registry-mirrors", 2), ("plain-http-mirrors", 1), ("static-pods", 1)] {
+        let line = format!(
+            "this image takes no {what} from its node config; leave it out, or build an image with \
+             `node_config.allow = [\"{what}\"]`"
+        );
+        assert_eq!(error.matches(&line).count(), count, "{error}");
+    }
+    assert_eq!(error.lines().count(), 6, "{error}");
+    assert!(NodeConfig::parse(LEAST.as_bytes(), "node.toml", &bare).is_ok(), "a cluster's own CA needs no leave");
+}
+
+#[test]
+fn default_routes_are_counted() {
+    let interface = |text: &str| format!("[[network.interfaces]]\n{text}\n");
+    let fixed = |name: &str, more: &str| {
+        interface(&format!("name = \"{name}\"\naddresses = [\"10.0.{}.5/24\"]\n{more}", &name[3..]))
+    };
+    let none = error_of_more(&fixed("eth0", ""));
+    let want = format!("node.toml:{}:1: no interface has a default route; add `gateway4` or", least_lines() + 1);
+    assert!(none.starts_with(&want), "{none}");
+    let two = fixed("eth0", "gateway4 = \"10.0.0.1\"") + &fixed("eth1", "gateway4 = \"10.0.1.1\"");
+    let error = error_of_more(&two);
+    assert_eq!(error.lines().count(), 1, "{error}");
+    let want = format!("node.toml:{}:12: a second default route for IPv4; keep one gateway", least_lines() + 8);
+    assert!(error.starts_with(&want), "{error}");
+    let by_route = fixed("eth0", "routes = [{ to = \"0.0.0.0/0\", via = \"10.0.0.1\" }]") + &fixed("eth1", "");
+    assert!(parse(&format!("{LEAST}{by_route}")).is_ok());
+    let dual = fixed("eth0", "gateway4 = \"10.0.0.1\"") + &interface("name = \"eth1\"\nipv4 = \"off\"");
+    assert!(parse(&format!("{LEAST}{dual}")).is_ok(), "one of each family");
+}
+
+/// Secrets of the full document, each in a place where it does not belong.
+#[test]
+fn no_message_repeats_a_secret() {
+    let secret = "s3cr3t";
+    for text in [
+        format!("{LEAST}[cluster]\ntoken = \"{secret}\"\n"),
+        LEAST.replace("abcdef.0123456789abcdef", secret),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("token = \"{secret}\"\ntoken = \"{secret}\"")),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("token = [\"{secret}\"]")),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("token = {{ a = \"{secret}\" }}")),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("token = \"{secret}")),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("tokn = \"{secret}\"")),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("token = \"\\x{secret}\"")),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("token \"{secret}\"")),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("token = {secret}")),
+        LEAST.replace("token = \"abcdef.0123456789abcdef\"", &format!("dns = \"{secret}\"")),
+        LEAST.replace("https://192", &format!("https://user:{secret}@192")),
+        format!("version = 1\ncluster = \"{secret}\""),
+        format!("version = \"{secret}\""),
+        changed("\"hunter2\"\nmirrors", &format!("[\"{secret}\"]\nmirrors")),
+        changed("\"hunter2\"\nmirrors", &format!("\"{secret}\\n\"\nmirrors")),
+        changed("https://mirror.example.org/hub", &format!("https://user:{secret}@mirror.example.org")),
+        changed("builder:hunter2@", &format!("builder:{secret}@@")),
+        changed("builder:hunter2@proxy.example.org", &format!("builder:{secret}@")),
+        FULL.replace(KEY.trim_end(), secret),
+    ] {
+        let error = error_of(&text);
+        assert!(!error.contains(secret), "{error}");
+    }
+    for (number, text) in [(12_345_678, "12345678"), (-7_654_321, "7654321")] {
+        let error = error_of(&changed("password = \"hunter2\"\nmirrors", &format!("password = {number}\nmirrors")));
+        assert!(error.contains("not a string; write it in quotes") && !error.contains(text), "{error}");
+    }
+    let shown = format!("{:?}", parse(FULL).expect("sound"));
+    for secret in ["hunter2", "hunter3", KEY.lines().nth(1).expect("base64")] {
+        assert!(FULL.contains(secret) && !shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn every_kubelet_setting_has_a_range_that_holds_its_default() {
+    for (key, least, most) in KUBELET_RANGES {
+        for (value, good) in [(least, true), (most, true), (most + 1, false)] {
+            // Its partner, so that the two agree.
+            let partner = match key {
+                "image_gc_low_percent" => "image_gc_high_percent = 95\n",
+                "image_gc_high_percent" => "image_gc_low_percent = 5\n",
+                "shutdown_grace_period_seconds" => "shutdown_grace_period_critical_pods_seconds = 5\n",
+                "shutdown_grace_period_critical_pods_seconds" => "shutdown_grace_period_seconds = 600\n",
+                _ => "",
+            };
+            let result = parse(&format!("{LEAST}[kubelet]\n{partner}{key} = {value}\n"));
+            assert_eq!(result.is_ok(), good, "{key} = {value}: {result:?}");
+        }
+    }
+    assert!(parse(LEAST).is_ok(), "the defaults");
+}
+
+#[test]
+fn every_sysctl_of_the_list_can_be_set() {
+    for rule in SYSCTLS {
+        for (value, good) in [(rule.least, true), (rule.most, true), (rule.most + 1, false)] {
+            let value = vec![value.to_string(); rule.numbers].join(" ");
+            let result = parse(&format!("{LEAST}[sysctls]\n\"{}\" = \"{value}\"\n", rule.name));
+            assert_eq!(result.is_ok(), good, "{} = {value}: {result:?}", rule.name);
+        }
+    }
+    let names: Vec<&str> = SYSCTLS.iter().map(|rule| rule.name).collect();
+    assert!(names.is_sorted(), "{names:?}");
+}
+
+#[test]
+fn no_cut_of_a_document_panics() {
+    for end in (0..FULL.len()).filter(|end| FULL.is_char_boundary(*end)) {
+        if let Err(error) = parse(&FULL[..end]) {
+            assert!(error.to_string().starts_with("node.toml:"), "{error}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        let _ = NodeConfig::parse(&bytes, "node.toml", &policy());
+        let _ = NodeConfig::parse(&[LEAST.as_bytes(), &bytes].concat(), "node.toml", &policy());
+    }
+
+    #[test]
+    fn mutated_documents_never_panic(
+        at in 0..FULL.len(),
+        length in 0..100usize,
+        bytes in prop::collection::vec(any::<u8>(), 0..8),
+        text in "[-0-9a-z./:@\"\\[\\]{}=,\n ]{0,12}",
+    ) {
+        let end = (at + length).min(FULL.len());
+        for piece in [&bytes[..], text.as_bytes()] {
+            let document = [&FULL.as_bytes()[..at], piece, &FULL.as_bytes()[end..]].concat();
+            if let Err(error) = NodeConfig::parse(&document, "node.toml", &policy()) {
+                prop_assert!(error.to_string().starts_with("node.toml:"));
+            }
+        }
+    }
+}
