@@ -12,7 +12,9 @@ use nix::sys::signal::{SigSet, Signal};
 use serde_json::json;
 
 use super::network::{API_PORT, host};
-use super::{Approver, ControlPlane, Dhcp, Dns, Forward, Lab, Lease, NodeConfig, Pair, Registry, TimeServer, cni};
+use super::{
+    Approver, ControlPlane, Dhcp, Dns, Forward, Lab, Lease, NodeConfig, Pair, Registry, TimeServer, cni, services,
+};
 use crate::image::Image;
 use crate::{Disk, Error, Format, Machine, Result, Running, overlay, within};
 
@@ -92,6 +94,8 @@ impl Cluster {
         told("control plane")?;
         let approver = Approver::start(&plane.kubectl);
         cni::start(&lab, &plane, &servers.3)?;
+        services::start(&lab, &plane, &servers.3)?;
+        told("images, the pods' network, Services, DNS")?;
         let outside = self.let_in(&lab, &plane)?;
         let mut nodes = Vec::new();
         for number in 1..=self.nodes {
