@@ -7,6 +7,8 @@ use std::io::{self, Read};
 
 /// The folder behind `/etc/{hosts,resolv.conf,machine-id,hostname}`.
 const FOLDER: &str = "/run/etc";
+/// Where `orlop-net` writes name servers and search domains.
+const RESOLV_CONF: &str = "/run/orlop/net/resolv.conf";
 
 /// A machine id as `machine-id(5)` wants it: 32 hexadecimal digits, not all zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,26 +55,42 @@ pub fn start(node: &mut Node) -> Result<(), Refusal> {
 
 /// Sets the host name and renders the files.
 pub fn apply(node: &mut Node, id: &MachineId) -> Result<(), Refusal> {
-    let name = id.host_name();
-    or_refuse(nix::unistd::sethostname(&name), "identity", format!("host name {name}"))?;
     or_refuse(fs::create_dir_all(FOLDER), "identity", FOLDER)?;
-    for (file, text) in files(id) {
-        or_refuse(fs::write(format!("{FOLDER}/{file}"), text), "identity", format!("{FOLDER}/{file}"))?;
-    }
+    write("machine-id", &format!("{}\n", id.as_str()))?;
     node.report.set("machine_id", id.as_str().into());
+    name(node, &id.host_name())?;
+    match node.settings.node_config {
+        None => write("resolv.conf", ""),
+        Some(_) => link_resolv_conf(),
+    }
+}
+
+/// Sets the host name, and renders the files that carry it.
+pub fn name(node: &mut Node, name: &str) -> Result<(), Refusal> {
+    or_refuse(nix::unistd::sethostname(name), "identity", format!("host name {name}"))?;
+    write("hostname", &format!("{name}\n"))?;
+    write("hosts", &hosts(name))?;
     node.report.set("hostname", name.into());
     Ok(())
 }
 
-/// The rendered files. The host's own name is in `hosts`: without it kubelet waits 30 s for DNS.
-fn files(id: &MachineId) -> [(&'static str, String); 4] {
-    let name = id.host_name();
-    [
-        ("machine-id", format!("{}\n", id.as_str())),
-        ("hostname", format!("{name}\n")),
-        ("hosts", format!("127.0.0.1 localhost {name}\n::1 localhost\n")),
-        ("resolv.conf", String::new()),
-    ]
+/// `orlop-net` writes the file behind it.
+fn link_resolv_conf() -> Result<(), Refusal> {
+    let path = format!("{FOLDER}/resolv.conf");
+    match std::os::unix::fs::symlink(RESOLV_CONF, &path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => or_refuse(linked, "identity", path),
+    }
+}
+
+fn write(file: &str, text: &str) -> Result<(), Refusal> {
+    let path = format!("{FOLDER}/{file}");
+    or_refuse(fs::write(&path, text), "identity", path)
+}
+
+/// The host's own name is in it: without it kubelet waits 30 s for DNS.
+fn hosts(name: &str) -> String {
+    format!("127.0.0.1 localhost {name}\n::1 localhost\n")
 }
 
 #[cfg(test)]
@@ -93,6 +111,6 @@ mod tests {
     #[test]
     fn the_host_name_is_in_hosts() {
         let id = MachineId::parse("0123456789abcdef0123456789abcdef").expect("an id");
-        assert!(files(&id)[2].1.contains("127.0.0.1 localhost orlop-01234567\n"));
+        assert!(hosts(&id.host_name()).contains("127.0.0.1 localhost orlop-01234567\n"));
     }
 }

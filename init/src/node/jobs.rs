@@ -197,6 +197,7 @@ mod tests {
                 kubelet: program("/dev/null"),
                 cri: program("/bin/sh"),
                 init: program("/dev/null"),
+                net: None,
             },
             progress: Default::default(),
             services: Vec::new(),
@@ -206,6 +207,8 @@ mod tests {
             watchdog: None,
             shutdown: None,
             door: None,
+            intake: None,
+            config: None,
             modules_closed: false,
             guard: None,
         }

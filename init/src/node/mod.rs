@@ -3,6 +3,7 @@
 
 pub mod cgroups;
 mod close;
+mod config;
 mod door;
 mod guard;
 mod identity;
@@ -31,6 +32,7 @@ use guard::Guard;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use orlop_config::node::{NODE_SETTINGS, NodeSettings};
+use orlop_config::node_config::NodeConfig;
 use phases::Progress;
 use power::Buttons;
 use programs::Programs;
@@ -46,6 +48,8 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 /// Index of each service.
 const CONTAINERD: usize = 0;
 const KUBELET: usize = 1;
+/// Only where the image asks for a node config.
+const NET: usize = 2;
 
 /// All that PID 1 knows.
 #[derive(Debug)]
@@ -65,6 +69,10 @@ pub struct Node {
     shutdown: Option<Shutdown>,
     /// Until kubelet is healthy for the first time.
     door: Option<Door>,
+    /// The node config, until it is whole.
+    intake: Option<config::Intake>,
+    /// The node config, until it is in force.
+    config: Option<NodeConfig>,
     modules_closed: bool,
     /// Until the services start.
     guard: Option<Guard>,
@@ -105,6 +113,8 @@ pub fn run() -> ! {
         watchdog: None,
         shutdown: None,
         door: None,
+        intake: None,
+        config: None,
         modules_closed: false,
         guard: None,
     };
@@ -192,7 +202,11 @@ impl Node {
             tell(&mut self.report, service.name(), &news[before..]);
         }
         for pid in ears.notify.ready() {
-            self.services.iter_mut().filter(|service| service.pid() == Some(pid)).for_each(Service::hint);
+            for service in self.services.iter_mut().filter(|service| service.pid() == Some(pid)) {
+                let mut news = Vec::new();
+                service.hint(&mut news);
+                tell(&mut self.report, service.name(), &news);
+            }
         }
         if let Some(door) = &mut self.door {
             door.greet();

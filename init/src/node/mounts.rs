@@ -7,7 +7,7 @@ use nix::mount::{MsFlags, mount};
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const QUIET: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
 /// `/opt/cni/bin` holds programs, which the cluster's CNI brings.
@@ -77,6 +77,33 @@ fn make_dir(path: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Mounts a tmpfs over a folder of the root, with what the folder holds.
+pub fn cover(folder: &Path) -> io::Result<()> {
+    let held = files_below(folder)?;
+    mount(Some("tmpfs"), folder, Some("tmpfs"), QUIET, Some("mode=755,size=4m"))?;
+    for (path, bytes) in held {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, bytes)?;
+    }
+    Ok(())
+}
+
+fn files_below(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            let bytes = fs::read(&path)?;
+            files.push((path, bytes));
+        }
+    }
+    Ok(files)
 }
 
 fn copy_cni() -> io::Result<()> {

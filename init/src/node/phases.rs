@@ -1,11 +1,14 @@
 //! The phases of a node, as a table.
 
 use super::door::Door;
-use super::{CONTAINERD, KUBELET, Node, cgroups, close, guard, identity, ipe, mounts, pods, state, sysctls};
+use super::{
+    CONTAINERD, KUBELET, NET, Node, cgroups, close, config, guard, identity, ipe, mounts, pods, state, sysctls,
+};
 use crate::report::{Event, Refusal, now_ms, or_refuse};
-use crate::services::{Endpoint, Recipe, Service};
+use crate::services::{Endpoint, OOM_SCORE, Recipe, Service};
 use crate::sys::capability;
 use orlop_config::node::{CONTAINERD_SOCKET, CRI_SOCKET};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -32,10 +35,12 @@ struct Phase {
     deadline: Duration,
     /// What it means when it is not.
     late: Late,
+    /// Only of an image that asks for a node config.
+    of_clusters: bool,
 }
 
 const fn now(name: &'static str, start: fn(&mut Node) -> Result<(), Refusal>) -> Phase {
-    Phase { name, start, done: |_| Ok(true), deadline: guard::PATIENCE, late: Late::Refuse }
+    Phase { name, start, done: |_| Ok(true), deadline: guard::PATIENCE, late: Late::Refuse, of_clusters: false }
 }
 
 /// In order. What each of the first ones does is done when it returns; the others wait for programs.
@@ -48,12 +53,30 @@ const PHASES: &[Phase] = &[
     now("cgroups", cgroups::start),
     now("state", state::start),
     now("modules", close::load_first),
+    now("services", prepare_services),
+    Phase {
+        name: "config",
+        start: config::start,
+        done: config::done,
+        deadline: Duration::from_secs(120),
+        late: Late::Wait(NET),
+        of_clusters: true,
+    },
+    Phase {
+        name: "network",
+        start: |_| Ok(()),
+        done: config::in_force,
+        deadline: Duration::from_secs(120),
+        late: Late::Wait(NET),
+        of_clusters: true,
+    },
     Phase {
         name: "containerd",
         start: start_services,
         done: |node| Ok(node.services[CONTAINERD].healthy()),
         deadline: Duration::from_secs(120),
         late: Late::Wait(CONTAINERD),
+        of_clusters: false,
     },
     Phase {
         name: "preload",
@@ -61,6 +84,7 @@ const PHASES: &[Phase] = &[
         done: preload_done,
         deadline: Duration::from_secs(180),
         late: Late::Wait(CONTAINERD),
+        of_clusters: false,
     },
     Phase {
         name: "kubelet",
@@ -68,14 +92,23 @@ const PHASES: &[Phase] = &[
         done: kubelet_done,
         deadline: Duration::from_secs(180),
         late: Late::Wait(KUBELET),
+        of_clusters: false,
     },
-    Phase { name: "pods", start: pods::start, done: pods::done, deadline: Duration::from_secs(300), late: Late::GoOn },
+    Phase {
+        name: "pods",
+        start: pods::start,
+        done: pods::done,
+        deadline: Duration::from_secs(300),
+        late: Late::GoOn,
+        of_clusters: false,
+    },
     Phase {
         name: "modules-closed",
         start: close::start_rest,
         done: close::done,
         deadline: Duration::from_secs(300),
         late: Late::Refuse,
+        of_clusters: false,
     },
 ];
 
@@ -103,6 +136,10 @@ impl Progress {
 pub fn step(node: &mut Node) -> Result<(), Refusal> {
     close::step(node)?;
     while let Some(phase) = PHASES.get(node.progress.index) {
+        if phase.of_clusters && node.settings.node_config.is_none() {
+            node.progress.index += 1;
+            continue;
+        }
         if node.progress.deadline.is_none() {
             node.progress.deadline = Some(Instant::now() + phase.deadline);
             node.guard.iter_mut().for_each(|guard| guard.begin(phase.name));
@@ -153,36 +190,57 @@ fn resident_kib() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// Starts both: kubelet needs seconds until it asks for its runtime, and then waits at the door.
-fn start_services(node: &mut Node) -> Result<(), Refusal> {
-    // From here on PID 1 only waits in its loop.
+/// From here on PID 1 only waits in its loop.
+fn prepare_services(node: &mut Node) -> Result<(), Refusal> {
     node.guard = None;
     let given_up = capability::give_up(capability::GIVEN_UP_BEFORE_SERVICES);
-    or_refuse(given_up, "containerd", "giving up CAP_MAC_ADMIN")?;
-    let recipes = [
-        Recipe {
-            name: "containerd",
-            arguments: node.settings.containerd.clone(),
-            program: or_refuse(node.programs.containerd.try_clone(), "containerd", "program")?,
-            cgroup: "/podruntime/runtime",
-            endpoint: Endpoint::Grpc(CONTAINERD_SOCKET),
-        },
-        Recipe {
-            name: "kubelet",
-            arguments: node.settings.kubelet.clone(),
-            program: or_refuse(node.programs.kubelet.try_clone(), "kubelet", "program")?,
-            cgroup: "/podruntime/kubelet",
-            endpoint: Endpoint::Healthz(10248),
-        },
-    ];
-    for recipe in recipes {
+    or_refuse(given_up, "services", "giving up CAP_MAC_ADMIN")?;
+    for recipe in recipes(node)? {
         let name = recipe.name;
         node.services.push(or_refuse(Service::new(recipe), name, format!("/var/log/{name}.log"))?);
     }
+    close::start_devices(node)
+}
+
+/// In the order of their indices.
+fn recipes(node: &Node) -> Result<Vec<Recipe>, Refusal> {
+    let program = |program: &OwnedFd| or_refuse(program.try_clone(), "services", "a program's descriptor");
+    let containerd = Recipe {
+        name: "containerd",
+        arguments: node.settings.containerd.clone(),
+        program: program(&node.programs.containerd)?,
+        cgroup: "/podruntime/runtime",
+        oom_score: OOM_SCORE,
+        endpoint: Some(Endpoint::Grpc(CONTAINERD_SOCKET)),
+    };
+    let kubelet = Recipe {
+        name: "kubelet",
+        arguments: node.settings.kubelet.clone(),
+        program: program(&node.programs.kubelet)?,
+        cgroup: "/podruntime/kubelet",
+        oom_score: OOM_SCORE,
+        endpoint: Some(Endpoint::Healthz(10248)),
+    };
+    let mut recipes = vec![containerd, kubelet];
+    if let Some(net) = &node.programs.net {
+        recipes.push(Recipe {
+            name: "net",
+            arguments: vec!["net".to_owned()],
+            program: program(net)?,
+            cgroup: "/net",
+            oom_score: OOM_SCORE,
+            endpoint: None,
+        });
+    }
+    Ok(recipes)
+}
+
+/// Starts both: kubelet needs seconds until it asks for its runtime, and then waits at the door.
+fn start_services(node: &mut Node) -> Result<(), Refusal> {
     node.door = Some(or_refuse(Door::keep(Path::new(CRI_SOCKET)), "containerd", CRI_SOCKET)?);
     node.start_service(CONTAINERD);
     node.start_service(KUBELET);
-    close::start_devices(node)
+    Ok(())
 }
 
 /// Opens the door when the images are there: a pod that kubelet starts before would miss them, and be tried again
@@ -211,8 +269,8 @@ mod tests {
     #[test]
     fn names_and_order_are_an_interface() {
         let names: Vec<&str> = PHASES.iter().map(|phase| phase.name).collect();
-        let want =
-            "mounts ipe identity loopback sysctls cgroups state modules containerd preload kubelet pods modules-closed";
+        let want = "mounts ipe identity loopback sysctls cgroups state modules services config network \
+                    containerd preload kubelet pods modules-closed";
         assert_eq!(names.join(" "), want);
     }
 }

@@ -18,6 +18,8 @@ pub struct Programs {
     pub cri: OwnedFd,
     /// This program.
     pub init: OwnedFd,
+    /// Configures the network and fetches the node config, where the image asks for one.
+    pub net: Option<OwnedFd>,
 }
 
 impl Programs {
@@ -29,6 +31,7 @@ impl Programs {
             kubelet: path(&first(&settings.kubelet))?,
             cri: path("/usr/libexec/orlop/cri")?,
             init: path("/usr/libexec/orlop/init")?,
+            net: settings.node_config.as_ref().map(|_| path("/usr/libexec/orlop/net")).transpose()?,
         })
     }
 }

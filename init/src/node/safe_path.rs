@@ -1,9 +1,10 @@
 //! Paths on the state partition, whose content is data that anybody may have written: no symbolic
 //! link is ever followed there.
 
+use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2, renameat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -86,6 +87,26 @@ fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
     }
 }
 
+/// Unlinks what is neither a regular file nor a folder: a pipe, a device or a link, on which a program hangs that opens
+/// it for a file. Says the names.
+pub fn remove_special(folder: OwnedFd) -> io::Result<Vec<String>> {
+    let mut dir = Dir::from_fd(folder)?;
+    let mut special = Vec::new();
+    for entry in dir.iter() {
+        special.push(entry?.file_name().to_owned());
+    }
+    // What the folder says of a name's type, somebody may have written as well.
+    special.retain(|name| !fstatat(&dir, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(is_plain));
+    special.sort();
+    special.iter().try_for_each(|name| unlinkat(&dir, name.as_c_str(), UnlinkatFlags::NoRemoveDir))?;
+    Ok(special.iter().map(|name| name.to_string_lossy().into_owned()).collect())
+}
+
+fn is_plain(stat: FileStat) -> bool {
+    let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+    kind == SFlag::S_IFREG || kind == SFlag::S_IFDIR
+}
+
 /// Makes sure that a name is a symbolic link to a target. A folder that is in its way and holds
 /// something is put aside, not lost.
 pub fn link(folder: &OwnedFd, name: &str, target: &str) -> io::Result<()> {
@@ -120,6 +141,20 @@ mod tests {
         write(&folder, "x", b"new").expect("written over the link");
         assert_eq!(read(&folder, "x", 10).expect("read"), Some(b"new".to_vec()));
         assert_eq!(read(&folder, "y", 10).expect("read"), None);
+    }
+
+    #[test]
+    fn only_files_and_folders_stay() {
+        let base = tempfile::tempdir().expect("a folder");
+        let path = base.path().canonicalize().expect("a path");
+        std::fs::create_dir(path.join("folder")).expect("a folder");
+        std::fs::write(path.join("file"), b"kept").expect("a file");
+        std::os::unix::fs::symlink("file", path.join("link")).expect("a link");
+        nix::unistd::mkfifo(&path.join("pipe"), Mode::S_IRWXU).expect("a pipe");
+        assert_eq!(remove_special(open_dir(&path).expect("open")).expect("removed"), ["link", "pipe"]);
+        assert_eq!(remove_special(open_dir(&path).expect("open")).expect("none"), [""; 0]);
+        assert!(path.join("folder").is_dir());
+        assert_eq!(std::fs::read(path.join("file")).expect("the file"), b"kept");
     }
 
     #[test]

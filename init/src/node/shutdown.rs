@@ -2,7 +2,7 @@
 //! state partition, power. Each step has a deadline; one that is late is said, and the next begins.
 
 use super::guard::Guard;
-use super::{CONTAINERD, KUBELET, Node};
+use super::{CONTAINERD, KUBELET, NET, Node};
 use crate::early::stop_of;
 use crate::report::{Event, Refusal, Stop, now_ms};
 use crate::services::{Purpose, Service};
@@ -77,7 +77,10 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "processes",
-        start: |_| kill_all(Signal::SIGTERM),
+        start: |node| {
+            stop(node, NET, Signal::SIGTERM);
+            kill_all(Signal::SIGTERM);
+        },
         done: |_| processes() == 0,
         deadline: Duration::from_secs(10),
         force: |_| kill_all(Signal::SIGKILL),

@@ -20,6 +20,11 @@ pub fn start(node: &mut Node) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Sets one.
+pub fn set_one(name: &str, value: &str) -> io::Result<()> {
+    set(Path::new(FOLDER), name, value)
+}
+
 /// Closes the kernel for modules until the next boot.
 pub fn close_modules() -> io::Result<()> {
     set(Path::new(FOLDER), MODULES_DISABLED, "1")

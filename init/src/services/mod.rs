@@ -14,4 +14,4 @@ pub use health::Endpoint;
 pub use job::{Job, Purpose, Task};
 pub use log::Trouble;
 pub use retries::Retries;
-pub use service::{News, Recipe, Service};
+pub use service::{News, OOM_SCORE, Recipe, Service};

@@ -9,7 +9,7 @@ use crate::sys::capability;
 use crate::sys::process::{Program, spawn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -21,8 +21,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 const ANSWER: Duration = Duration::from_secs(5);
 /// As systemd's units of both services have it: the soft limit stays low for `select(2)`'s sake.
 const OPEN_FILES: (u64, u64) = (1024, 1_048_576);
-/// Both are the last to be killed when memory runs out: pods go first.
-const OOM_SCORE: i32 = -999;
+/// Services are the last to be killed when memory runs out: pods go first.
+pub const OOM_SCORE: i32 = -999;
+/// In the environment of a program whose standard output somebody reads.
+const GIVEN: &CStr = c"ORLOP_READS_STDOUT=1";
 
 /// What makes a service.
 #[derive(Debug)]
@@ -35,8 +37,10 @@ pub struct Recipe {
     pub program: OwnedFd,
     /// Its control group.
     pub cgroup: &'static str,
-    /// How it says that it is well.
-    pub endpoint: Endpoint,
+    /// When memory runs out: -1000 (never killed) to 1000.
+    pub oom_score: i32,
+    /// Where it is asked whether it is well; nowhere: it says `READY=1` itself, and that is all there is.
+    pub endpoint: Option<Endpoint>,
 }
 
 #[derive(Debug)]
@@ -64,6 +68,9 @@ pub enum News {
 pub struct Service {
     recipe: Recipe,
     arguments: Vec<CString>,
+    environment: Vec<CString>,
+    /// The writing end of a pipe, which the program has for its standard output the next time that it starts.
+    gift: Option<OwnedFd>,
     state: State,
     wanted: bool,
     backoff: Backoff,
@@ -90,6 +97,8 @@ impl Service {
         Ok(Service {
             recipe,
             arguments,
+            environment: Vec::new(),
+            gift: None,
             state: State::Stopped,
             wanted: false,
             backoff: Backoff::default(),
@@ -100,6 +109,26 @@ impl Service {
             next_check: Instant::now(),
             was_healthy: false,
         })
+    }
+
+    /// What it is started with from now on: arguments, and environment beside what all services get.
+    pub fn configure(&mut self, arguments: &[String], environment: &[(String, String)]) -> io::Result<()> {
+        self.arguments = arguments.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?;
+        let variable = |(name, value): &(String, String)| CString::new(format!("{name}={value}"));
+        self.environment = environment.iter().map(variable).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Gives it the writing end of a pipe for its standard output, once; [`GIVEN`] tells it so.
+    pub fn give(&mut self, pipe: OwnedFd) {
+        self.gift = Some(pipe);
+    }
+
+    /// Ends its main process, to have it started again.
+    pub fn restart(&self) {
+        if let State::Running { pid, .. } = self.state {
+            let _ = kill(pid, Signal::SIGTERM);
+        }
     }
 
     /// Its name.
@@ -142,20 +171,24 @@ impl Service {
         }
     }
 
-    fn spawn(&self) -> io::Result<Pid> {
-        let environment = [
+    fn spawn(&mut self) -> io::Result<Pid> {
+        let mut environment = vec![
             c"PATH=/usr/bin".to_owned(),
             c"HOME=/root".to_owned(),
             CString::new(format!("NOTIFY_SOCKET={}", super::notify::PATH))?,
         ];
+        environment.extend_from_slice(&self.environment);
+        // Closed here once the program has it: its reader hears when the program closes it, or ends.
+        let gift = self.gift.take();
+        environment.extend(gift.as_ref().map(|_| GIVEN.to_owned()));
         let cgroup = crate::node::cgroups::open(self.recipe.cgroup)?;
         spawn(&Program {
             file: self.recipe.program.as_fd(),
             arguments: &self.arguments,
             environment: &environment,
-            output: [self.write.as_fd(), self.write.as_fd()],
+            output: [gift.as_ref().unwrap_or(&self.write).as_fd(), self.write.as_fd()],
             cgroup: Some(&cgroup),
-            oom_score: Some(OOM_SCORE),
+            oom_score: Some(self.recipe.oom_score),
             open_files: Some(OPEN_FILES),
             without: capability::CLOSED,
         })
@@ -201,9 +234,21 @@ impl Service {
         self.pipe.read(&mut |line| news.extend(log.line(line).map(News::Log)));
     }
 
-    /// The service says itself that it is ready: ask now.
-    pub fn hint(&mut self) {
-        self.next_check = Instant::now();
+    /// The service says itself that it is ready: ask now, where there is somebody to ask.
+    pub fn hint(&mut self, news: &mut Vec<News>) {
+        match self.recipe.endpoint {
+            Some(_) => self.next_check = Instant::now(),
+            None => self.is_healthy(news),
+        }
+    }
+
+    fn is_healthy(&mut self, news: &mut Vec<News>) {
+        if let State::Running { healthy, .. } = &mut self.state
+            && !std::mem::replace(healthy, true)
+        {
+            self.was_healthy = true;
+            news.push(News::Healthy);
+        }
     }
 
     /// Goes on with the health check.
@@ -215,11 +260,7 @@ impl Service {
             Verdict::Pending if !late => {}
             Verdict::Healthy => {
                 self.check = None;
-                self.was_healthy = true;
-                if let State::Running { healthy, .. } = &mut self.state {
-                    *healthy = true;
-                    news.push(News::Healthy);
-                }
+                self.is_healthy(news);
             }
             Verdict::Pending | Verdict::Sick(_) => {
                 self.check = None;
@@ -239,7 +280,8 @@ impl Service {
             State::Waiting { until } if until <= now => news.push(self.start()),
             State::Running { healthy: false, .. } if self.check.is_none() && self.next_check <= now => {
                 self.next_check = now + ASK_AGAIN;
-                self.check = Check::start(self.recipe.endpoint).ok().map(|check| (check, now + ANSWER));
+                let check = self.recipe.endpoint.and_then(|endpoint| Check::start(endpoint).ok());
+                self.check = check.map(|check| (check, now + ANSWER));
                 self.advance_check(news);
             }
             _ => {}
@@ -253,7 +295,7 @@ impl Service {
     pub fn wake(&self) -> Option<Instant> {
         let timer = match self.state {
             State::Waiting { until } => Some(until),
-            State::Running { healthy: false, .. } => {
+            State::Running { healthy: false, .. } if self.recipe.endpoint.is_some() => {
                 Some(self.check.as_ref().map_or(self.next_check, |(_, deadline)| *deadline))
             }
             _ => None,
@@ -285,7 +327,8 @@ mod tests {
             arguments: Vec::new(),
             program: std::fs::File::open("/dev/null").expect("a file").into(),
             cgroup: "/none",
-            endpoint: Endpoint::Grpc(socket.to_str().expect("a path").to_owned().leak()),
+            oom_score: 0,
+            endpoint: Some(Endpoint::Grpc(socket.to_str().expect("a path").to_owned().leak())),
         };
         let mut service = Service::with_logs(recipe, &folder).expect("a service");
         service.state = State::Running { pid: Pid::this(), since: Instant::now(), healthy: false };
@@ -297,7 +340,7 @@ mod tests {
         service.tick(&mut news);
         assert!(service.check.is_none(), "its time was up");
         assert!(service.wake() > Some(Instant::now()), "the loop may wait");
-        service.hint();
+        service.hint(&mut news);
         service.tick(&mut news);
         assert!(listener.accept().is_ok(), "asked again");
         assert_eq!(news, []);

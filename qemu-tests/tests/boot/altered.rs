@@ -6,11 +6,12 @@ pub struct Altered {
     pub what: &'static str,
     /// The image.
     pub image: &'static str,
-    /// What init says of it; `DIGEST` stands for that of the altered blob.
+    /// What init says of it; `DIGEST` stands for that of the altered blob, `PIPE` for that of the one that became a pipe.
     pub says: &'static str,
 }
 
 pub const DIGEST: &str = "DIGEST";
+pub const PIPE: &str = "PIPE";
 
 pub const IMAGES: [Altered; 3] = [
     Altered {
@@ -19,9 +20,11 @@ pub const IMAGES: [Altered; 3] = [
         says: "/pause: content",
     },
     Altered {
-        what: "the mode of an unpacked image's program, and a file more beside it",
+        what: "a pipe in place of an image's layer in containerd's blobs, the mode of its unpacked program, and a file more \
+               beside it",
         image: "localhost/hello:1",
-        says: "/: `planted` is in it; /hello: mode 4755",
+        says: "blob sha256:PIPE: cannot be read: No such file or directory (os error 2); /: `planted` is in it; \
+               /hello: mode 4755",
     },
     Altered {
         what: "the entrypoint in an image's configuration, in containerd's blobs",

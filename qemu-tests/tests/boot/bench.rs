@@ -253,7 +253,7 @@ impl Booted {
 
     /// Waits for the end of the machine, and asserts QEMU's word for its reason.
     pub fn ends_with(&self, reason: &str) -> Result<()> {
-        assert_eq!(self.wait_exit(within(30))?.reason, reason);
+        assert_eq!(self.wait_exit(within(90))?.reason, reason);
         Ok(())
     }
 

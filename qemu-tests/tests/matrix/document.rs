@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::GROUPS;
-use crate::altered::{DIGEST, IMAGES, PLANTED};
+use crate::altered::{DIGEST, IMAGES, PIPE, PLANTED};
 use crate::attempts::{ATTEMPTS, Attempt, EPERM, MADE_OF_PID_1, Outcome};
 use crate::row::{Ends, Offline, On, Row};
 use crate::running::{POD_TEST, STATE_TEST};
@@ -92,7 +92,11 @@ fn code(says: &str) -> String {
 
 fn lines() -> Vec<Line> {
     let altered = IMAGES.iter().map(|altered| {
-        Line::of_state(altered.what.into(), "init: it is unpacked anew", &altered.says.replace(DIGEST, "…"))
+        Line::of_state(
+            altered.what.into(),
+            "init: it is unpacked anew",
+            &altered.says.replace(DIGEST, "…").replace(PIPE, "…"),
+        )
     });
     let planted = PLANTED.iter().map(|(what, paths)| {
         let list = paths.iter().map(|path| format!("`/var{path}`")).collect::<Vec<_>>().join(", ");

@@ -9,6 +9,7 @@ use orlop_machine::feed::Mark;
 use orlop_machine::{Error, Machine, within};
 
 use crate::bench::{Booted, HEALTHY, boot};
+use crate::forge;
 use crate::probe::Probed;
 use crate::row::{Ends, Offline, Row};
 use crate::subject::Subject;
@@ -78,8 +79,9 @@ fn panicked(row: &Row, console: &[String]) -> Result<()> {
 /// The verdict of `orlop verify` on the image alone: its release manifest would tell of every change to the UKI first.
 fn judged_offline(row: &Row, subject: &Subject) -> Result<()> {
     let mut passed = Vec::new();
+    let ours = |name| forge::keys().join(name);
     let beside = |end| subject.bench.image.with_extension(end);
-    let trust = Trust::read(&[beside("release.pub")], &[beside("db.crt")])?;
+    let trust = Trust::read(&[ours("release.pub"), beside("release.pub")], &[ours("db.crt"), beside("db.crt")])?;
     let verdict = verify(&subject.disk, &trust, &Release::ImageOnly, &mut passed);
     let refused = |error: &anyhow::Error| error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()).cloned();
     match (row.offline, verdict) {

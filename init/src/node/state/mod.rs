@@ -31,6 +31,9 @@ const OPTIONS: &str = "nodelalloc";
 /// Folders that services and the record need.
 const FOLDERS: [&str; 4] = ["log", "lib/orlop", "lib/kubelet", "lib/containerd"];
 
+/// containerd's content store. CRI opens blobs at its start, whatever lies in their place.
+const BLOBS: &str = "lib/containerd/io.containerd.content.v1.content/blobs/sha256";
+
 /// The disk with its table, and the partition on it.
 struct Place {
     disk: BlockDevice,
@@ -140,10 +143,22 @@ fn own(node: &mut Node, kept: Option<Kept>) -> Result<(), Refusal> {
     }
     let folder = or_refuse(safe_path::open_dir(root), STAGE, MOUNT_POINT)?;
     or_refuse(safe_path::link(&folder, "run", "/run"), STAGE, "/var/run")?;
+    clear_blobs(node, root)?;
     node.report.set("first_boot", kept.is_none().into());
     let id = match kept.and_then(|kept| kept.id) {
         Some(id) => id,
         None => owner::make(root, &node.handover)?,
     };
     identity::apply(node, &id)
+}
+
+/// Takes away what hangs containerd: a pipe in place of a blob kept its CRI from answering for ever (tried).
+fn clear_blobs(node: &mut Node, root: &Path) -> Result<(), Refusal> {
+    let Some(blobs) = or_refuse(safe_path::find_dir(root, BLOBS), STAGE, format!("/var/{BLOBS}"))? else {
+        return Ok(());
+    };
+    for name in or_refuse(safe_path::remove_special(blobs), STAGE, format!("/var/{BLOBS}"))? {
+        node.report.note(STAGE, format!("blob sha256:{name} was no regular file; it is removed"));
+    }
+    Ok(())
 }

@@ -3,8 +3,9 @@
 mod beside;
 mod cmdline;
 mod firmware;
+mod ipe;
 mod uki;
 
 use crate::row::Row;
 
-pub const ROWS: [&[Row]; 4] = [uki::ROWS, beside::ROWS, cmdline::ROWS, firmware::ROWS];
+pub const ROWS: [&[Row]; 5] = [uki::ROWS, beside::ROWS, cmdline::ROWS, firmware::ROWS, ipe::ROWS];

@@ -1,0 +1,164 @@
+//! The node config: what one machine is told at boot. `orlop-net` fetches it and hands it over through a pipe; here it
+//! is checked, by the same code as everywhere, and rendered onto tmpfs. All of it or nothing.
+
+use super::{CONTAINERD, KUBELET, NET, Node, identity, mounts, sysctls};
+use crate::report::{Refusal, or_refuse};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::net::if_::InterfaceFlags;
+use nix::sys::socket::SockaddrStorage;
+use nix::unistd::pipe2;
+use orlop_config::node::NodeConfigPolicy;
+use orlop_config::node_config::{LARGEST, NodeConfig};
+use orlop_config::render::{self, Facts, RenderedFile, TMPFS_FOLDERS};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Its name in problems: the document has no path.
+const NAME: &str = "node config";
+/// Bytes of the length that stands before the document, so that a part of one is never taken for the whole.
+const LENGTH: usize = 4;
+
+/// The document on its way, as far as it has come.
+#[derive(Debug)]
+pub struct Intake {
+    pipe: File,
+    bytes: Vec<u8>,
+}
+
+impl Intake {
+    /// A pipe: its reader, and the end for `orlop-net`.
+    fn new() -> io::Result<(Self, OwnedFd)> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok((Intake { pipe: read.into(), bytes: Vec::new() }, write))
+    }
+
+    /// What to poll for.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+
+    /// Reads what is there: the document, once it is whole; `None` as long as more may come.
+    fn read(&mut self) -> Option<Result<&[u8], String>> {
+        let limit = (LENGTH + LARGEST + 1 - self.bytes.len()) as u64;
+        match (&self.pipe).take(limit).read_to_end(&mut self.bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Err(error) => return Some(Err(error.to_string())),
+            Ok(_) => {}
+        }
+        let Some((length, document)) = self.bytes.split_first_chunk::<LENGTH>() else {
+            return Some(Err("orlop-net ended without one".to_owned()));
+        };
+        let want = u32::from_be_bytes(*length) as usize;
+        Some(match document.len() == want {
+            true => Ok(document),
+            false => Err(format!("orlop-net ended after {} of its {want} bytes", document.len())),
+        })
+    }
+}
+
+/// Starts `orlop-net`, where the image asks for a node config.
+pub fn start(node: &mut Node) -> Result<(), Refusal> {
+    if node.settings.node_config.is_none() {
+        return Ok(());
+    }
+    ask(node)?;
+    node.start_service(NET);
+    Ok(())
+}
+
+/// The next start of `orlop-net` is to hand over a document.
+fn ask(node: &mut Node) -> Result<(), Refusal> {
+    let (intake, write) = or_refuse(Intake::new(), "config", "the pipe for the node config")?;
+    node.intake = Some(intake);
+    node.services[NET].give(write);
+    Ok(())
+}
+
+/// Whether the document is there. What is wrong with one is said, and another is asked for: whoever gives it may mend it.
+pub fn done(node: &mut Node) -> Result<bool, Refusal> {
+    let Some(policy) = node.settings.node_config.clone() else { return Ok(true) };
+    let read = match node.intake.as_mut().map(Intake::read) {
+        None => return Ok(node.config.is_some()),
+        Some(None) => return Ok(false),
+        Some(Some(read)) => read.map(<[u8]>::to_vec),
+    };
+    match read.map_err(|error| vec![error]).and_then(|bytes| parse(&bytes, &policy)) {
+        Ok(config) => {
+            node.intake = None;
+            node.config = Some(config);
+            Ok(true)
+        }
+        Err(problems) => {
+            problems.into_iter().for_each(|problem| node.report.error("config", problem));
+            ask(node)?;
+            node.services[NET].restart();
+            Ok(false)
+        }
+    }
+}
+
+fn parse(bytes: &[u8], policy: &NodeConfigPolicy) -> Result<NodeConfig, Vec<String>> {
+    NodeConfig::parse(bytes, NAME, policy).map_err(|problems| problems.to_string().lines().map(str::to_owned).collect())
+}
+
+/// Whether the network is there; then the node config is rendered, and is in force.
+pub fn in_force(node: &mut Node) -> Result<bool, Refusal> {
+    if !node.services[NET].healthy() {
+        return Ok(false);
+    }
+    if let Some(config) = node.config.take() {
+        apply(node, &config)?;
+    }
+    Ok(true)
+}
+
+fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
+    let rendered = render::cluster(&node.settings, config, &facts()?);
+    for folder in TMPFS_FOLDERS {
+        or_refuse(mounts::cover(Path::new(folder)), "config", format!("a tmpfs on {folder}"))?;
+    }
+    for RenderedFile { path, mode, bytes } in &rendered.files {
+        or_refuse(write(Path::new(path), *mode, bytes), "config", path)?;
+    }
+    for (name, value) in &rendered.sysctls {
+        or_refuse(sysctls::set_one(name, value), "config", format!("sysctl {name}={value}"))?;
+    }
+    identity::name(node, &rendered.hostname)?;
+    for (index, arguments) in [(CONTAINERD, node.settings.containerd.clone()), (KUBELET, rendered.kubelet)] {
+        let configured = node.services[index].configure(&arguments, &rendered.environment);
+        or_refuse(configured, "config", "a service's arguments")?;
+    }
+    Ok(())
+}
+
+/// What only the running machine knows.
+fn facts() -> Result<Facts, Refusal> {
+    let hostname = or_refuse(nix::unistd::gethostname(), "config", "the host name")?;
+    let interfaces = or_refuse(nix::ifaddrs::getifaddrs(), "config", "the machine's addresses")?;
+    let interfaces = interfaces.filter(|one| !one.flags.contains(InterfaceFlags::IFF_LOOPBACK));
+    let addresses = interfaces.filter_map(|one| address(&one.address?)).collect();
+    Ok(Facts { hostname: hostname.to_string_lossy().into_owned(), addresses })
+}
+
+/// An address that others can reach.
+fn address(of: &SockaddrStorage) -> Option<IpAddr> {
+    let four = of.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    let six = of.as_sockaddr_in6().map(|address| address.ip()).filter(|ip| !ip.is_unicast_link_local());
+    four.or(six.map(IpAddr::V6))
+}
+
+/// Writes a file on tmpfs, with its folders.
+fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    io::Write::write_all(&mut file, bytes)
+}

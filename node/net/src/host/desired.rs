@@ -1,0 +1,130 @@
+//! What should be there: addresses, routes and settings, from the plan and from what the network gave.
+
+use super::nics::{Nic, Nics};
+use crate::dhcp4::client::Client;
+use crate::dhcp4::message::mask;
+use crate::netlink::{Address, Route};
+use crate::time::Millis;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Of the routes that this program makes. The kernel's own, to the networks of the addresses, have none: CNI's and an
+/// operator's come before these if they want to.
+const METRIC: u32 = 100;
+
+/// What should be there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Desired {
+    /// Addresses, and when they end.
+    pub addresses: BTreeMap<Address, Option<Millis>>,
+    /// Routes.
+    pub routes: BTreeSet<Route>,
+    /// Largest packets by link.
+    pub mtus: BTreeMap<u32, u32>,
+    /// Name servers.
+    pub dns: Vec<IpAddr>,
+    /// Domains to look names up in.
+    pub search: Vec<String>,
+    /// Time servers, names or addresses.
+    pub ntp: Vec<String>,
+    /// There should be a default route: the plan or the network names one.
+    pub wants_default: bool,
+}
+
+impl Desired {
+    /// From all cards.
+    pub fn of(nics: &Nics) -> Self {
+        let plan = nics.plan();
+        let mut desired = Desired { wants_default: plan.has_default_route(), ..Desired::default() };
+        let mut cards: Vec<&Nic> = nics.all().collect();
+        cards.sort_by_key(|nic| (nic.order, nic.link.index));
+        for nic in &cards {
+            desired.add(nic);
+        }
+        desired.one_default(&cards);
+        if !plan.dns.is_empty() {
+            desired.dns.clone_from(&plan.dns);
+        }
+        if !plan.search.is_empty() {
+            desired.search.clone_from(&plan.search);
+        }
+        if !plan.ntp.is_empty() {
+            desired.ntp.clone_from(&plan.ntp);
+        }
+        desired
+    }
+
+    fn add(&mut self, nic: &Nic) {
+        let index = nic.link.index;
+        let mut mtu = nic.interface.mtu;
+        for (address, prefix) in &nic.interface.addresses {
+            self.addresses.insert(Address { index, address: *address, prefix: *prefix }, None);
+        }
+        for route in &nic.interface.routes {
+            self.routes.insert(Route {
+                index,
+                destination: route.destination,
+                prefix: route.prefix,
+                gateway: route.gateway,
+                source: None,
+                metric: METRIC,
+            });
+        }
+        if let Some(lease) = nic.dhcp4.as_ref().and_then(Client::lease) {
+            mtu = mtu.or(lease.mtu.map(u32::from));
+            let address = Address { index, address: lease.address.into(), prefix: lease.prefix };
+            self.addresses.insert(address, Some(lease.expire));
+            let through = |destination: Ipv4Addr, prefix, gateway: Option<Ipv4Addr>| Route {
+                index,
+                destination: destination.into(),
+                prefix,
+                gateway: gateway.map(IpAddr::from),
+                source: Some(lease.address.into()),
+                metric: METRIC,
+            };
+            let network = u32::from(lease.address) & mask(lease.prefix);
+            for route in &lease.routes {
+                // The card's own network is the kernel's.
+                if (u32::from(route.destination), route.prefix) != (network, lease.prefix) {
+                    let gateway = Some(route.gateway).filter(|gateway| !gateway.is_unspecified());
+                    self.routes.insert(through(route.destination, route.prefix, gateway));
+                }
+            }
+            if lease.router.is_some() && nic.interface.default_route {
+                self.wants_default = true;
+                self.routes.insert(through(Ipv4Addr::UNSPECIFIED, 0, lease.router));
+            }
+            append(&mut self.dns, lease.dns.iter().copied().map(IpAddr::from));
+            append(&mut self.search, lease.search.iter().cloned());
+            append(&mut self.ntp, lease.ntp.iter().map(Ipv4Addr::to_string));
+        }
+        // More than the card can do would be refused every time.
+        let most = if nic.link.max_mtu == 0 { u32::MAX } else { nic.link.max_mtu };
+        if let Some(mtu) = mtu.map(|mtu| mtu.min(most)) {
+            self.mtus.insert(index, mtu);
+        }
+    }
+
+    /// Of the default routes of a family one stays: of the first card that has a carrier.
+    fn one_default(&mut self, cards: &[&Nic]) {
+        for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
+            let has = |nic: &Nic| self.routes.iter().any(|route| route.index == nic.link.index && is(route, any));
+            let with_carrier = cards.iter().find(|nic| nic.link.carrier && has(nic));
+            let chosen = with_carrier.or_else(|| cards.iter().find(|nic| has(nic))).map(|nic| nic.link.index);
+            self.routes.retain(|route| !is(route, any) || Some(route.index) == chosen);
+        }
+    }
+}
+
+/// A default route of a family.
+fn is(route: &Route, any: IpAddr) -> bool {
+    route.is_default() && route.destination == any
+}
+
+fn append<T: PartialEq>(list: &mut Vec<T>, more: impl Iterator<Item = T>) {
+    for one in more {
+        if !list.contains(&one) {
+            list.push(one);
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The loop: it waits for sockets and deadlines, hands what happens to the state machines, and carries out what they want.
+
+use super::config::Config;
+use super::desired::Desired;
+use super::files::{self, LEASES, RESOLV};
+use super::nics::{Nics, Wish};
+use super::reconcile::{Kernel, changes};
+use super::time::Time;
+use crate::dhcp4;
+use crate::error::{Error, Result};
+use crate::firewall::Firewall;
+use crate::log::Log;
+use crate::netlink::address::Told;
+use crate::netlink::message::Message;
+use crate::netlink::socket::{Events, Requests};
+use crate::netlink::{Address, Link, Route, address, link, route};
+use crate::options::Options;
+use crate::plan::Plan;
+use crate::providers::Places;
+use crate::sandbox::{self, Open};
+use crate::sntp::clock;
+use crate::time::{Millis, Tick};
+use crate::{notify, sys};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+/// A change that the kernel refused is tried again after this.
+const RETRY: Millis = Millis::seconds(5);
+
+/// Where the kernel has its settings of links.
+const NETWORK_SETTINGS: &str = "/proc/sys/net";
+
+/// What the loop works with. The sockets are made before privileges are given up.
+#[derive(Debug)]
+pub struct Engine {
+    options: Options,
+    config: Config,
+    requests: Requests,
+    events: Events,
+    dhcp4: dhcp4::socket::Socket,
+    firewall: Firewall,
+    time: Time,
+    nics: Nics,
+    log: Log,
+    /// The ends that the addresses were given.
+    applied: BTreeMap<Address, Option<Millis>>,
+    /// The files' contents.
+    written: BTreeMap<&'static str, Vec<u8>>,
+    /// Something happened: the kernel is to be compared with what it should have.
+    look: bool,
+    /// Something failed: the same, at this time.
+    again: Option<Millis>,
+    ready: bool,
+}
+
+impl Engine {
+    /// Opens the sockets, and takes up the leases and the node config of before. PID 1 may wait for the latter at a pipe.
+    pub fn open(options: Options, pipe: Option<File>) -> Result<Self> {
+        let run = &options.run;
+        std::fs::create_dir_all(run).map_err(Error::file(run))?;
+        let mut log = Log::default();
+        let config = Config::open(run, &options.settings, pipe, &mut log)?;
+        let plan = match config.known() {
+            Some(config) => Plan::of(config, &options.cards),
+            None => Plan::automatic(&options.cards),
+        };
+        let kept = std::fs::read(run.join(LEASES)).map(|bytes| files::parse_leases(&bytes)).unwrap_or_default();
+        let time = Time::open(options.clock, clock::earliest(&options.settings), &mut log)?;
+        Ok(Engine {
+            options,
+            config,
+            requests: Requests::open().map_err(Error::kernel("netlink"))?,
+            events: Events::open().map_err(Error::kernel("netlink's events"))?,
+            dhcp4: dhcp4::socket::Socket::open().map_err(Error::kernel("UDP port 68"))?,
+            firewall: Firewall::open().map_err(Error::kernel("netfilter's netlink"))?,
+            time,
+            nics: Nics::new(plan, kept),
+            log,
+            applied: BTreeMap::new(),
+            written: BTreeMap::new(),
+            look: true,
+            again: None,
+            ready: false,
+        })
+    }
+
+    /// Never ends but by an error.
+    pub fn run(mut self) -> Result<()> {
+        let Options { run, sys, dev, .. } = &self.options;
+        let places = Places { sys: sys.clone(), dev: dev.clone(), ..Places::default() };
+        let read = vec![sys.join("firmware"), sys.join("class/block"), sys.join("devices"), dev.clone()];
+        let open = Open { run, read, settings: Path::new(NETWORK_SETTINGS) };
+        sandbox::enter(&open, &mut self.log).map_err(Error::kernel("giving up privileges"))?;
+        self.config.start(places)?;
+        self.links(tick()?)?;
+        loop {
+            self.settle();
+            self.wait()?;
+            let tick = tick()?;
+            // Each reads until there is nothing more, which costs a call where there is nothing.
+            self.events(tick)?;
+            self.packets(tick);
+            if self.config.news(&mut self.log)
+                && let Some(config) = self.config.known()
+            {
+                let wishes = self.nics.set_plan(Plan::of(config, &self.options.cards), tick);
+                self.look = true;
+                self.fulfil(wishes);
+            }
+            let wishes = self.nics.timer(tick);
+            self.fulfil(wishes);
+            self.look |= self.time.turn(tick, &mut self.log);
+            if self.again.is_some_and(|again| again <= tick.now) {
+                (self.again, self.look) = (None, true);
+            }
+        }
+    }
+
+    /// Until a socket has something, or a deadline has come.
+    fn wait(&self) -> Result<()> {
+        let deadline = [self.nics.deadline(), self.time.deadline(), self.again].into_iter().flatten().min();
+        // A millisecond more than is left: never a turn too early.
+        let left = deadline.map(|deadline| (deadline - sys::now()).0 + 1);
+        let timeout = left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+        let fds: [Option<BorrowedFd<'_>>; 3] = [Some(self.events.fd()), Some(self.dhcp4.fd()), self.config.fd()];
+        let mut polled: Vec<PollFd<'_>> =
+            fds.into_iter().flatten().chain(self.time.fds()).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        match poll(&mut polled, timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(error) => Err(Error::kernel("poll")(error)),
+        }
+    }
+
+    fn events(&mut self, tick: Tick) -> Result<()> {
+        let (nics, look) = (&mut self.nics, &mut self.look);
+        let mut wishes = Vec::new();
+        let all = self.events.read(|message| wishes.extend(happened(nics, look, message, tick)));
+        self.fulfil(wishes);
+        match all {
+            Ok(true) => Ok(()),
+            Ok(false) => self.links(tick),
+            Err(error) => Err(Error::kernel("netlink's events")(error)),
+        }
+    }
+
+    /// Asks for all links.
+    fn links(&mut self, tick: Tick) -> Result<()> {
+        let mut links = Vec::new();
+        let asked = self.requests.list(link::dump(), |message| links.extend(Link::parse(message)));
+        asked.map_err(Error::kernel("the kernel's list of links"))?;
+        let indices: Vec<u32> = links.iter().map(|link| link.index).collect();
+        let mut wishes = self.nics.only(&indices);
+        wishes.extend(links.into_iter().flat_map(|link| self.nics.link(link, tick)).collect::<Vec<_>>());
+        self.look = true;
+        self.fulfil(wishes);
+        Ok(())
+    }
+
+    fn packets(&mut self, tick: Tick) {
+        loop {
+            match self.dhcp4.receive() {
+                Ok(Some((index, reply))) => {
+                    let wishes = self.nics.packet(index, &reply, tick);
+                    self.fulfil(wishes);
+                    self.look = true;
+                }
+                Ok(None) => return,
+                Err(error) => return self.log.say("UDP port 68", &error.to_string()),
+            }
+        }
+    }
+
+    fn fulfil(&mut self, wishes: Vec<Wish>) {
+        for wish in wishes {
+            self.look = true;
+            match wish {
+                Wish::Say { name, text } => self.log.say(&name, &text),
+                Wish::Send { index, query, to } => {
+                    // The server is asked again at the state's own deadline.
+                    if let Err(error) = self.dhcp4.send(&query.encode(), index, to) {
+                        let name = self.nics.get(index).map_or("DHCP", |nic| &nic.link.name).to_owned();
+                        self.log.say(&name, &format!("a packet to the DHCP server cannot be sent: {error}"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes the kernel and the files what they should be, if anything happened since.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.look) {
+            return;
+        }
+        let desired = Desired::of(&self.nics);
+        if let Ok(tick) = sys::tick() {
+            self.time.set_servers(&desired.ntp, &desired.dns, tick);
+        }
+        // First: what comes up is closed already.
+        if let Err(error) = self.firewall.apply(&self.nics.plan().firewall) {
+            self.log.say("firewall", &error.to_string());
+            self.again = Some(sys::now() + RETRY);
+        }
+        match self.apply(&desired) {
+            Ok(kernel) => self.tell(&desired, &kernel),
+            Err(error) => {
+                self.log.say("kernel", &error.to_string());
+                self.again = Some(sys::now() + RETRY);
+            }
+        }
+    }
+
+    fn apply(&mut self, desired: &Desired) -> io::Result<Kernel> {
+        for nic in self.nics.all().filter(|nic| !nic.link.up) {
+            // The kernel answers with an event, which brings the loop here again.
+            self.requests.ask(link::up(nic.link.index))?;
+        }
+        let kernel = self.kernel()?;
+        let wanted = changes(desired, &kernel, &self.applied, sys::now());
+        if wanted.is_empty() {
+            return Ok(kernel);
+        }
+        let mut failed = None;
+        for change in wanted {
+            match self.requests.ask(change.request()) {
+                Ok(()) => {}
+                Err(_) if change.removes() => {}
+                Err(error) => failed = Some(io::Error::other(format!("{change}: {error}"))),
+            }
+        }
+        self.applied.clone_from(&desired.addresses);
+        self.config.network_changed();
+        self.time.network_changed(sys::now());
+        failed.map_or_else(|| self.kernel(), Err)
+    }
+
+    /// What the kernel has on the cards.
+    fn kernel(&mut self) -> io::Result<Kernel> {
+        let mut kernel = Kernel::default();
+        let nics = &self.nics;
+        let known = |index| nics.get(index).is_some();
+        self.requests.list(address::dump(), |message| {
+            kernel.addresses.extend(Told::parse(message).filter(|told| known(told.address.index)));
+        })?;
+        self.requests.list(route::dump(), |message| {
+            kernel.routes.extend(Route::parse(message).filter(|(route, _)| known(route.index)));
+        })?;
+        kernel.mtus = nics.all().map(|nic| (nic.link.index, nic.link.mtu)).collect();
+        Ok(kernel)
+    }
+
+    /// Writes the files, and says once that the network is there.
+    fn tell(&mut self, desired: &Desired, kernel: &Kernel) {
+        self.write(LEASES, files::leases(&self.nics));
+        self.write(RESOLV, files::resolv(&desired.dns, &desired.search).into_bytes());
+        let address = kernel.addresses.iter().any(|told| told.usable);
+        let route = !desired.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default());
+        let connected = address && route && self.config.settled() && self.firewall.is_up();
+        if !self.ready && self.time.sane(connected, &mut self.log) && connected {
+            match notify::ready() {
+                Ok(()) => self.ready = true,
+                Err(error) => {
+                    self.log.say("NOTIFY_SOCKET", &error.to_string());
+                    self.again = Some(sys::now() + RETRY);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, name: &'static str, bytes: Vec<u8>) {
+        if self.written.get(name) == Some(&bytes) {
+            return;
+        }
+        match files::write(&self.options.run, name, 0o644, &bytes) {
+            Ok(()) => {
+                self.written.insert(name, bytes);
+            }
+            Err(error) => {
+                self.log.say(name, &format!("cannot be written: {error}"));
+                self.again = Some(sys::now() + RETRY);
+            }
+        }
+    }
+}
+
+fn tick() -> Result<Tick> {
+    sys::tick().map_err(Error::kernel("random numbers"))
+}
+
+/// One event of the kernel.
+fn happened(nics: &mut Nics, look: &mut bool, message: &Message<'_>, tick: Tick) -> Vec<Wish> {
+    match message.kind {
+        link::NEW => match Link::parse(message) {
+            Some(link) => {
+                let before = nics.get(link.index).map(|nic| nic.link.clone());
+                let wishes = nics.link(link.clone(), tick);
+                // Pods' links come and go all the time.
+                *look |= before != nics.get(link.index).map(|nic| nic.link.clone());
+                wishes
+            }
+            None => Vec::new(),
+        },
+        link::DELETE => {
+            *look = true;
+            Link::index(message).map(|index| nics.gone(index)).unwrap_or_default()
+        }
+        address::NEW | address::DELETE => {
+            *look |= Told::parse(message).is_some_and(|told| nics.get(told.address.index).is_some());
+            Vec::new()
+        }
+        route::NEW | route::DELETE => {
+            *look |= Route::parse(message).is_some_and(|(route, _)| nics.get(route.index).is_some());
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,144 @@
+//! What others read: `resolv.conf`, and the leases, which this program reads itself after it was started anew. Each is
+//! written beside its place and renamed.
+
+use super::nics::Nics;
+use crate::dhcp4::Lease;
+use crate::dhcp4::client::Client;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// The leases' file.
+pub const LEASES: &str = "lease.json";
+/// The resolver's file.
+pub const RESOLV: &str = "resolv.conf";
+/// What a resolver reads at most (`resolv.conf(5)`); kubelet warns of more.
+const NAME_SERVERS: usize = 3;
+/// What kubelet takes at most, and in how many characters.
+const DOMAINS: usize = 32;
+const DOMAINS_LENGTH: usize = 1500;
+const VERSION: u32 = 1;
+
+/// The leases of before.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Leases {
+    version: u32,
+    leases: Vec<Kept>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    name: String,
+    #[serde(with = "mac")]
+    mac: [u8; 6],
+    lease: Lease,
+}
+
+/// A hardware address as everybody writes it.
+mod mac {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub fn serialize<S: Serializer>(mac: &[u8; 6], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&crate::name::mac(*mac))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 6], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        crate::name::parse_mac(&text).ok_or_else(|| D::Error::custom("no hardware address"))
+    }
+}
+
+/// `lease.json` of all cards.
+pub fn leases(nics: &Nics) -> Vec<u8> {
+    let kept = nics.all().filter_map(|nic| {
+        let lease = nic.dhcp4.as_ref().and_then(Client::lease)?.clone();
+        Some(Kept { name: nic.link.name.clone(), mac: nic.link.mac?, lease })
+    });
+    let document = Leases { version: VERSION, leases: kept.collect() };
+    // Numbers, names and addresses cannot fail to be JSON; an empty file is one without leases.
+    serde_json::to_vec_pretty(&document).unwrap_or_default()
+}
+
+/// The leases of a file; one that cannot be read has none.
+pub fn parse_leases(bytes: &[u8]) -> BTreeMap<[u8; 6], Lease> {
+    let document: Option<Leases> = serde_json::from_slice(bytes).ok();
+    let document = document.filter(|document| document.version == VERSION);
+    document
+        .map_or_else(BTreeMap::new, |document| document.leases.into_iter().map(|kept| (kept.mac, kept.lease)).collect())
+}
+
+/// `resolv.conf`.
+pub fn resolv(dns: &[IpAddr], search: &[String]) -> String {
+    let mut text = String::new();
+    let mut line = String::new();
+    for domain in search.iter().take(DOMAINS) {
+        if line.len() + domain.len() < DOMAINS_LENGTH {
+            let _ = write!(line, " {domain}");
+        }
+    }
+    if !line.is_empty() {
+        let _ = writeln!(text, "search{line}");
+    }
+    for server in dns.iter().take(NAME_SERVERS) {
+        let _ = writeln!(text, "nameserver {server}");
+    }
+    text
+}
+
+/// Writes a file so that who reads it sees the one before or the whole of this one.
+pub fn write(folder: &Path, name: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    let path = folder.join(name);
+    let beside = folder.join(format!(".{name}.new"));
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    file.write_all(bytes)?;
+    std::fs::rename(&beside, &path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn a_resolver_gets_what_it_can_read() {
+        let servers: Vec<IpAddr> = (1..9).map(|last| Ipv4Addr::new(192, 0, 2, last).into()).collect();
+        let domains = ["lab.example".to_owned(), "example".to_owned()];
+        let text = resolv(&servers, &domains);
+        assert_eq!(
+            text,
+            "search lab.example example\nnameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"
+        );
+        assert_eq!(resolv(&[], &[]), "");
+        let long: Vec<String> = (0..100).map(|number| format!("{}{number}.example", "a".repeat(40))).collect();
+        assert!(resolv(&[], &long).len() < 2000);
+    }
+
+    #[test]
+    fn a_file_of_leases_that_is_damaged_has_none() {
+        for text in ["", "{", "[]", r#"{"version":2,"leases":[]}"#, r#"{"version":1,"leases":[{}]}"#] {
+            assert!(parse_leases(text.as_bytes()).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_with_its_mode() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), "a", 0o600, b"one").expect("written");
+        write(folder.path(), "a", 0o600, b"two").expect("written");
+        let path = folder.path().join("a");
+        assert_eq!(std::fs::read(&path).expect("read"), b"two");
+        assert_eq!(std::fs::metadata(&path).expect("metadata").permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+}

@@ -1,0 +1,14 @@
+//! The host's network as one value: [`desired`] says what should be there, [`reconcile`] what is to change for it, [`nics`]
+//! what the cards go through, [`files`] what others read, [`time`] the clock, [`config`] how the node
+//! config comes, and [`engine`] is the loop that carries it out.
+
+pub mod config;
+pub mod desired;
+pub mod engine;
+pub mod files;
+pub mod nics;
+pub mod reconcile;
+pub mod time;
+
+#[cfg(test)]
+mod tests;

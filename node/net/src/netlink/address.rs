@@ -1,0 +1,140 @@
+//! Addresses of links.
+
+use super::OURS;
+use super::message::{ACK, Builder, CREATE, DUMP, Message, REPLACE, number};
+use std::net::IpAddr;
+
+/// `RTM_NEWADDR`
+pub const NEW: u16 = 20;
+/// `RTM_DELADDR`
+pub const DELETE: u16 = 21;
+const GET: u16 = 22;
+/// Length of `struct ifaddrmsg`.
+const FIXED: usize = 8;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_CACHEINFO: u16 = 6;
+const IFA_FLAGS: u16 = 8;
+const IFA_PROTO: u16 = 11;
+/// `IFA_F_TENTATIVE`, `IFA_F_DADFAILED`: not yet, or not at all, an address of ours.
+const NOT_YET: u32 = 0x40 | 0x08;
+/// `RT_SCOPE_LINK`
+const SCOPE_LINK: u8 = 253;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+/// Lifetime without an end.
+pub const FOREVER: u32 = u32::MAX;
+
+/// An address with its network's length, on a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// The link.
+    pub index: u32,
+    /// The address.
+    pub address: IpAddr,
+    /// Bits of the network.
+    pub prefix: u8,
+}
+
+/// An address as the kernel tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The address.
+    pub address: Address,
+    /// This program made it.
+    pub ours: bool,
+    /// It can be used: not link-local, not under duplicate detection.
+    pub usable: bool,
+}
+
+impl Told {
+    /// From a message about an address.
+    pub fn parse(message: &Message<'_>) -> Option<Self> {
+        let (head, attributes) = message.split(FIXED)?;
+        let mut flags = u32::from(head[2]);
+        let (mut local, mut address, mut ours) = (None, None, false);
+        for (kind, value) in attributes {
+            match kind {
+                IFA_LOCAL => local = ip(head[0], value),
+                IFA_ADDRESS => address = ip(head[0], value),
+                IFA_FLAGS => flags = number(value)?,
+                IFA_PROTO => ours = value == [OURS],
+                _ => {}
+            }
+        }
+        Some(Told {
+            address: Address { index: number(&head[4..])?, address: local.or(address)?, prefix: head[1] },
+            ours,
+            usable: head[3] < SCOPE_LINK && flags & NOT_YET == 0,
+        })
+    }
+}
+
+/// Asks for all addresses.
+pub fn dump() -> Builder {
+    Builder::new(GET, DUMP, &[0; FIXED])
+}
+
+/// Gives a link an address for some seconds, or changes how long it stays.
+pub fn add(address: &Address, seconds: u32) -> Builder {
+    let mut cache = [0; 16];
+    cache[..4].copy_from_slice(&seconds.to_ne_bytes());
+    cache[4..8].copy_from_slice(&seconds.to_ne_bytes());
+    with(address, NEW, ACK | CREATE | REPLACE).put(IFA_CACHEINFO, &cache).put(IFA_PROTO, &[OURS])
+}
+
+/// Takes a link's address away.
+pub fn remove(address: &Address) -> Builder {
+    with(address, DELETE, ACK)
+}
+
+fn with(address: &Address, kind: u16, flags: u16) -> Builder {
+    let bytes = octets(address.address);
+    let mut head = [family(address.address), address.prefix, 0, 0, 0, 0, 0, 0];
+    head[4..8].copy_from_slice(&address.index.to_ne_bytes());
+    Builder::new(kind, flags, &head).put(IFA_LOCAL, &bytes).put(IFA_ADDRESS, &bytes)
+}
+
+/// An address of a family from its bytes.
+pub fn ip(family: u8, bytes: &[u8]) -> Option<IpAddr> {
+    match family {
+        AF_INET => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        AF_INET6 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+/// `AF_INET` or `AF_INET6`.
+pub fn family(address: IpAddr) -> u8 {
+    if address.is_ipv4() { AF_INET } else { AF_INET6 }
+}
+
+/// An address's bytes.
+pub fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::message::Messages;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_address_that_is_set_reads_back_as_ours(address: IpAddr, index in 1u32.., prefix in 0u8..=32) {
+            let address = Address { index, address, prefix };
+            let bytes = add(&address, 60).finish(1);
+            let told = Messages(&bytes).next().and_then(|message| Told::parse(&message));
+            prop_assert_eq!(told, Some(Told { address, ours: true, usable: true }));
+        }
+
+        #[test]
+        fn no_bytes_are_a_panic(body in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let _ = Told::parse(&Message { kind: NEW, sequence: 0, body: &body });
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The thread that asks the providers, in the order of the signed image, again and again until one has a document that
+//! is taken.
+
+use super::{Places, ask, azure};
+use orlop_config::node::Provider;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+/// Waits between rounds: doubled from the first to the last.
+const FIRST: Duration = Duration::from_millis(250);
+const LAST: Duration = Duration::from_secs(15);
+
+/// What the thread says.
+#[derive(Debug)]
+pub enum News {
+    /// A document; an [`Order`] has to come for it.
+    Document(Provider, Vec<u8>),
+    /// A line about a provider.
+    Line(Provider, String),
+}
+
+/// What the thread is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The network has changed: now is a good time to ask.
+    Now,
+    /// The document is good.
+    Taken,
+    /// It is not: it may be another one next time.
+    Refused,
+}
+
+/// The thread's other end.
+#[derive(Debug)]
+pub struct Fetch {
+    news: Receiver<News>,
+    orders: Sender<Order>,
+    bell: UnixStream,
+}
+
+impl Fetch {
+    /// Starts the thread.
+    pub fn start(providers: Vec<Provider>, places: Places) -> std::io::Result<Self> {
+        let (bell, ring) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        let (out, news) = channel();
+        let (orders, order) = channel();
+        let worker = Worker { providers, places, out, order, ring };
+        std::thread::Builder::new().name("providers".into()).spawn(move || worker.run())?;
+        Ok(Fetch { news, orders, bell })
+    }
+
+    /// What to poll for.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// The next news, if there are any.
+    pub fn next(&mut self) -> Option<News> {
+        let mut rung = [0; 64];
+        while self.bell.read(&mut rung).is_ok_and(|length| length > 0) {}
+        self.news.try_recv().ok()
+    }
+
+    /// Tells the thread something; one that has ended needs nothing.
+    pub fn tell(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+}
+
+struct Worker {
+    providers: Vec<Provider>,
+    places: Places,
+    out: Sender<News>,
+    order: Receiver<Order>,
+    ring: UnixStream,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut wait = FIRST;
+        loop {
+            for provider in self.providers.clone() {
+                match ask(provider, &self.places) {
+                    Ok(document) => {
+                        self.say(News::Document(provider, document));
+                        match self.verdict() {
+                            Some(true) if provider == Provider::Azure => return self.report(),
+                            Some(true) | None => return,
+                            // Whoever comes next is not asked: the machine's own document is this one.
+                            Some(false) => break,
+                        }
+                    }
+                    Err(line) => self.say(News::Line(provider, line)),
+                }
+            }
+            match self.order.recv_timeout(wait) {
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => wait = (wait * 2).min(LAST),
+                // Several changes are one.
+                Ok(_) => while self.order.try_recv().is_ok() {},
+            }
+        }
+    }
+
+    /// Whether the document was taken; none: nobody is there any more.
+    fn verdict(&self) -> Option<bool> {
+        loop {
+            match self.order.recv().ok()? {
+                Order::Now => {}
+                Order::Taken => return Some(true),
+                Order::Refused => return Some(false),
+            }
+        }
+    }
+
+    /// Azure wants to hear it; what fails is tried again.
+    fn report(mut self) {
+        let mut wait = FIRST;
+        while let Err(line) = azure::ready(self.places.wireserver) {
+            self.say(News::Line(Provider::Azure, format!("the report that the machine is ready: {line}")));
+            if self.order.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+            wait = (wait * 2).min(LAST);
+        }
+        self.say(News::Line(Provider::Azure, "told that the machine is ready".into()));
+    }
+
+    fn say(&mut self, news: News) {
+        // The other end is gone: so is this program.
+        let _ = self.out.send(news);
+        let _ = self.ring.write_all(&[1]);
+    }
+}

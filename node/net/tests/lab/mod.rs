@@ -1,0 +1,264 @@
+//! A segment in namespaces: this process stands at its one end, with real servers; the program at the other end.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+const INSIDE: &str = "ORLOP_NET_LAB";
+/// What is awaited comes within this, or the test fails.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Runs a test's body in namespaces of its own: where they are not to be had, the test fails and says so.
+pub fn inside(test: &str, body: impl FnOnce(Lab)) {
+    if std::env::var_os(INSIDE).is_some() {
+        return body(Lab::new());
+    }
+    let exe = std::env::current_exe().expect("this program");
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "--kill-child", "--"])
+        .arg(exe)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("`unshare` of util-linux is needed");
+    let text = text(&output);
+    assert!(!text.contains("unshare failed"), "user and network namespaces are not to be had here: {text}");
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Both ends.
+pub struct Lab {
+    /// Holds the other end's namespace.
+    holder: Child,
+    /// The program's folder, and all files of the servers.
+    pub folder: tempfile::TempDir,
+    notify: UnixDatagram,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let mut holder = Command::new("unshare")
+            .args(["--net", "--", "sh", "-c", "echo there; exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare");
+        let mut line = [0; 6];
+        holder.stdout.as_mut().expect("stdout").read_exact(&mut line).expect("a second network namespace");
+        let folder = tempfile::tempdir().expect("a folder");
+        let notify = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
+        notify.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let lab = Lab { holder, folder, notify };
+        lab.here("ip link set lo up");
+        lab.there("ip link set lo up");
+        lab
+    }
+
+    /// A card `cl{N}` there, whose wire ends here in `srv{N}` with the addresses given.
+    pub fn card(&self, number: u8, addresses: &[&str]) {
+        let pid = self.holder.id();
+        self.here(&format!("ip link add srv{number} type veth peer name cl{number}"));
+        self.here(&format!("ip link set cl{number} netns {pid}"));
+        for address in addresses {
+            self.here(&format!("ip address add {address} dev srv{number} nodad"));
+        }
+        self.here(&format!("ip link set srv{number} up"));
+    }
+
+    /// Runs a command at this end; its output.
+    pub fn here(&self, command: &str) -> String {
+        run(Command::new("sh").args(["-c", command]), command)
+    }
+
+    /// Runs a command at the program's end; its output.
+    pub fn there(&self, command: &str) -> String {
+        run(self.enter().args(["sh", "-c", command]), command)
+    }
+
+    /// Waits until a command's output at the program's end has a text in it.
+    pub fn until_there(&self, command: &str, wanted: &str) {
+        self.until(|| self.there(command), command, wanted);
+    }
+
+    /// The same at this end.
+    pub fn until_here(&self, command: &str, wanted: &str) {
+        self.until(|| self.here(command), command, wanted);
+    }
+
+    fn until(&self, output: impl Fn() -> String, command: &str, wanted: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let text = output();
+            if text.contains(wanted) {
+                return;
+            }
+            assert!(Instant::now() < end, "{command} does not say {wanted:?}: {text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts the program.
+    pub fn net(&self, arguments: &[&str]) -> Process {
+        self.net_through("exec \"$0\" \"$@\"", arguments)
+    }
+
+    /// Starts the program through a line of shell, which has it as `"$0" "$@"`.
+    pub fn net_through(&self, line: &str, arguments: &[&str]) -> Process {
+        let run = self.run();
+        let mut command = self.enter();
+        command.args(["sh", "-c", line]);
+        command.arg(env!("CARGO_BIN_EXE_net")).arg("--leave-clock").arg("--run").arg(run).args(arguments);
+        command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
+        Process::start("net", &mut command)
+    }
+
+    /// Starts dnsmasq as a DHCP server on `srv{N}`.
+    pub fn dnsmasq(&self, number: u8, arguments: &[&str]) -> Process {
+        let leases = self.folder.path().join(format!("leases{number}"));
+        let mut command = Command::new("dnsmasq");
+        command
+            .args(["--no-daemon", "--conf-file=/dev/null", "--user=root", "--group=root", "--bind-interfaces"])
+            .arg(if arguments.iter().any(|one| one.starts_with("--address")) { "--port=53" } else { "--port=0" })
+            .args(["--no-ping", "--pid-file", "--log-dhcp"])
+            .arg(format!("--interface=srv{number}"))
+            .arg(format!("--dhcp-leasefile={}", leases.display()))
+            .args(arguments);
+        let mut process = Process::start("dnsmasq (package dnsmasq-base)", &mut command);
+        process.says("sockets bound exclusively");
+        process
+    }
+
+    /// The program's folder.
+    pub fn run(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// The settings of an image whose node config comes from these providers; their path.
+    pub fn settings(&self, providers: &str) -> String {
+        let path = self.folder.path().join("node.json");
+        let text = format!(
+            r#"{{"version":1,"image":"i","image_version":"1","class":"public","on_damage":"refuse","sysctls":[],
+            "containerd":["/c"],"kubelet":["/k"],
+            "node_config":{{"class":"public","providers":[{providers}],"allow":[],"static_pods":[]}}}}"#
+        );
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("text").to_owned()
+    }
+
+    /// A file of the program's folder.
+    pub fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.run().join(name)).unwrap_or_default()
+    }
+
+    /// Waits until the program says that it is ready.
+    pub fn ready(&self, net: &mut Process) {
+        let mut text = [0; 64];
+        match self.notify.recv(&mut text) {
+            Ok(length) => assert_eq!(&text[..length], b"READY=1\n"),
+            Err(error) => panic!("the program is not ready: {error}\n{}", net.rest()),
+        }
+    }
+
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.holder.id().to_string(), "--net", "--"]);
+        command
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+fn run(command: &mut Command, what: &str) -> String {
+    let output = command.output().expect("a command");
+    assert!(output.status.success(), "{what}: {}", text(&output));
+    text(&output)
+}
+
+/// A process whose lines are awaited.
+pub struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    said: Vec<String>,
+}
+
+impl Process {
+    /// Starts it.
+    pub fn start(name: &str, command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{name} is needed: {error}"));
+        let (sender, lines) = channel();
+        let out: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("stdout")), Box::new(child.stderr.take().expect("stderr"))];
+        for stream in out {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Process { child, lines, said: Vec::new() }
+    }
+
+    /// Waits for a line with a text in it, among those that come from now on.
+    pub fn says(&mut self, wanted: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.said.push(line.clone());
+                    if line.contains(wanted) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("it never said {wanted:?}, but\n{}", self.said.join("\n")),
+            }
+        }
+    }
+
+    /// All that it has said.
+    pub fn rest(&mut self) -> String {
+        self.said.extend(self.lines.try_iter());
+        self.said.join("\n")
+    }
+
+    /// Ends it, as a crash would.
+    pub fn kill(mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.said.extend(self.lines.iter());
+        self.said.join("\n")
+    }
+
+    /// What it ended with.
+    pub fn ends(mut self) -> (bool, String) {
+        let status = self.child.wait().expect("an end");
+        self.said.extend(self.lines.iter());
+        (status.success(), self.said.join("\n"))
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

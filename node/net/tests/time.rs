@@ -1,0 +1,69 @@
+//! The time from servers on a segment: by address and by name, wrong ones among them. The clock itself stays as it is: in a
+//! user namespace nobody may set it.
+
+mod lab;
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Between 1900 and 1970.
+const BEFORE_1970: u64 = 2_208_988_800;
+
+/// A time server whose clock is off by so many seconds.
+fn server(address: Ipv4Addr, off: i64) {
+    let socket = UdpSocket::bind((address, 123)).expect("port 123");
+    std::thread::spawn(move || {
+        let mut packet = [0; 48];
+        while let Ok((length, from)) = socket.recv_from(&mut packet) {
+            assert_eq!((length, packet[0]), (48, 0x23), "a question of version 4");
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time");
+            let seconds = (now.as_secs() + BEFORE_1970).wrapping_add_signed(off);
+            let stamp = seconds << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000;
+            let mut answer = [0; 48];
+            answer[..2].copy_from_slice(&[0x24, 2]);
+            answer[24..32].copy_from_slice(&packet[40..]);
+            answer[32..40].copy_from_slice(&stamp.to_be_bytes());
+            answer[40..].copy_from_slice(&stamp.to_be_bytes());
+            socket.send_to(&answer, from).expect("an answer");
+        }
+    });
+}
+
+#[test]
+fn a_clock_a_day_off_is_seen_and_one_liar_of_three_is_outvoted() {
+    lab::inside("a_clock_a_day_off_is_seen_and_one_liar_of_three_is_outvoted", |lab| {
+        lab.card(0, &["192.0.2.1/24", "192.0.2.2/24", "192.0.2.3/24"]);
+        server(Ipv4Addr::new(192, 0, 2, 1), 86_400);
+        server(Ipv4Addr::new(192, 0, 2, 2), 900_000_000);
+        server(Ipv4Addr::new(192, 0, 2, 3), 86_400);
+        let _server = lab.dnsmasq(
+            0,
+            &["--dhcp-range=192.0.2.50,192.0.2.59,2m", "--dhcp-option=option:ntp-server,192.0.2.1,192.0.2.2,192.0.2.3"],
+        );
+        let mut net = lab.net(&["--card", "cl0"]);
+        let line = net.says("it is set");
+        assert!(line.contains("off by 86400.") || line.contains("off by 86399.9"), "{line}");
+        lab.ready(&mut net);
+    });
+}
+
+#[test]
+fn a_time_server_is_found_by_its_name() {
+    lab::inside("a_time_server_is_found_by_its_name", |lab| {
+        lab.card(0, &["192.0.2.1/24"]);
+        server(Ipv4Addr::new(192, 0, 2, 1), 0);
+        let document = include_str!("../../../config/tests/node_config/least.toml");
+        let document = format!("{document}\n[time]\nservers = [\"ntp.lab.example\"]\n");
+        std::fs::create_dir_all(lab.run()).expect("a folder");
+        std::fs::write(lab.run().join("config.toml"), document).expect("written");
+        let settings = lab.settings(r#""fw_cfg""#);
+        let mut net = lab.net(&["--card", "cl0", "--settings", &settings]);
+        net.says("the carrier is there");
+        let _server = lab.dnsmasq(
+            0,
+            &["--dhcp-range=192.0.2.50,192.0.2.59,2m", "--address=/ntp.lab.example/192.0.2.1", "--no-resolv"],
+        );
+        net.says("it is kept");
+        lab.ready(&mut net);
+    });
+}
