@@ -89,6 +89,7 @@ fn definition(list: Programs) -> Definition {
         preload: BTreeMap::new(),
         static_pods: BTreeMap::new(),
         state: Default::default(),
+        node_config: None,
     }
 }
 

@@ -12,7 +12,9 @@ use nix::sys::signal::{SigSet, Signal};
 use serde_json::json;
 
 use super::network::{API_PORT, host};
-use super::{Approver, ControlPlane, Dhcp, Dns, Forward, Lab, Lease, Pair, Registry, TimeServer, cni};
+use super::{
+    Approver, ControlPlane, Dhcp, Dns, Forward, Lab, Lease, NodeConfig, Pair, Registry, TimeServer, cni, services,
+};
 use crate::image::Image;
 use crate::{Disk, Error, Format, Machine, Result, Running, overlay, within};
 
@@ -92,10 +94,12 @@ impl Cluster {
         told("control plane")?;
         let approver = Approver::start(&plane.kubectl);
         cni::start(&lab, &plane, &servers.3)?;
+        services::start(&lab, &plane, &servers.3)?;
+        told("images, the pods' network, Services, DNS")?;
         let outside = self.let_in(&lab, &plane)?;
         let mut nodes = Vec::new();
         for number in 1..=self.nodes {
-            nodes.push(self.node(&lab, &plane, number)?);
+            nodes.push(self.node(&lab, &plane.node_config(&format!("node-{number}"), &servers.3)?, number)?);
         }
         for number in 1..=self.nodes {
             let node = format!("node-{number}");
@@ -106,17 +110,17 @@ impl Cluster {
         Ok(Up { nodes, _approver: approver, _outside: outside, _servers: servers, _plane: plane, _lab: lab })
     }
 
-    fn node(&self, lab: &Lab, plane: &ControlPlane, number: u8) -> Result<Running> {
-        let name = format!("node-{number}");
+    fn node(&self, lab: &Lab, config: &NodeConfig, number: u8) -> Result<Running> {
+        let name = &config.hostname;
         let disk = self.folder.join(format!("{name}.qcow2"));
         overlay::create(&self.image, &disk, None)?;
-        let boot = self.folder.join(&name);
+        let boot = self.folder.join(name);
         std::fs::create_dir_all(&boot).map_err(Error::file("making", &boot))?;
         let boot = Image::open(&self.image)?.direct_boot(&boot)?;
         let machine = Machine::with_disk(Disk::kept(disk, Format::Qcow2))
             .direct(boot)
             .card(lab.card(number)?)
-            .node_config(&plane.node_config(&name)?.text())
+            .node_config(&config.text())
             .serial_log(self.folder.join(format!("{name}.console.log")));
         Machine { memory_mib: 2048, ..machine }.start()
     }

@@ -12,6 +12,7 @@
 //! | [`Service`] | one server process: its lines are awaited, its log is kept |
 //! | [`ControlPlane`] | etcd, kube-apiserver, kube-controller-manager, kube-scheduler, with everything that a node needs to join |
 //! | [`Dhcp`], [`Dns`], [`TimeServer`], [`Metadata`], [`Registry`] | the other servers |
+//! | [`cni`], [`services`] | the pods' network, Services and cluster DNS |
 //! | [`Cluster`] | all of it for people |
 //! | [`Approver`] | approves the serving certificates of kubelets, after a look at who asks for which names |
 
@@ -34,6 +35,8 @@ mod oci;
 mod pki;
 mod registry;
 mod service;
+pub mod services;
+mod tls;
 mod tools;
 
 use std::path::{Path, PathBuf};

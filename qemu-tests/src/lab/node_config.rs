@@ -1,8 +1,8 @@
 //! What a machine of the lab is told at boot: the node config (docs/node-config.md), made of the control plane's values.
 
-use super::ControlPlane;
-use super::network::{CLUSTER_DNS, CLUSTER_DOMAIN, HOST};
+use super::network::{CLUSTER_DNS, CLUSTER_DOMAIN};
 use super::registry::NAME;
+use super::{ControlPlane, Registry};
 use crate::Result;
 
 /// A node config in the making.
@@ -16,8 +16,8 @@ pub struct NodeConfig {
     pub ca: String,
     /// The bootstrap token; absent: none is given.
     pub token: Option<String>,
-    /// Whether the lab's registry is the mirror of `registry.lab.test`, over plain HTTP.
-    pub mirror: bool,
+    /// The authority of the lab's registry, PEM; absent: nothing is said of that registry.
+    pub registry_ca: Option<String>,
     /// Further keys of the document's top, as TOML.
     pub top: String,
     /// Further tables, as TOML.
@@ -25,14 +25,14 @@ pub struct NodeConfig {
 }
 
 impl ControlPlane {
-    /// What the machine that is to be the node `hostname` is told.
-    pub fn node_config(&self, hostname: &str) -> Result<NodeConfig> {
+    /// What the machine that is to be the node `hostname` is told, with the registry that it pulls from.
+    pub fn node_config(&self, hostname: &str, registry: &Registry) -> Result<NodeConfig> {
         Ok(NodeConfig {
             hostname: hostname.into(),
             server: self.server.clone(),
             ca: self.authority.certificate()?,
             token: Some(self.token.text()),
-            mirror: true,
+            registry_ca: Some(registry.authority.certificate()?),
             top: String::new(),
             tables: String::new(),
         })
@@ -45,14 +45,44 @@ impl NodeConfig {
     pub fn text(&self) -> String {
         let NodeConfig { hostname, server, ca, top, tables, .. } = self;
         let token = self.token.as_ref().map(|token| format!("token = \"{token}\"\n")).unwrap_or_default();
-        let mirror = if self.mirror {
-            format!("\n[[registries.\"{NAME}\".mirrors]]\nurl = \"http://{HOST}:5000\"\ninsecure = true\n")
-        } else {
-            String::new()
-        };
+        let registry = self.registry_ca.as_ref();
+        let registry = registry.map(|ca| format!("\n[registries.\"{NAME}\"]\nca = '''\n{ca}'''\n")).unwrap_or_default();
         format!(
             "version = 1\nhostname = \"{hostname}\"\n{top}\n[cluster]\nserver = \"{server}\"\nca = '''\n{ca}'''\n{token}\
-             dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\n{mirror}{tables}"
+             dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\n{registry}{tables}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orlop_config::node::{Allowance, NodeConfigPolicy};
+
+    use super::*;
+    use crate::lab::pki::Authority;
+
+    #[test]
+    fn it_is_a_node_config_as_the_node_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = Authority::new(folder.path(), "ca").unwrap().certificate().unwrap();
+        let mut config = NodeConfig {
+            hostname: "one".into(),
+            server: "https://192.0.2.1:6443".into(),
+            registry_ca: Some(ca.clone()),
+            ca,
+            token: Some("lab001.0123456789abcdef".into()),
+            top: "class = \"public\"\n".into(),
+            tables: "\n[labels]\nzone = \"a\"\n".into(),
+        };
+        let allow = vec![Allowance::ExtraCas];
+        let policy = NodeConfigPolicy { class: "public".into(), allow, ..NodeConfigPolicy::default() };
+        let read = |config: &NodeConfig| {
+            orlop_config::node_config::NodeConfig::parse(config.text().as_bytes(), "lab", &policy)
+        };
+        let found = read(&config).unwrap();
+        assert_eq!((found.hostname.as_deref(), found.cluster.server.as_str()), (Some("one"), config.server.as_str()));
+        assert!(found.registries[NAME].ca.is_some() && found.labels["zone"] == "a");
+        config.token = None;
+        assert!(read(&config).is_err(), "neither token nor certificate");
     }
 }

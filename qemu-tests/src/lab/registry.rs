@@ -1,38 +1,45 @@
-//! A container registry: `crane registry serve`, at the lab's host.
+//! A container registry: `crane registry serve` at the lab's host, and TLS before it.
 
-use super::network::HOST;
+use std::net::SocketAddr;
+
+use super::network::{HOST, host};
 use super::oci::Image;
+use super::pki::{Authority, Subject};
+use super::tls::Tls;
 use super::{Lab, Service};
 use crate::{Error, Result, within};
 
-/// Its port.
+/// Where it speaks plain HTTP.
 const PORT: u16 = 5000;
-/// The registry that images of the lab are named after; nodes are told that the lab's registry is its mirror.
+/// The registry that images of the lab are named after, over HTTPS.
 pub const NAME: &str = "registry.lab.test";
 
-/// A registry over plain HTTP. It is gone when this is dropped, with what was pushed.
+/// A registry. It is gone when this is dropped, with what was pushed.
 #[derive(Debug)]
 pub struct Registry {
     /// Its process: each request is a line.
     pub service: Service,
+    /// The authority of its certificate, which is not the cluster's.
+    pub authority: Authority,
+    _tls: Tls,
 }
 
 impl Registry {
     /// Starts it, empty.
     pub fn start(lab: &Lab) -> Result<Registry> {
-        let blobs = lab.folder.join("registry");
+        let folder = lab.folder.join("registry");
+        let blobs = folder.join("blobs");
         std::fs::create_dir_all(&blobs).map_err(Error::file("making", &blobs))?;
         let mut command = lab.namespace.command(lab.tools.program("crane")?);
         command.args(["registry", "serve", "--address"]).arg(format!("{HOST}:{PORT}")).arg("--disk").arg(&blobs);
         let service = lab.serve("registry", command)?;
+        let authority = Authority::new(&folder, "registry-ca")?;
+        let subject = Subject { name: NAME, names: &[NAME, HOST], ..Subject::default() };
+        let pair = authority.issue(&folder, "registry", &subject)?;
         service.wait_line("serving on port", within(30))?;
-        Ok(Registry { service })
-    }
-
-    /// Where it is asked: `http://…`.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{HOST}:{PORT}")
+        let listener = lab.namespace.listen(SocketAddr::new(host(), 443))?;
+        let tls = Tls::start(listener, &pair, &lab.namespace, SocketAddr::new(host(), PORT))?;
+        Ok(Registry { service, authority, _tls: tls })
     }
 
     /// Pushes an image as `NAME:TAG`; how pods call it by that tag, and by its digest.

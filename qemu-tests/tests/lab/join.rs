@@ -4,14 +4,12 @@ use anyhow::{Context, Result, ensure};
 use orlop_machine::lab::Service;
 use orlop_machine::within;
 
-use crate::segment::{Segment, segment};
+use crate::segment::{Segment, one};
 
 #[test]
 fn a_machine_joins_and_its_pod_has_all_that_pods_use() -> Result<()> {
-    let segment = segment()?;
+    let segment = one()?.segment;
     let kubectl = &segment.kubectl;
-    let node = segment.machine(1, "one")?;
-    let _running = node.join()?;
     // It came by its token, and its certificate by a request that was approved.
     let requests = kubectl.get(&["csr"])?;
     let ours = |request: &&serde_json::Value| {

@@ -5,5 +5,9 @@
 
 mod control_plane;
 mod join;
+mod pulls;
 mod segment;
 mod servers;
+mod services;
+mod two_nodes;
+mod volumes;

@@ -1,11 +1,13 @@
 //! What the tests here stand on: the network with its servers and control plane, made once for all of them, and nodes.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use orlop_machine::image::Image;
-use orlop_machine::lab::{Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, Pushed, Registry, TimeServer, cni};
+use orlop_machine::lab::{
+    Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, Pushed, Registry, TimeServer, cni, services,
+};
 use orlop_machine::turn::{self, Turn};
 use orlop_machine::{Disk, Format, Machine, Running, overlay, within};
 use tempfile::TempDir;
@@ -32,6 +34,40 @@ pub fn segment() -> Result<&'static Segment> {
     static SEGMENT: OnceLock<Result<Segment, String>> = OnceLock::new();
     let made = SEGMENT.get_or_init(|| Segment::start().map_err(|error| format!("{error:#}")));
     made.as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+/// The node `one`, which most tests share: it has joined, and Services and cluster DNS are there.
+pub fn one() -> Result<&'static Joined> {
+    static ONE: OnceLock<Result<Joined, String>> = OnceLock::new();
+    let joined = ONE.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel();
+        // A machine ends with the thread that started it, and this one must outlive the test that came first.
+        std::thread::spawn(move || {
+            let _ = sender.send(Joined::start().map_err(|error| format!("{error:#}")));
+            loop {
+                std::thread::park();
+            }
+        });
+        receiver.recv().unwrap_or_else(|_| Err("the thread of the node `one` panicked".into()))
+    });
+    joined.as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+/// A node that runs.
+pub struct Joined {
+    pub segment: &'static Segment,
+    _running: Running,
+    _node: Node,
+}
+
+impl Joined {
+    fn start() -> Result<Joined> {
+        let segment = segment()?;
+        let node = segment.machine(1, "one")?;
+        let running = node.join()?;
+        services::start(&segment.lab, &segment.plane(), &segment.registry)?;
+        Ok(Joined { segment, _running: running, _node: node })
+    }
 }
 
 /// Where logs and consoles are kept.
@@ -73,7 +109,7 @@ impl Segment {
         let boot = Image::open(&image)?.direct_boot(files.path())?;
         let disk = files.path().join("disk.qcow2");
         overlay::create(&image, &disk, Some(4 << 30))?;
-        let config = self.plane().node_config(name)?.text();
+        let config = self.plane().node_config(name, &self.registry)?.text();
         let mut machine = Machine::with_disk(Disk::kept(disk, Format::Qcow2))
             .direct(boot)
             .card(self.lab.card(number)?)

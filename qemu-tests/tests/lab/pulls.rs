@@ -1,0 +1,53 @@
+//! Pulling from a registry.
+
+use anyhow::{Result, ensure};
+use orlop_machine::lab::LayerFile;
+use orlop_machine::within;
+
+use crate::segment::{Segment, one};
+
+#[test]
+fn an_image_is_pulled_by_its_tag_and_by_its_digest() -> Result<()> {
+    let segment = one()?.segment;
+    let mut image = orlop_machine::lab::cni::busybox(&segment.lab)?;
+    image.files.push(LayerFile::File("/mark".into(), 0o644, b"by tag".to_vec()));
+    let pushed = segment.registry.push(&segment.lab, "pulled:1", &image)?;
+    ran(segment, "by-tag", &pushed.tag, "by tag")?;
+    image.files.pop();
+    image.files.push(LayerFile::File("/mark".into(), 0o644, b"by digest".to_vec()));
+    let pushed = segment.registry.push(&segment.lab, "pulled:2", &image)?;
+    ran(segment, "by-digest", &pushed.digest, "by digest")
+}
+
+/// Runs a pod of an image to its end, and asserts what it says.
+fn ran(segment: &Segment, name: &str, image: &str, says: &str) -> Result<()> {
+    let kubectl = &segment.kubectl;
+    kubectl.apply(&format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{nodeName: one, restartPolicy: Never, \
+         containers: [{{name: it, image: \"{image}\", imagePullPolicy: Always, command: [/bin/cat, /mark]}}]}}}}"
+    ))?;
+    kubectl.wait(&format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", within(120))?;
+    let log = kubectl.run(&["logs", name])?;
+    ensure!(log.trim() == says, "{log}");
+    kubectl.run(&["delete", "pod", name])?;
+    Ok(())
+}
+
+#[test]
+fn a_registry_with_another_authority_is_refused_and_the_pod_says_why() -> Result<()> {
+    let segment = one()?.segment;
+    let kubectl = &segment.kubectl;
+    // The same server by its address: nobody told the node of an authority for that name.
+    kubectl.apply(
+        "{apiVersion: v1, kind: Pod, metadata: {name: refused}, spec: {nodeName: one, \
+         containers: [{name: it, image: \"192.0.2.1:443/busybox:1\"}]}}",
+    )?;
+    let why = kubectl.until("refused pull", within(120), |kubectl| {
+        let pod = kubectl.get(&["pod", "refused"])?;
+        let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
+        Ok(waiting["message"].as_str().filter(|text| text.contains("x509")).map(str::to_owned))
+    })?;
+    ensure!(why.contains("unknown authority"), "{why}");
+    kubectl.run_within(&["delete", "pod/refused", "--grace-period=0", "--force"], within(60))?;
+    Ok(())
+}
