@@ -65,7 +65,7 @@ image: orlop $(KEYSET) ## build the standalone image into out/standalone
 	@$(ORLOP) build images/standalone.toml --keys $(KEYS) --out $(OUT) --relock-gone
 
 .PHONY: test-images
-test-images: image $(NEXT)/keys.toml ## the images that only the boot tests use
+test-images: image cluster-image $(NEXT)/keys.toml ## the images that only the boot tests use
 	@for name in probe wipe workloads; do \
 	  $(ORLOP) build qemu-tests/images/$$name.toml --keys $(KEYS) --out out/$$name --relock-gone; \
 	done
@@ -86,7 +86,7 @@ cluster: cluster-image lab-tools ## a control plane and two nodes in QEMU, and a
 
 .PHONY: cluster-image
 cluster-image: orlop $(KEYSET) ## build the image that joins clusters into out/cluster
-	@$(ORLOP) build images/cluster.toml --keys $(KEYS) --out out/cluster --relock-gone
+	@$(ORLOP) build qemu-tests/images/cluster.toml --keys $(KEYS) --out out/cluster --relock-gone
 
 # What a clean checkout's `make test` (which is `.ci/run`) takes from here on is kept for `make bench`, by what it began
 # with: nothing at all, or a full cache. Where something is compiled already, the time would say little.

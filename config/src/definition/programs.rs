@@ -89,7 +89,6 @@ fn definition(list: Programs) -> Definition {
         preload: BTreeMap::new(),
         static_pods: BTreeMap::new(),
         state: Default::default(),
-        node_config: None,
     }
 }
 

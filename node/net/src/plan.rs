@@ -71,7 +71,14 @@ impl Plan {
         if cards.is_empty() {
             interfaces.push(Interface::automatic(Select::Any));
         }
-        Plan { host_name: None, interfaces, dns: Vec::new(), search: Vec::new(), ntp: Vec::new(), firewall: Policy::default() }
+        Plan {
+            host_name: None,
+            interfaces,
+            dns: Vec::new(),
+            search: Vec::new(),
+            ntp: Vec::new(),
+            firewall: Policy::default(),
+        }
     }
 
     /// What the node config says; where it names no cards, as without one.

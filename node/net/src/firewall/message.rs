@@ -3,7 +3,7 @@
 
 use super::rules::{Chain, Match, Rule};
 use crate::netlink::address::octets;
-use crate::netlink::message::{ACK, Builder, CREATE, APPEND, attribute, nested};
+use crate::netlink::message::{ACK, APPEND, Builder, CREATE, attribute, nested};
 use std::net::IpAddr;
 
 /// The table's name.

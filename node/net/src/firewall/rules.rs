@@ -9,10 +9,8 @@ const KUBELET: u16 = 10250;
 /// `--service-node-port-range` of the API server, its default.
 const NODE_PORTS: RangeInclusive<u16> = 30000..=32767;
 /// The clouds' metadata, and EC2's over IPv6.
-const METADATA: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-];
+const METADATA: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
 /// Azure's wireserver gives out the machine's settings and certificates on these ports; on 53 it is the name server.
 const WIRESERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 const WIRESERVER_PORTS: [u16; 2] = [80, 32526];
