@@ -85,8 +85,8 @@ cluster: cluster-image lab-tools ## a control plane and two nodes in QEMU, and a
 	@target/debug/orlop-lab cluster --image out/cluster/cluster.raw --folder out/lab
 
 .PHONY: cluster-image
-cluster-image: orlop $(KEYSET) ## build the image that joins clusters into out/cluster
-	@$(ORLOP) build qemu-tests/images/cluster.toml --keys $(KEYS) --out out/cluster --relock-gone
+cluster-image: orlop $(KEYSET) ## build the image that joins the lab's cluster into out/cluster
+	@$(ORLOP) build qemu-tests/images/lab.toml --keys $(KEYS) --out out/cluster --relock-gone
 
 # What a clean checkout's `make test` (which is `.ci/run`) takes from here on is kept for `make bench`, by what it began
 # with: nothing at all, or a full cache. Where something is compiled already, the time would say little.

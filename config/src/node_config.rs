@@ -11,6 +11,7 @@ mod check;
 mod load;
 mod network;
 mod pem;
+mod read;
 mod scalar;
 
 pub use check::{KUBELET_RANGES, SYSCTLS, SysctlRule};

@@ -156,7 +156,8 @@ impl<'t> Sources<'t> {
         self.mistake(span, message, Some("keep one of the two, or rename one".into()))
     }
 
-    fn typed(&self, message: &str, span: Range<usize>) -> Mistake {
+    /// What serde said, as a mistake at a place.
+    pub(crate) fn typed(&self, message: &str, span: Range<usize>) -> Mistake {
         if let Some((wrong, known)) = unknown_name(message) {
             let next = match nearest(wrong, &known) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -173,7 +174,6 @@ impl<'t> Sources<'t> {
             _ => String::new(),
         };
         let message = message.replace("missing field", "missing key");
-        let message = if self.quiet { without_text(&message) } else { message };
         self.mistake(span, format!("{message}{found}"), None)
     }
 }
@@ -221,16 +221,6 @@ pub(crate) fn unknown_name(message: &str) -> Option<(&str, Vec<&str>)> {
     let (_, wrong) = head.split_once('`')?;
     let known = expected.split('`').skip(1).step_by(2).collect();
     Some((wrong, known))
-}
-
-/// What serde said, without the string that it found: `invalid type: string "…", expected a sequence`.
-fn without_text(message: &str) -> String {
-    match (message.split_once("string \""), message.rsplit_once("\", expected ")) {
-        (Some((head, _)), Some((_, expected))) if head.starts_with("invalid ") => {
-            format!("{head}string, expected {expected}")
-        }
-        _ => message.to_owned(),
-    }
 }
 
 /// The known name that is nearest to a misspelt one, if any is near enough to be meant.

@@ -5,7 +5,7 @@ mod shipped;
 use orlop_config::Text;
 use orlop_config::definition::{ConfigError, Source, load, parse};
 use proptest::prelude::*;
-use shipped::{NODE, STANDALONE, resolve, shipped};
+use shipped::{CLUSTER, NODE, STANDALONE, resolve, shipped};
 
 /// The error's text for a definition laid over `orlop:node`.
 fn error_over_node(text: &str) -> String {
@@ -21,7 +21,7 @@ fn error_of_changed_node(from: &str, to: &str) -> String {
 
 #[test]
 fn shipped_definitions_hold() {
-    for (name, text) in [("node", NODE), ("standalone", STANDALONE)] {
+    for (name, text) in [("cluster", CLUSTER), ("node", NODE), ("standalone", STANDALONE)] {
         let resolved = load(Text::new(name, text), &mut shipped).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(resolved.definition.name, name);
         assert_eq!(resolved.definition.problems(), []);

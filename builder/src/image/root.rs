@@ -128,19 +128,10 @@ fn insert_modules(
 
 fn insert_rendered(root: &mut Tree, inputs: &Inputs) -> anyhow::Result<()> {
     let definition = inputs.project.definition();
-    let files = [
-        ("/etc/group", render::group()),
-        ("/etc/os-release", render::os_release(definition)),
-        ("/etc/passwd", render::passwd()),
-        (render::CONTAINERD_CONFIG, render::containerd()),
-    ];
-    let alone = [(render::KUBELET_CONFIG, render::kubelet()), (render::CNI_CONFIG, render::cni())];
-    // A cluster brings its own network, and its node gets kubelet's configuration at boot.
-    let cluster = definition.node_config.is_some();
-    for (path, text) in files.into_iter().chain(alone.into_iter().filter(|_| !cluster)) {
+    for (path, text) in texts(definition) {
         root.insert_rendered(path, text)?;
     }
-    for folder in render::TMPFS_FOLDERS.iter().filter(|_| cluster) {
+    for folder in render::TMPFS_FOLDERS.iter().filter(|_| definition.node_config.is_some()) {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }
     root.insert_rendered(NODE_SETTINGS, json_line(&render::node_settings(definition))?)?;
@@ -151,6 +142,20 @@ fn insert_rendered(root: &mut Tree, inputs: &Inputs) -> anyhow::Result<()> {
         root.insert(&format!("/etc/{name}"), tree::IMAGE, Node::Link { target: format!("../run/etc/{name}") })?;
     }
     Ok(())
+}
+
+/// Path → text. A cluster brings its own network, and its node gets kubelet's configuration at boot.
+fn texts(definition: &Definition) -> Vec<(&'static str, String)> {
+    let mut texts = vec![
+        ("/etc/group", render::group()),
+        ("/etc/os-release", render::os_release(definition)),
+        ("/etc/passwd", render::passwd()),
+        (render::CONTAINERD_CONFIG, render::containerd()),
+    ];
+    if definition.node_config.is_none() {
+        texts.extend([(render::KUBELET_CONFIG, render::kubelet()), (render::CNI_CONFIG, render::cni())]);
+    }
+    texts
 }
 
 fn records(inputs: &Inputs, produced: &BTreeMap<String, Produced>) -> BTreeMap<String, ComponentRecord> {
@@ -276,4 +281,21 @@ fn derived_uuid(domain: &str, of: &str) -> String {
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(half).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::Project;
+
+    #[test]
+    fn a_clusters_image_has_no_configuration_of_a_node_without_one() {
+        for (name, count) in [("orlop:standalone", 2), ("orlop:cluster", 0)] {
+            let project = Project::load(Path::new(name)).expect("shipped");
+            let texts = texts(project.definition());
+            let alone = [render::KUBELET_CONFIG, render::CNI_CONFIG];
+            assert_eq!(texts.iter().filter(|(path, _)| alone.contains(path)).count(), count, "{name}");
+            assert!(texts.iter().any(|(path, _)| *path == render::CONTAINERD_CONFIG), "{name}");
+        }
+    }
 }

@@ -73,7 +73,6 @@ fn definition(list: Programs) -> Definition {
     Definition {
         components: named.collect(),
         name: list.name,
-        node_config: None,
         kubernetes: list.kubernetes,
         version: "0".into(),
         architecture: Architecture::X86_64,
@@ -89,6 +88,7 @@ fn definition(list: Programs) -> Definition {
         preload: BTreeMap::new(),
         static_pods: BTreeMap::new(),
         state: Default::default(),
+        node_config: None,
     }
 }
 

@@ -1,7 +1,10 @@
 //! A document's bytes → the document, or everything that is wrong with it.
 
+use serde::Deserialize as _;
+use serde::de::value::MapAccessDeserializer;
 use toml::de::{DeTable, DeValue};
 
+use super::read::Pairs;
 use super::{LARGEST, NodeConfig, VERSION};
 use crate::node::NodeConfigPolicy;
 use crate::text::{Mistake, Sources, Text, line_and_column, span_of};
@@ -28,14 +31,15 @@ impl NodeConfig {
         let text = Text::new(name, text(document, name)?);
         let sources = Sources::quiet(std::slice::from_ref(&text));
         let table = sources.parse(0)?;
-        let places = table.get_ref().clone();
-        check_version(&places, &sources)?;
-        check_links(&places, &sources)?;
-        let config: NodeConfig = sources.read(table)?;
+        let places = table.get_ref();
+        check_version(places, &sources)?;
+        check_links(places, &sources)?;
+        let config = NodeConfig::deserialize(MapAccessDeserializer::new(Pairs::of(places)))
+            .map_err(|wrong| sources.typed(&wrong.message, wrong.span.unwrap_or(0..0)))?;
         let mistakes: Vec<Mistake> = config
             .problems(policy)
             .into_iter()
-            .map(|problem| sources.mistake(span_of(&places, &problem.path), problem.message, problem.next))
+            .map(|problem| sources.mistake(span_of(places, &problem.path), problem.message, problem.next))
             .collect();
         if mistakes.is_empty() { Ok(config) } else { Err(Problems(mistakes)) }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::NodeConfig;
@@ -53,7 +53,7 @@ impl fmt::Debug for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Text { secret: true }).map(Secret)
+        String::deserialize(deserializer).map(Secret)
     }
 }
 
@@ -63,65 +63,24 @@ pub struct SysctlValue(pub String);
 
 impl<'de> Deserialize<'de> for SysctlValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Text { secret: false }).map(SysctlValue)
+        deserializer.deserialize_any(TextOrNumber).map(SysctlValue)
     }
 }
 
-/// Takes text. Serde's own error for another type would repeat the value.
-struct Text {
-    secret: bool,
-}
+struct TextOrNumber;
 
-impl Text {
-    fn number<E: Error>(&self, number: impl fmt::Display) -> Result<String, E> {
-        if self.secret { Err(E::custom("not a string; write it in quotes")) } else { Ok(number.to_string()) }
-    }
-}
-
-impl<'de> Visitor<'de> for Text {
+impl Visitor<'_> for TextOrNumber {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
+        f.write_str("a string or an integer")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
         Ok(text.to_owned())
     }
 
-    fn visit_string<E: Error>(self, text: String) -> Result<String, E> {
-        Ok(text)
-    }
-
     fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
-        self.number(number)
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
-        self.number(number)
-    }
-
-    fn visit_i128<E: Error>(self, number: i128) -> Result<String, E> {
-        self.number(number)
-    }
-
-    fn visit_u128<E: Error>(self, number: u128) -> Result<String, E> {
-        self.number(number)
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<String, E> {
-        Err(E::custom("not a string; write it in quotes"))
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<String, E> {
-        Err(E::custom("not a string; write it in quotes"))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<String, A::Error> {
-        Err(A::Error::custom("a list, not a string"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<String, A::Error> {
-        Err(A::Error::custom("a table, not a string; a name with dots is written in quotes"))
+        Ok(number.to_string())
     }
 }

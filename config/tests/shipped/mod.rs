@@ -1,10 +1,14 @@
 //! The definitions that are shipped, as the tests read them.
 
+#![allow(dead_code)]
+
 use orlop_config::Text;
 use orlop_config::definition::{ConfigError, ReadError, Resolved, load};
 
 /// `images/node.toml`.
 pub const NODE: &str = include_str!("../../../images/node.toml");
+/// `images/cluster.toml`.
+pub const CLUSTER: &str = include_str!("../../../images/cluster.toml");
 /// `images/standalone.toml`.
 pub const STANDALONE: &str = include_str!("../../../images/standalone.toml");
 

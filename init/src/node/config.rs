@@ -51,7 +51,7 @@ impl Intake {
             Ok(_) => {}
         }
         let Some((length, document)) = self.bytes.split_first_chunk::<LENGTH>() else {
-            return Some(Err("orlop-net ended without one".to_owned()));
+            return Some(Err("orlop-net ended without one; its log says why".to_owned()));
         };
         let want = u32::from_be_bytes(*length) as usize;
         Some(match document.len() == want {
@@ -95,6 +95,8 @@ pub fn done(node: &mut Node) -> Result<bool, Refusal> {
         }
         Err(problems) => {
             problems.into_iter().for_each(|problem| node.report.error("config", problem));
+            let last = node.services[NET].tail().last().map(str::to_owned);
+            last.iter().for_each(|line| node.report.quote(line));
             ask(node)?;
             node.services[NET].restart();
             Ok(false)

@@ -76,7 +76,7 @@ pub fn write(folder: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Removes a file, a link or an empty folder, if it is there.
-fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
+pub fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
     let removed = match unlinkat(folder, name, UnlinkatFlags::NoRemoveDir) {
         Err(Errno::EISDIR) => unlinkat(folder, name, UnlinkatFlags::RemoveDir),
         other => other,

@@ -4,6 +4,7 @@
 
 pub mod bytes;
 pub mod dhcp4;
+pub mod dhcp6;
 pub mod dns;
 mod error;
 pub mod firewall;
@@ -15,6 +16,7 @@ pub mod notify;
 pub mod options;
 pub mod plan;
 pub mod providers;
+pub mod ra;
 pub mod sandbox;
 pub mod sntp;
 pub mod sys;

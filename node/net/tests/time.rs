@@ -18,7 +18,7 @@ fn server(address: Ipv4Addr, off: i64) {
             assert_eq!((length, packet[0]), (48, 0x23), "a question of version 4");
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time");
             let seconds = (now.as_secs() + BEFORE_1970).wrapping_add_signed(off);
-            let stamp = seconds << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000;
+            let stamp = (seconds << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000);
             let mut answer = [0; 48];
             answer[..2].copy_from_slice(&[0x24, 2]);
             answer[24..32].copy_from_slice(&packet[40..]);

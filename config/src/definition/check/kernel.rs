@@ -59,8 +59,12 @@ pub(super) fn check_modules(modules: &Modules, report: &mut Report) {
             let good = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             let message = format!("`{name}` is not the name of a kernel module");
             report.expect(good, &path, message, "write it as /proc/modules does: letters, digits and `_`, no `.ko`");
-            // A disk driver may wait in the initramfs for a device that is there, and in the root for a later one.
-            let first = seen.insert(name, list).filter(|first| *first != "boot_by_alias" || list == "boot_by_alias");
+            // A disk driver may wait in the initramfs for a device that is there, and in the root for a later one. What a
+            // definition wants early stays in the long list of the one that it extends.
+            let again = |first: &str| {
+                matches!((first, list), ("boot_by_alias", l) if l != first) || (first, list) == ("early", "always")
+            };
+            let first = seen.insert(name, list).filter(|first| !again(first));
             let message = format!("module `{name}` is in `{}` already", first.unwrap_or_default());
             report.expect(first.is_none(), &path, message, "name each module once");
         }

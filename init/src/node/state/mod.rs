@@ -34,6 +34,9 @@ const FOLDERS: [&str; 4] = ["log", "lib/orlop", "lib/kubelet", "lib/containerd"]
 /// containerd's content store. CRI opens blobs at its start, whatever lies in their place.
 const BLOBS: &str = "lib/containerd/io.containerd.content.v1.content/blobs/sha256";
 
+/// kubelet would take registries' credentials from them, in its root folder.
+const CREDENTIALS: [&str; 2] = ["config.json", ".dockercfg"];
+
 /// The disk with its table, and the partition on it.
 struct Place {
     disk: BlockDevice,
@@ -142,8 +145,12 @@ fn own(node: &mut Node, kept: Option<Kept>) -> Result<(), Refusal> {
         or_refuse(safe_path::make_dirs(root, folder), STAGE, format!("/var/{folder}"))?;
     }
     let folder = or_refuse(safe_path::open_dir(root), STAGE, MOUNT_POINT)?;
+    let kubelet = or_refuse(safe_path::make_dirs(root, "lib/kubelet"), STAGE, "/var/lib/kubelet")?;
     or_refuse(safe_path::link(&folder, "run", "/run"), STAGE, "/var/run")?;
     clear_blobs(node, root)?;
+    for file in CREDENTIALS {
+        or_refuse(safe_path::remove(&kubelet, file), STAGE, format!("/var/lib/kubelet/{file}"))?;
+    }
     node.report.set("first_boot", kept.is_none().into());
     let id = match kept.and_then(|kept| kept.id) {
         Some(id) => id,

@@ -9,6 +9,9 @@ const OFFER: &[u8] = include_bytes!("../../tests/corpus/dhcp4/dnsmasq-offer.bin"
 const ACK: &[u8] = include_bytes!("../../tests/corpus/dhcp4/dnsmasq-ack.bin");
 const RENEWED: &[u8] = include_bytes!("../../tests/corpus/dhcp4/dnsmasq-renewed.bin");
 
+/// An option.
+type Bytes<'a> = (u8, &'a [u8]);
+
 /// A reply of these options.
 pub fn packet(options: &[(u8, &[u8])]) -> Vec<u8> {
     let mut packet = vec![0; FIXED];
@@ -109,7 +112,7 @@ fn halves_of_the_world_and_routes_to_oneself_are_not_taken() {
 
 #[test]
 fn hostile_answers_are_refused_by_name() {
-    let cases: [(&[(u8, &[u8])], &str); 6] = [
+    let cases: [(&[Bytes<'_>], &str); 6] = [
         (&[(LEASE_TIME, &[0, 0, 0, 1])], "a lease of 1 s is shorter than 20 s"),
         (&[(LEASE_TIME, &[1])], "it says no lease time"),
         (&[(SERVER, &[127, 0, 0, 1])], "it names no server"),

@@ -57,9 +57,9 @@ impl Firewall {
     }
 
     fn send(&mut self, rules: &[rules::Rule], flags: u32) -> io::Result<()> {
-        let first = self.requests.next();
+        let first = self.requests.number();
         let (bytes, last) = message::transaction(rules, flags, first);
-        while self.requests.next() < last {}
+        while self.requests.number() < last {}
         self.requests.send(&bytes, last, |_| ())
     }
 }

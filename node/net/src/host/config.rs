@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::providers::Places;
 use crate::providers::fetch::{Fetch, News, Order};
-use orlop_config::node::{NodeConfigPolicy, NodeSettings};
+use orlop_config::node::{NodeConfigPolicy, NodeSettings, Provider};
 use orlop_config::node_config::NodeConfig;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -63,9 +63,22 @@ impl Config {
         Ok(())
     }
 
+    /// What the providers still have to read.
+    pub fn reads(&self, places: &Places) -> Vec<PathBuf> {
+        let providers = self.policy.iter().filter(|_| self.known.is_none()).flat_map(|policy| &policy.providers);
+        let of = |provider: &Provider| match provider {
+            Provider::FwCfg | Provider::Smbios => vec![places.sys.join("firmware")],
+            Provider::Nocloud | Provider::Esp => {
+                vec![places.sys.join("class/block"), places.sys.join("devices"), places.dev.clone()]
+            }
+            Provider::Ec2 | Provider::Gce | Provider::Azure => Vec::new(),
+        };
+        providers.flat_map(of).collect()
+    }
+
     /// What to poll for.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.fetch.as_ref().map(Fetch::fd)
+        self.fetch.as_ref().and_then(Fetch::fd)
     }
 
     /// The document.
@@ -89,7 +102,7 @@ impl Config {
     pub fn news(&mut self, log: &mut Log) -> bool {
         let mut taken = false;
         while let (Some(fetch), Some(policy)) = (self.fetch.as_mut(), &self.policy) {
-            match fetch.next() {
+            match fetch.news() {
                 None => break,
                 Some(News::Line(provider, line)) => log.say(provider.name(), &line),
                 Some(News::Document(provider, document)) => {

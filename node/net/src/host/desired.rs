@@ -98,6 +98,15 @@ impl Desired {
             append(&mut self.search, lease.search.iter().cloned());
             append(&mut self.ntp, lease.ntp.iter().map(Ipv4Addr::to_string));
         }
+        if let Some(lease) = nic.dhcp6.lease() {
+            let address = Address { index, address: lease.address.into(), prefix: 128 };
+            self.addresses.insert(address, Some(lease.expire));
+            append(&mut self.dns, lease.dns.iter().copied().map(IpAddr::from));
+            append(&mut self.search, lease.search.iter().cloned());
+            append(&mut self.ntp, lease.ntp.iter().map(Ipv6Addr::to_string));
+        }
+        append(&mut self.dns, nic.resolvers.servers.iter().map(|(server, _)| IpAddr::from(*server)));
+        append(&mut self.search, nic.resolvers.search.iter().map(|(domain, _)| domain.clone()));
         // More than the card can do would be refused every time.
         let most = if nic.link.max_mtu == 0 { u32::MAX } else { nic.link.max_mtu };
         if let Some(mtu) = mtu.map(|mtu| mtu.min(most)) {

@@ -3,10 +3,12 @@
 use super::config::Config;
 use super::desired::Desired;
 use super::files::{self, LEASES, RESOLV};
-use super::nics::{Nics, Wish};
+use super::ipv6;
+use super::nics::{Nic, Nics, Wish};
 use super::reconcile::{Kernel, changes};
 use super::time::Time;
 use crate::dhcp4;
+use crate::dhcp6;
 use crate::error::{Error, Result};
 use crate::firewall::Firewall;
 use crate::log::Log;
@@ -17,6 +19,7 @@ use crate::netlink::{Address, Link, Route, address, link, route};
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::providers::Places;
+use crate::ra;
 use crate::sandbox::{self, Open};
 use crate::sntp::clock;
 use crate::time::{Millis, Tick};
@@ -31,6 +34,8 @@ use std::path::Path;
 /// A change that the kernel refused is tried again after this.
 const RETRY: Millis = Millis::seconds(5);
 
+/// For DHCP, on a node that has an address without it.
+const DHCP4: Millis = Millis::seconds(10);
 /// Where the kernel has its settings of links.
 const NETWORK_SETTINGS: &str = "/proc/sys/net";
 
@@ -42,6 +47,9 @@ pub struct Engine {
     requests: Requests,
     events: Events,
     dhcp4: dhcp4::socket::Socket,
+    dhcp6: dhcp6::socket::Socket,
+    /// Keeps the kernel's settings where the sandbox saw them: their folders are made anew when nobody looks.
+    _settings: File,
     firewall: Firewall,
     time: Time,
     nics: Nics,
@@ -54,6 +62,8 @@ pub struct Engine {
     look: bool,
     /// Something failed: the same, at this time.
     again: Option<Millis>,
+    /// Until when DHCP is waited for, where there is another address.
+    until: Option<Millis>,
     ready: bool,
 }
 
@@ -76,6 +86,8 @@ impl Engine {
             requests: Requests::open().map_err(Error::kernel("netlink"))?,
             events: Events::open().map_err(Error::kernel("netlink's events"))?,
             dhcp4: dhcp4::socket::Socket::open().map_err(Error::kernel("UDP port 68"))?,
+            dhcp6: dhcp6::socket::Socket::open().map_err(Error::kernel("UDP port 546"))?,
+            _settings: File::open(NETWORK_SETTINGS).map_err(Error::file(NETWORK_SETTINGS))?,
             firewall: Firewall::open().map_err(Error::kernel("netfilter's netlink"))?,
             time,
             nics: Nics::new(plan, kept),
@@ -84,6 +96,7 @@ impl Engine {
             written: BTreeMap::new(),
             look: true,
             again: None,
+            until: None,
             ready: false,
         })
     }
@@ -92,8 +105,7 @@ impl Engine {
     pub fn run(mut self) -> Result<()> {
         let Options { run, sys, dev, .. } = &self.options;
         let places = Places { sys: sys.clone(), dev: dev.clone(), ..Places::default() };
-        let read = vec![sys.join("firmware"), sys.join("class/block"), sys.join("devices"), dev.clone()];
-        let open = Open { run, read, settings: Path::new(NETWORK_SETTINGS) };
+        let open = Open { run, read: self.config.reads(&places), settings: Path::new(NETWORK_SETTINGS) };
         sandbox::enter(&open, &mut self.log).map_err(Error::kernel("giving up privileges"))?;
         self.config.start(places)?;
         self.links(tick()?)?;
@@ -104,6 +116,7 @@ impl Engine {
             // Each reads until there is nothing more, which costs a call where there is nothing.
             self.events(tick)?;
             self.packets(tick);
+            self.packets6(tick);
             if self.config.news(&mut self.log)
                 && let Some(config) = self.config.known()
             {
@@ -111,7 +124,8 @@ impl Engine {
                 self.look = true;
                 self.fulfil(wishes);
             }
-            let wishes = self.nics.timer(tick);
+            let (wishes, ended) = self.nics.timer(tick);
+            self.look |= ended;
             self.fulfil(wishes);
             self.look |= self.time.turn(tick, &mut self.log);
             if self.again.is_some_and(|again| again <= tick.now) {
@@ -126,7 +140,8 @@ impl Engine {
         // A millisecond more than is left: never a turn too early.
         let left = deadline.map(|deadline| (deadline - sys::now()).0 + 1);
         let timeout = left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-        let fds: [Option<BorrowedFd<'_>>; 3] = [Some(self.events.fd()), Some(self.dhcp4.fd()), self.config.fd()];
+        let fds: [Option<BorrowedFd<'_>>; 4] =
+            [Some(self.events.fd()), Some(self.dhcp4.fd()), self.dhcp6.fd(), self.config.fd()];
         let mut polled: Vec<PollFd<'_>> =
             fds.into_iter().flatten().chain(self.time.fds()).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut polled, timeout) {
@@ -174,11 +189,25 @@ impl Engine {
         }
     }
 
+    fn packets6(&mut self, tick: Tick) {
+        while let Some((index, packet)) = self.dhcp6.receive() {
+            let wishes = self.nics.packet6(index, &packet, tick);
+            self.fulfil(wishes);
+            self.look = true;
+        }
+    }
+
     fn fulfil(&mut self, wishes: Vec<Wish>) {
         for wish in wishes {
             self.look = true;
             match wish {
                 Wish::Say { name, text } => self.log.say(&name, &text),
+                Wish::Send6 { index, query } => {
+                    if let Err(error) = self.dhcp6.send(&query.encode(), index) {
+                        let name = self.nics.get(index).map_or("DHCPv6", |nic| &nic.link.name).to_owned();
+                        self.log.say(&name, &format!("a packet to the DHCPv6 servers cannot be sent: {error}"));
+                    }
+                }
                 Wish::Send { index, query, to } => {
                     // The server is asked again at the state's own deadline.
                     if let Err(error) = self.dhcp4.send(&query.encode(), index, to) {
@@ -214,6 +243,10 @@ impl Engine {
     }
 
     fn apply(&mut self, desired: &Desired) -> io::Result<Kernel> {
+        for nic in self.nics.all() {
+            ipv6::apply(Path::new(NETWORK_SETTINGS), nic)
+                .map_err(|error| io::Error::other(format!("{}'s settings of IPv6: {error}", nic.link.name)))?;
+        }
         for nic in self.nics.all().filter(|nic| !nic.link.up) {
             // The kernel answers with an event, which brings the loop here again.
             self.requests.ask(link::up(nic.link.index))?;
@@ -258,7 +291,8 @@ impl Engine {
         self.write(RESOLV, files::resolv(&desired.dns, &desired.search).into_bytes());
         let address = kernel.addresses.iter().any(|told| told.usable);
         let route = !desired.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default());
-        let connected = address && route && self.config.settled() && self.firewall.is_up();
+        let connected =
+            address && !self.waits_for_dhcp4(address) && route && self.config.settled() && self.firewall.is_up();
         if !self.ready && self.time.sane(connected, &mut self.log) && connected {
             match notify::ready() {
                 Ok(()) => self.ready = true,
@@ -268,6 +302,19 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// An address of IPv6 is often there a moment before that of IPv4, by which others would know the node.
+    fn waits_for_dhcp4(&mut self, address: bool) -> bool {
+        if self.ready || !address || !self.nics.all().any(Nic::waits_for_dhcp4) {
+            return false;
+        }
+        let until = *self.until.get_or_insert(sys::now() + DHCP4);
+        let waits = sys::now() < until;
+        if waits {
+            self.again = Some(self.again.map_or(until, |again| again.min(until)));
+        }
+        waits
     }
 
     fn write(&mut self, name: &'static str, bytes: Vec<u8>) {
@@ -301,11 +348,19 @@ fn happened(nics: &mut Nics, look: &mut bool, message: &Message<'_>, tick: Tick)
                 *look |= before != nics.get(link.index).map(|nic| nic.link.clone());
                 wishes
             }
-            None => Vec::new(),
+            None => match Link::router(message) {
+                Some((index, managed, other)) => nics.managed(index, managed, other, tick),
+                None => Vec::new(),
+            },
         },
-        link::DELETE => {
+        // A link that leaves a bridge is told so in the bridge's family.
+        link::DELETE if message.body.first() == Some(&0) => {
             *look = true;
             Link::index(message).map(|index| nics.gone(index)).unwrap_or_default()
+        }
+        ra::NEW => {
+            *look |= ra::parse(message).is_some_and(|(index, told)| nics.router(index, told, tick.now));
+            Vec::new()
         }
         address::NEW | address::DELETE => {
             *look |= Told::parse(message).is_some_and(|told| nics.get(told.address.index).is_some());

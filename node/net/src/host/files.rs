@@ -1,9 +1,7 @@
 //! What others read: `resolv.conf`, and the leases, which this program reads itself after it was started anew. Each is
 //! written beside its place and renamed.
 
-use super::nics::Nics;
-use crate::dhcp4::Lease;
-use crate::dhcp4::client::Client;
+use super::nics::{Memory, Nics};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,12 +30,12 @@ struct Leases {
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Kept {
     name: String,
     #[serde(with = "mac")]
     mac: [u8; 6],
-    lease: Lease,
+    #[serde(flatten)]
+    memory: Memory,
 }
 
 /// A hardware address as everybody writes it.
@@ -57,8 +55,8 @@ mod mac {
 /// `lease.json` of all cards.
 pub fn leases(nics: &Nics) -> Vec<u8> {
     let kept = nics.all().filter_map(|nic| {
-        let lease = nic.dhcp4.as_ref().and_then(Client::lease)?.clone();
-        Some(Kept { name: nic.link.name.clone(), mac: nic.link.mac?, lease })
+        let memory = Some(nic.memory()).filter(|memory| *memory != Memory::default())?;
+        Some(Kept { name: nic.link.name.clone(), mac: nic.link.mac?, memory })
     });
     let document = Leases { version: VERSION, leases: kept.collect() };
     // Numbers, names and addresses cannot fail to be JSON; an empty file is one without leases.
@@ -66,11 +64,12 @@ pub fn leases(nics: &Nics) -> Vec<u8> {
 }
 
 /// The leases of a file; one that cannot be read has none.
-pub fn parse_leases(bytes: &[u8]) -> BTreeMap<[u8; 6], Lease> {
+pub fn parse_leases(bytes: &[u8]) -> BTreeMap<[u8; 6], Memory> {
     let document: Option<Leases> = serde_json::from_slice(bytes).ok();
     let document = document.filter(|document| document.version == VERSION);
-    document
-        .map_or_else(BTreeMap::new, |document| document.leases.into_iter().map(|kept| (kept.mac, kept.lease)).collect())
+    document.map_or_else(BTreeMap::new, |document| {
+        document.leases.into_iter().map(|kept| (kept.mac, kept.memory)).collect()
+    })
 }
 
 /// `resolv.conf`.

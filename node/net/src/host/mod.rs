@@ -6,6 +6,7 @@ pub mod config;
 pub mod desired;
 pub mod engine;
 pub mod files;
+pub mod ipv6;
 pub mod nics;
 pub mod reconcile;
 pub mod time;

@@ -3,9 +3,13 @@
 use crate::dhcp4::client::{self, Action, Client, Event, Identity};
 use crate::dhcp4::message::Reply;
 use crate::dhcp4::{Lease, message::Query};
+use crate::dhcp6;
 use crate::netlink::Link;
 use crate::plan::{Interface, Plan};
+use crate::ra::{self, Resolvers};
 use crate::time::{Millis, Tick};
+use orlop_config::node_config::Ipv6Method;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -20,6 +24,41 @@ pub struct Nic {
     pub interface: Interface,
     /// Its DHCP client.
     pub dhcp4: Option<Client>,
+    /// Its client for IPv6, which begins where a router says so.
+    pub dhcp6: dhcp6::Client,
+    /// Name servers that routers named.
+    pub resolvers: Resolvers,
+}
+
+/// What of a card outlives the program.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Memory {
+    /// Its lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// Its lease for IPv6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease6: Option<dhcp6::Lease>,
+    /// Name servers that routers named.
+    #[serde(skip_serializing_if = "Resolvers::is_empty")]
+    pub resolvers: Resolvers,
+}
+
+impl Nic {
+    /// What of it outlives the program.
+    pub fn memory(&self) -> Memory {
+        Memory {
+            lease: self.dhcp4.as_ref().and_then(Client::lease).cloned(),
+            lease6: self.dhcp6.lease().cloned(),
+            resolvers: self.resolvers.clone(),
+        }
+    }
+
+    /// IPv4 is still to come, by DHCP.
+    pub fn waits_for_dhcp4(&self) -> bool {
+        self.link.carrier && self.dhcp4.as_ref().is_some_and(|client| client.lease().is_none())
+    }
 }
 
 /// Something to send or to say, of one card.
@@ -33,6 +72,13 @@ pub enum Wish {
         query: Query,
         /// Whom it goes to; none: everybody.
         to: Option<Ipv4Addr>,
+    },
+    /// A packet of DHCPv6, out of a card, to everybody.
+    Send6 {
+        /// The card.
+        index: u32,
+        /// The packet.
+        query: dhcp6::message::Query,
     },
     /// A line about a card.
     Say {
@@ -49,13 +95,13 @@ pub struct Nics {
     plan: Plan,
     links: BTreeMap<u32, Link>,
     nics: BTreeMap<u32, Nic>,
-    /// Leases of before this program was started anew, by hardware address.
-    kept: BTreeMap<[u8; 6], Lease>,
+    /// What was before this program was started anew, by hardware address.
+    kept: BTreeMap<[u8; 6], Memory>,
 }
 
 impl Nics {
     /// None yet; leases of before are taken up by the cards of their addresses.
-    pub fn new(plan: Plan, kept: BTreeMap<[u8; 6], Lease>) -> Self {
+    pub fn new(plan: Plan, kept: BTreeMap<[u8; 6], Memory>) -> Self {
         Nics { plan, links: BTreeMap::new(), nics: BTreeMap::new(), kept }
     }
 
@@ -77,8 +123,8 @@ impl Nics {
     /// Another plan: leases of cards that keep DHCP stay.
     pub fn set_plan(&mut self, plan: Plan, tick: Tick) -> Vec<Wish> {
         for nic in self.nics.values() {
-            if let (Some(mac), Some(lease)) = (nic.link.mac, nic.dhcp4.as_ref().and_then(Client::lease)) {
-                self.kept.insert(mac, lease.clone());
+            if let Some(mac) = nic.link.mac {
+                self.kept.insert(mac, nic.memory());
             }
         }
         self.plan = plan;
@@ -99,22 +145,41 @@ impl Nics {
         // A number that another card has got, or another address of the same card, starts anew.
         let known = self.nics.remove(&index).filter(|nic| nic.link.mac == link.mac);
         let had_carrier = known.as_ref().is_some_and(|nic| nic.link.carrier);
-        let dhcp4 = match known {
-            Some(nic) => nic.dhcp4,
+        let (name, carrier) = (link.name.clone(), link.carrier);
+        let automatic6 = interface.ipv6 == Ipv6Method::Auto;
+        let nic = match known {
+            Some(nic) => Nic { link, order, interface: interface.clone(), ..nic },
             None => {
-                let kept = link.mac.and_then(|mac| self.kept.remove(&mac));
-                (interface.dhcp4 && link.mac.is_some()).then(|| first(kept, &link, tick.now))
+                let kept = link.mac.and_then(|mac| self.kept.remove(&mac)).unwrap_or_default();
+                let lease6 = kept.lease6.filter(|lease| automatic6 && lease.expire > tick.now);
+                Nic {
+                    dhcp4: (interface.dhcp4 && link.mac.is_some()).then(|| first(kept.lease, &link, tick.now)),
+                    dhcp6: dhcp6::Client::new(lease6),
+                    resolvers: if automatic6 { kept.resolvers } else { Resolvers::default() },
+                    link,
+                    order,
+                    interface: interface.clone(),
+                }
             }
         };
-        let name = link.name.clone();
-        let carrier = link.carrier;
-        let nic = Nic { link, order, interface: interface.clone(), dhcp4 };
         self.nics.insert(index, nic);
         if carrier != had_carrier {
             wishes.push(Wish::Say { name, text: format!("the carrier is {}", if carrier { "there" } else { "gone" }) });
             wishes.extend(self.dhcp4(index, &if carrier { Event::Up } else { Event::Down }, tick));
         }
+        wishes.extend(self.dhcp6(index, |client, mac, managed| match managed {
+            true => client.start(mac, tick),
+            false => Vec::new(),
+        }));
         wishes
+    }
+
+    /// A router said whether addresses and other settings come by DHCPv6.
+    pub fn managed(&mut self, index: u32, managed: bool, other: bool, tick: Tick) -> Vec<Wish> {
+        match self.links.get(&index).cloned() {
+            Some(link) => self.link(Link { managed, other, ..link }, tick),
+            None => Vec::new(),
+        }
     }
 
     /// A link is gone.
@@ -135,15 +200,62 @@ impl Nics {
         self.dhcp4(index, &Event::Packet(reply), tick)
     }
 
-    /// Deadlines may have come.
-    pub fn timer(&mut self, tick: Tick) -> Vec<Wish> {
+    /// A packet of DHCPv6 came in on a card.
+    pub fn packet6(&mut self, index: u32, packet: &[u8], tick: Tick) -> Vec<Wish> {
+        self.dhcp6(index, |client, mac, _| match dhcp6::message::Reply::parse(packet, mac) {
+            Some(reply) => client.packet(&reply, mac, tick),
+            None => Vec::new(),
+        })
+    }
+
+    /// A router advertisement came in on a card; `true`: there are other name servers than before.
+    pub fn router(&mut self, index: u32, told: Vec<ra::Told>, now: Millis) -> bool {
+        let nic = self.nics.get_mut(&index).filter(|nic| nic.interface.ipv6 == Ipv6Method::Auto);
+        nic.is_some_and(|nic| nic.resolvers.take(told, now))
+    }
+
+    /// Deadlines may have come; `true`: name servers have ended.
+    pub fn timer(&mut self, tick: Tick) -> (Vec<Wish>, bool) {
+        let mut ended = false;
+        for nic in self.nics.values_mut().filter(|nic| nic.resolvers.deadline().is_some_and(|end| end <= tick.now)) {
+            nic.resolvers.end(tick.now);
+            ended = true;
+        }
         let indices: Vec<u32> = self.nics.keys().copied().collect();
-        indices.into_iter().flat_map(|index| self.dhcp4(index, &Event::Timer, tick)).collect()
+        let mut wishes = Vec::new();
+        for index in indices {
+            wishes.extend(self.dhcp4(index, &Event::Timer, tick));
+            wishes.extend(self.dhcp6(index, |client, mac, _| client.timer(mac, tick)));
+        }
+        (wishes, ended)
     }
 
     /// When [`Nics::timer`] is due.
     pub fn deadline(&self) -> Option<Millis> {
-        self.nics.values().filter_map(|nic| nic.dhcp4.as_ref()?.deadline()).min()
+        let of = |nic: &Nic| {
+            let dhcp4 = nic.dhcp4.as_ref().and_then(Client::deadline);
+            [dhcp4, nic.dhcp6.deadline(), nic.resolvers.deadline()].into_iter().flatten().min()
+        };
+        self.nics.values().filter_map(of).min()
+    }
+
+    /// Has a card's client for IPv6 do something; it is told whether a router says that addresses come so.
+    fn dhcp6(
+        &mut self,
+        index: u32,
+        what: impl FnOnce(&mut dhcp6::Client, [u8; 6], bool) -> Vec<dhcp6::client::Action>,
+    ) -> Vec<Wish> {
+        let Some(nic) = self.nics.get_mut(&index).filter(|nic| nic.interface.ipv6 == Ipv6Method::Auto) else {
+            return Vec::new();
+        };
+        let Some(mac) = nic.link.mac else { return Vec::new() };
+        let managed = nic.link.carrier && nic.link.managed;
+        let actions = what(&mut nic.dhcp6, mac, managed);
+        let wish = |action| match action {
+            dhcp6::client::Action::Send(query) => Wish::Send6 { index, query },
+            dhcp6::client::Action::Say(text) => Wish::Say { name: nic.link.name.clone(), text },
+        };
+        actions.into_iter().map(wish).collect()
     }
 
     fn dhcp4(&mut self, index: u32, event: &Event<'_>, tick: Tick) -> Vec<Wish> {

@@ -48,7 +48,7 @@ fn bound(indices: &[u32]) -> Nics {
         for kind in [Kind::Offer, Kind::Ack] {
             let xid = wishes.iter().find_map(|wish| match wish {
                 Wish::Send { query, .. } => Some(query.xid),
-                Wish::Say { .. } => None,
+                _ => None,
             });
             wishes = nics.packet(*index, &reply(kind, *index, xid.expect("a question")), TICK);
         }

@@ -17,6 +17,11 @@ use std::os::fd::BorrowedFd;
 /// image's build is believed.
 const PATIENCE: Millis = Millis::seconds(30);
 
+/// For the names of the first round.
+const NAMES: Millis = Millis::seconds(5);
+/// Rounds without an answer after which names are looked up again.
+const SILENT: u32 = 4;
+
 /// What belongs to the time.
 #[derive(Debug)]
 pub struct Time {
@@ -29,6 +34,8 @@ pub struct Time {
     dns: Vec<IpAddr>,
     lookups: Vec<Lookup>,
     known: BTreeMap<String, Vec<IpAddr>>,
+    /// Until when the first round waits for the names: one server that is found first must not decide alone.
+    names_until: Option<Millis>,
     /// Until when servers are waited for.
     until: Option<Millis>,
     /// That time is over.
@@ -54,6 +61,7 @@ impl Time {
             dns: Vec::new(),
             lookups: Vec::new(),
             known: BTreeMap::new(),
+            names_until: None,
             until: None,
             waited: false,
         })
@@ -87,13 +95,20 @@ impl Time {
         }
         self.servers = servers.to_vec();
         self.known.retain(|name, _| servers.contains(name));
+        self.look_up(tick);
+        self.names_until = (!self.lookups.is_empty()).then_some(tick.now + NAMES);
+        self.tell_client(tick);
+    }
+
+    /// Looks up the names whose addresses are not known.
+    fn look_up(&mut self, tick: Tick) {
+        let servers = &self.servers;
         self.lookups.retain(|lookup| servers.iter().any(|server| server == lookup.name()));
         for server in servers.iter().filter(|server| server.parse::<IpAddr>().is_err()) {
             if !self.known.contains_key(server) && !self.lookups.iter().any(|lookup| lookup.name() == server) {
                 self.lookups.push(Lookup::new(server.clone(), tick));
             }
         }
-        self.tell_client(tick);
     }
 
     /// The network has changed: servers that were silent may be reached now.
@@ -111,7 +126,7 @@ impl Time {
     pub fn deadline(&self) -> Option<Millis> {
         let lookups = self.lookups.iter().map(Lookup::deadline);
         let until = self.until.filter(|_| !self.waited);
-        lookups.chain(self.client.deadline()).chain(until).min()
+        lookups.chain(self.client.deadline()).chain(self.names_until).chain(until).min()
     }
 
     /// Reads what has come, and does what is due. `true`: whether the clock can be believed may have changed.
@@ -125,6 +140,11 @@ impl Time {
         }
         let actions = self.client.timer(now(tick), || getrandom::u64().unwrap_or(u64::from(tick.random)));
         self.fulfil(actions, log);
+        if self.client.silent() >= SILENT && !self.known.is_empty() {
+            // Their names may have other addresses now; those of before are asked on until then.
+            self.known.clear();
+            self.look_up(tick);
+        }
         let waited = !self.waited && self.until.is_some_and(|until| until <= tick.now);
         self.waited |= waited;
         waited || synced != self.client.synced()
@@ -142,14 +162,21 @@ impl Time {
                 }
             }
         }
-        if !found.is_empty() {
+        let waited = self.names_until.is_some_and(|until| until <= tick.now);
+        if !found.is_empty() || waited {
             self.lookups.retain(|lookup| found.iter().all(|(name, _)| name != lookup.name()));
             self.known.extend(found);
+            if waited || self.lookups.is_empty() {
+                self.names_until = None;
+            }
             self.tell_client(tick);
         }
     }
 
     fn tell_client(&mut self, tick: Tick) {
+        if self.names_until.is_some() {
+            return;
+        }
         let addresses = |server: &String| match server.parse::<IpAddr>() {
             Ok(address) => vec![address],
             // One of each name: they are one operator's.

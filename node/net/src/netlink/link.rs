@@ -14,6 +14,7 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
+const IFLA_PROTINFO: u16 = 12;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_MAX_MTU: u16 = 51;
@@ -62,7 +63,8 @@ impl Link {
     pub fn parse(message: &Message<'_>) -> Option<Self> {
         let (head, attributes) = message.split(FIXED)?;
         let flags = number(&head[8..])?;
-        if u16::from_ne_bytes([head[2], head[3]]) != ETHERNET || flags & IFF_LOOPBACK != 0 {
+        // Messages of one family say less, and would make a card of a bridge's port.
+        if head[0] != 0 || u16::from_ne_bytes([head[2], head[3]]) != ETHERNET || flags & IFF_LOOPBACK != 0 {
             return None;
         }
         let mut link = Link {
@@ -90,6 +92,19 @@ impl Link {
             }
         }
         Some(link)
+    }
+
+    /// What a router said on a link, from a message of IPv6's own about it: that addresses come by DHCPv6, and that other
+    /// settings do.
+    pub fn router(message: &Message<'_>) -> Option<(u32, bool, bool)> {
+        let (head, mut attributes) = message.split(FIXED)?;
+        if head[0] != AF_INET6 {
+            return None;
+        }
+        let (_, inet6) = attributes.find(|(kind, _)| *kind == IFLA_PROTINFO)?;
+        let (_, flags) = Attributes(inet6).find(|(kind, _)| *kind == IFLA_INET6_FLAGS)?;
+        let flags = number(flags)?;
+        Some((number(&head[4..])?, flags & RA_MANAGED != 0, flags & RA_OTHER != 0))
     }
 
     /// The link's number in any message about a link.
@@ -183,9 +198,23 @@ mod tests {
         assert_eq!(Messages(&bytes).next().and_then(|message| Link::parse(&message)), Some(link));
     }
 
+    #[test]
+    fn a_message_of_one_family_is_no_link() {
+        let mut flags = Vec::new();
+        crate::netlink::message::attribute(&mut flags, IFLA_INET6_FLAGS, &(RA_MANAGED | 0x10).to_ne_bytes());
+        let mut fixed = head(4, IFF_UP);
+        fixed[0] = AF_INET6;
+        fixed[2..4].copy_from_slice(&ETHERNET.to_ne_bytes());
+        let bytes = Builder::new(NEW, 0, &fixed).nest(IFLA_PROTINFO, &flags).finish(1);
+        let message = Messages(&bytes).next().expect("a message");
+        assert_eq!(Link::parse(&message), None);
+        assert_eq!(Link::router(&message), Some((4, true, false)));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Link::router(&Message { kind: NEW, sequence: 0, body: &body });
             let _ = Link::parse(&Message { kind: NEW, sequence: 0, body: &body });
         }
     }

@@ -50,7 +50,7 @@ impl Requests {
     }
 
     /// The number under which the next message goes.
-    pub fn next(&mut self) -> u32 {
+    pub fn number(&mut self) -> u32 {
         self.sequence += 1;
         self.sequence
     }
@@ -75,7 +75,7 @@ impl Requests {
     }
 
     fn exchange(&mut self, request: Builder, each: impl FnMut(&Message<'_>)) -> io::Result<()> {
-        let sequence = self.next();
+        let sequence = self.number();
         self.send(&request.finish(sequence), sequence, each)
     }
 }

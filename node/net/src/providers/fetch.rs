@@ -38,7 +38,8 @@ pub enum Order {
 pub struct Fetch {
     news: Receiver<News>,
     orders: Sender<Order>,
-    bell: UnixStream,
+    /// The thread rings it; none: the thread has ended.
+    bell: Option<UnixStream>,
 }
 
 impl Fetch {
@@ -50,18 +51,23 @@ impl Fetch {
         let (orders, order) = channel();
         let worker = Worker { providers, places, out, order, ring };
         std::thread::Builder::new().name("providers".into()).spawn(move || worker.run())?;
-        Ok(Fetch { news, orders, bell })
+        Ok(Fetch { news, orders, bell: Some(bell) })
     }
 
     /// What to poll for.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.bell.as_ref().map(|bell| bell.as_fd())
     }
 
     /// The next news, if there are any.
-    pub fn next(&mut self) -> Option<News> {
+    pub fn news(&mut self) -> Option<News> {
         let mut rung = [0; 64];
-        while self.bell.read(&mut rung).is_ok_and(|length| length > 0) {}
+        while let Some(length) = self.bell.as_mut().and_then(|bell| bell.read(&mut rung).ok()) {
+            if length == 0 {
+                // The other end is closed, which would be news for ever.
+                self.bell = None;
+            }
+        }
         self.news.try_recv().ok()
     }
 
@@ -134,5 +140,41 @@ impl Worker {
         // The other end is gone: so is this program.
         let _ = self.out.send(news);
         let _ = self.ring.write_all(&[1]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn awaited(fetch: &mut Fetch) -> News {
+        loop {
+            if let Some(news) = fetch.news() {
+                return news;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn it_asks_until_a_document_is_taken_and_then_is_silent() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let places = Places { sys: folder.path().into(), ..Places::default() };
+        let mut fetch = Fetch::start(vec![Provider::Smbios, Provider::FwCfg], places).expect("a thread");
+        assert!(matches!(awaited(&mut fetch), News::Line(Provider::Smbios, _)));
+        assert!(matches!(awaited(&mut fetch), News::Line(Provider::FwCfg, _)));
+        let item = folder.path().join("firmware/qemu_fw_cfg/by_name/opt/orlop/config");
+        std::fs::create_dir_all(&item).expect("a folder");
+        std::fs::write(item.join("raw"), "one").expect("written");
+        while !matches!(awaited(&mut fetch), News::Document(Provider::FwCfg, bytes) if bytes == b"one") {}
+        std::fs::write(item.join("raw"), "two").expect("written");
+        fetch.tell(Order::Refused);
+        fetch.tell(Order::Now);
+        while !matches!(awaited(&mut fetch), News::Document(_, bytes) if bytes == b"two") {}
+        fetch.tell(Order::Taken);
+        while fetch.fd().is_some() {
+            assert!(fetch.news().is_none());
+            std::thread::yield_now();
+        }
     }
 }

@@ -59,11 +59,11 @@ impl Answer {
 
 /// Asks, within the bounds.
 pub fn ask(server: SocketAddr, request: &Request<'_>) -> Result<Answer, String> {
-    exchange(server, request).map_err(|error| format!("{} {}: {error}", server.ip(), request.path))
+    exchange(server, request, ALL).map_err(|error| format!("{} {}: {error}", server.ip(), request.path))
 }
 
-fn exchange(server: SocketAddr, request: &Request<'_>) -> Result<Answer, String> {
-    let end = Instant::now() + ALL;
+fn exchange(server: SocketAddr, request: &Request<'_>, patience: Duration) -> Result<Answer, String> {
+    let end = Instant::now() + patience;
     let error = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => "no answer in time".to_owned(),
         _ => error.to_string(),

@@ -86,6 +86,32 @@ fn a_port_where_nobody_is_says_so() {
     assert!(ask(closed, &request).expect_err("nobody").contains("refused"));
 }
 
+#[test]
+fn a_server_that_says_nothing_or_a_byte_now_and_then_is_left() {
+    for drip in [false, true] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            // Until the other end is gone.
+            while !drip || stream.write_all(b"\r\n").is_ok() {
+                stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+                match stream.read(&mut [0; 1000]) {
+                    Ok(0) => return,
+                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return,
+                    _ => {}
+                }
+            }
+        });
+        let request = Request { method: "GET", path: "/a", headers: &[], body: &[], largest: LARGEST };
+        let start = Instant::now();
+        let error = exchange(address, &request, Duration::from_millis(300)).expect_err("no answer");
+        assert!(error.contains("in time") || error.contains("not HTTP"), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(2));
+        thread.join().expect("a server");
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_are_a_panic_or_too_much(bytes in proptest::collection::vec(any::<u8>(), 0..600), closed: bool) {

@@ -7,9 +7,6 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
-/// `asm-generic/ioctls.h`; libc's type of it differs between glibc and musl.
-const FIONBIO: u64 = 0x5421;
-
 /// Calls that are let through whatever their arguments.
 const CALLS: &[c_long] = &[
     // Files.
@@ -83,6 +80,9 @@ const CALLS: &[c_long] = &[
 
 /// Families of sockets: no packets of links, none of the kernel's many others.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+
+/// Another type in each C library.
+const FIONBIO: u64 = 0x5421;
 
 /// Closes all others, for this thread and those that it starts.
 pub fn close() -> Result<(), seccompiler::Error> {

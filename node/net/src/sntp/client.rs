@@ -68,6 +68,8 @@ pub struct Client {
     /// No round comes sooner: a server asked for it.
     least: Millis,
     synced: bool,
+    /// Rounds without an answer, one after the other.
+    silent: u32,
     /// The last round wanted to set a clock that was well before: it must be said twice.
     doubted: bool,
 }
@@ -85,6 +87,7 @@ impl Client {
             wait: FIRST,
             least: Millis(0),
             synced: false,
+            silent: 0,
             doubted: false,
         }
     }
@@ -92,6 +95,11 @@ impl Client {
     /// The clock has been set by a server.
     pub fn synced(&self) -> bool {
         self.synced
+    }
+
+    /// So many rounds had no answer: the servers may be others by now.
+    pub fn silent(&self) -> u32 {
+        self.silent
     }
 
     /// When [`Client::timer`] is due.
@@ -106,6 +114,7 @@ impl Client {
             return;
         }
         self.servers = servers;
+        self.silent = 0;
         self.asked.clear();
         self.samples.clear();
         self.wait = if self.synced { SHORTEST } else { FIRST };
@@ -184,6 +193,7 @@ impl Client {
     fn judge(&mut self, now: Now) -> Vec<Action> {
         let answers = self.samples.len();
         let best = best(&self.samples);
+        self.silent = if answers == 0 { self.silent.saturating_add(1) } else { 0 };
         self.asked.clear();
         self.samples.clear();
         let mut actions = Vec::new();

@@ -36,8 +36,8 @@ fn text(output: &Output) -> String {
 
 /// Both ends.
 pub struct Lab {
-    /// Holds the other end's namespace.
-    holder: Child,
+    /// The program's end.
+    holder: Holder,
     /// The program's folder, and all files of the servers.
     pub folder: tempfile::TempDir,
     notify: UnixDatagram,
@@ -45,14 +45,7 @@ pub struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let mut holder = Command::new("unshare")
-            .args(["--net", "--", "sh", "-c", "echo there; exec cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("unshare");
-        let mut line = [0; 6];
-        holder.stdout.as_mut().expect("stdout").read_exact(&mut line).expect("a second network namespace");
+        let holder = Holder::new();
         let folder = tempfile::tempdir().expect("a folder");
         let notify = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
         notify.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -91,6 +84,12 @@ impl Lab {
     /// The same at this end.
     pub fn until_here(&self, command: &str, wanted: &str) {
         self.until(|| self.here(command), command, wanted);
+    }
+
+    /// Waits until a text is gone from a command's output at the program's end.
+    pub fn until_gone_there(&self, command: &str, unwanted: &str) {
+        let said = || if self.there(command).contains(unwanted) { "there" } else { "gone" }.to_owned();
+        self.until(said, command, "gone");
     }
 
     fn until(&self, output: impl Fn() -> String, command: &str, wanted: &str) {
@@ -167,17 +166,54 @@ impl Lab {
         }
     }
 
-    fn enter(&self) -> Command {
+    /// A command of the program's end.
+    pub fn enter(&self) -> Command {
+        self.holder.enter()
+    }
+
+    /// A pod of the program's end: a namespace at 10.0.0.2, whose router is that end.
+    pub fn pod(&self) -> Holder {
+        let pod = Holder::new();
+        self.there(&format!("ip link add pod0 type veth peer name eth0 netns {}", pod.id()));
+        self.there("ip address add 10.0.0.1/24 dev pod0; ip link set pod0 up");
+        let inside = "ip link set lo up; ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.0.1";
+        run(pod.enter().args(["sh", "-c", inside]), inside);
+        pod
+    }
+}
+
+/// A process that holds a network namespace.
+pub struct Holder(Child);
+
+impl Holder {
+    fn new() -> Self {
+        let mut holder = Command::new("unshare")
+            .args(["--net", "--", "sh", "-c", "echo there; exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare");
+        let mut line = [0; 6];
+        holder.stdout.as_mut().expect("stdout").read_exact(&mut line).expect("a second network namespace");
+        Holder(holder)
+    }
+
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// A command in it.
+    pub fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.holder.id().to_string(), "--net", "--"]);
+        command.args(["--target", &self.id().to_string(), "--net", "--"]);
         command
     }
 }
 
-impl Drop for Lab {
+impl Drop for Holder {
     fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
