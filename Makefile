@@ -65,7 +65,7 @@ image: orlop $(KEYSET) ## build the standalone image into out/standalone
 	@$(ORLOP) build images/standalone.toml --keys $(KEYS) --out $(OUT) --relock-gone
 
 .PHONY: test-images
-test-images: image $(NEXT)/keys.toml ## the images that only the boot tests use
+test-images: image cluster-image $(NEXT)/keys.toml ## the images that only the boot tests use
 	@for name in probe wipe workloads; do \
 	  $(ORLOP) build qemu-tests/images/$$name.toml --keys $(KEYS) --out out/$$name --relock-gone; \
 	done

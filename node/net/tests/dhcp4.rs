@@ -43,7 +43,7 @@ fn a_lease_is_had_kept_and_survives_server_and_program() {
         assert_eq!(server.rest().matches("DHCPDISCOVER").count(), asked, "{}", server.rest());
 
         // The server is gone: the address stays; after T2 anybody is asked; it is back, and nothing has changed.
-        server.kill();
+        server.stop();
         net.says("does not renew 192.0.2.5");
         lab.until_there("ip -4 address show dev cl0", "inet 192.0.2.5");
         let mut server = lab.dnsmasq(0, &options);

@@ -103,11 +103,29 @@ impl Cluster {
         }
         for number in 1..=self.nodes {
             let node = format!("node-{number}");
-            plane.kubectl.wait(&format!("node/{node}"), "condition=Ready", within(300))?;
+            self.ready(&plane, &node, stop)?;
             cni::route(&lab, &plane, &node)?;
             told(&format!("{node} Ready"))?;
         }
         Ok(Up { nodes, _approver: approver, _outside: outside, _servers: servers, _plane: plane, _lab: lab })
+    }
+
+    /// Waits until the cluster calls a node Ready; Ctrl-C is looked for meanwhile.
+    fn ready(&self, plane: &ControlPlane, node: &str, stop: &Receiver<()>) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            let waited = plane.kubectl.wait(&format!("node/{node}"), "condition=Ready", within(5));
+            tries += 1;
+            match waited {
+                Ok(()) => return Ok(()),
+                Err(_) if stop.try_recv().is_ok() => return Err(Error::Stopped { awaited: format!("node {node}") }),
+                Err(error) if tries == 60 => {
+                    let console = self.folder.join(format!("{node}.console.log"));
+                    return Err(Error::Lab(format!("{error}\nits console: {}", console.display())));
+                }
+                Err(_) => {}
+            }
+        }
     }
 
     fn node(&self, lab: &Lab, config: &NodeConfig, number: u8) -> Result<Running> {

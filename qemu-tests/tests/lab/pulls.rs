@@ -26,7 +26,7 @@ fn ran(segment: &Segment, name: &str, image: &str, says: &str) -> Result<()> {
         "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{nodeName: one, restartPolicy: Never, \
          containers: [{{name: it, image: \"{image}\", imagePullPolicy: Always, command: [/bin/cat, /mark]}}]}}}}"
     ))?;
-    kubectl.wait(&format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", within(120))?;
+    kubectl.wait(&format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", within(180))?;
     let log = kubectl.run(&["logs", name])?;
     ensure!(log.trim() == says, "{log}");
     kubectl.run(&["delete", "pod", name])?;

@@ -36,7 +36,7 @@ pub fn segment() -> Result<&'static Segment> {
     made.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
-/// The node `one`, which most tests share: it has joined, and Services and cluster DNS are there.
+/// The node `one`, which most tests share: it has joined.
 pub fn one() -> Result<&'static Joined> {
     static ONE: OnceLock<Result<Joined, String>> = OnceLock::new();
     let joined = ONE.get_or_init(|| {
@@ -65,7 +65,6 @@ impl Joined {
         let segment = segment()?;
         let node = segment.machine(1, "one")?;
         let running = node.join()?;
-        services::start(&segment.lab, &segment.plane(), &segment.registry)?;
         Ok(Joined { segment, _running: running, _node: node })
     }
 }

@@ -1,6 +1,7 @@
 //! Services and cluster DNS: kube-proxy in nftables mode and CoreDNS, over the node's own kernel.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use orlop_machine::lab::services;
 use orlop_machine::within;
 
 use crate::segment::one;
@@ -9,6 +10,7 @@ use crate::segment::one;
 fn a_pod_finds_another_by_its_services_name() -> Result<()> {
     let segment = one()?.segment;
     let kubectl = &segment.kubectl;
+    services::start(&segment.lab, &segment.plane(), &segment.registry)?;
     let image = &segment.busybox.digest;
     kubectl.apply(&format!(
         r#"
@@ -38,8 +40,11 @@ spec:
   containers: [{{name: client, image: {image}, command: [/bin/sleep, "100000"]}}]
 "#
     ))?;
-    kubectl.run_within(&["rollout", "status", "--namespace=kube-system", "deployment/coredns"], within(180))?;
-    kubectl.run_within(&["rollout", "status", "--namespace=kube-system", "daemonset/kube-proxy"], within(180))?;
+    // Two images of 125 MB together.
+    for part in ["daemonset/kube-proxy", "deployment/coredns"] {
+        let rolled = kubectl.run_within(&["rollout", "status", "--namespace=kube-system", part], within(300));
+        rolled.with_context(|| kubectl.run(&["describe", "pod", "--namespace=kube-system"]).unwrap_or_default())?;
+    }
     kubectl.wait("pod/web", "condition=Ready", within(120))?;
     kubectl.wait("pod/client", "condition=Ready", within(120))?;
     // kube-proxy and CoreDNS learn of the Service a moment after the API server has it.

@@ -49,7 +49,7 @@ spec:
   volumes: [{{name: host, hostPath: {{path: /var/lib/lab-local, type: DirectoryOrCreate}}}}]
 "#
     ))?;
-    kubectl.wait("pod/makes-folder", "jsonpath={.status.phase}=Succeeded", within(120))?;
+    kubectl.wait("pod/makes-folder", "jsonpath={.status.phase}=Succeeded", within(180))?;
     kubectl.apply(&format!(
         r#"
 apiVersion: v1
@@ -65,7 +65,7 @@ spec:
   volumes: [{{name: local, persistentVolumeClaim: {{claimName: local}}}}]
 "#
     ))?;
-    kubectl.wait("pod/reads-local", "jsonpath={.status.phase}=Succeeded", within(120))?;
+    kubectl.wait("pod/reads-local", "jsonpath={.status.phase}=Succeeded", within(180))?;
     ensure!(kubectl.run(&["logs", "reads-local"])?.trim() == "kept", "the local volume is that folder");
     kubectl.run_within(&["delete", "pod/makes-folder", "pod/reads-local", "pvc/local", "pv/local"], within(120))?;
     Ok(())
@@ -93,7 +93,7 @@ spec:
   volumes: [{{name: disk, emptyDir: {{}}}}]
 "#
     ))?;
-    kubectl.wait("pod/mapped", "jsonpath={.status.phase}=Succeeded", within(120))?;
+    kubectl.wait("pod/mapped", "jsonpath={.status.phase}=Succeeded", within(180))?;
     let log = kubectl.run(&["logs", "mapped"])?;
     let words: Vec<&str> = log.split_whitespace().collect();
     // Its root is another user outside, and 65,536 users are mapped.

@@ -271,6 +271,13 @@ impl Process {
         self.said.join("\n")
     }
 
+    /// Ends it as its operator would, so that it can write down what it knows.
+    pub fn stop(self) {
+        let pid = nix::unistd::Pid::from_raw(self.pid() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("a process of ours");
+        self.ends();
+    }
+
     /// Ends it, as a crash would.
     pub fn kill(mut self) -> String {
         let _ = self.child.kill();
