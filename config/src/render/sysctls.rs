@@ -55,8 +55,8 @@ const HARDENING: &[(&str, &str)] = &[
     ("net.ipv4.tcp_syncookies", "1"),
 ];
 
-/// The same for all interfaces, and for those that come later. `accept_ra` is 0 as long as a definition cannot say how
-/// its network cards get their addresses: a mode that takes routers' word will render what it needs.
+/// The same for all interfaces, and for those that come later. `accept_ra` is 0 but for the cards on which
+/// `orlop-net` sets it, because the node config lets them take a router's word.
 const PER_INTERFACE: &[(&str, &str, &str)] = &[
     ("net.ipv4.conf", "accept_redirects", "0"),
     ("net.ipv6.conf", "accept_redirects", "0"),
