@@ -121,6 +121,7 @@ pub fn in_force(node: &mut Node) -> Result<bool, Refusal> {
 
 fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
     let rendered = render::cluster(&node.settings, config, &facts()?);
+    identity::name(node, &rendered.hostname)?;
     for folder in TMPFS_FOLDERS {
         or_refuse(mounts::cover(Path::new(folder)), "config", format!("a tmpfs on {folder}"))?;
     }
@@ -130,7 +131,6 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
     for (name, value) in &rendered.sysctls {
         or_refuse(sysctls::set_one(name, value), "config", format!("sysctl {name}={value}"))?;
     }
-    identity::name(node, &rendered.hostname)?;
     for (index, arguments) in [(CONTAINERD, node.settings.containerd.clone()), (KUBELET, rendered.kubelet)] {
         let configured = node.services[index].configure(&arguments, &rendered.environment);
         or_refuse(configured, "config", "a service's arguments")?;
