@@ -5,9 +5,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use orlop_machine::image::Image;
-use orlop_machine::lab::{
-    Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, Pushed, Registry, TimeServer, cni, services,
-};
+use orlop_machine::lab::{Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, Pushed, Registry, TimeServer, cni};
 use orlop_machine::turn::{self, Turn};
 use orlop_machine::{Disk, Format, Machine, Running, overlay, within};
 use tempfile::TempDir;
