@@ -17,7 +17,7 @@ DENY    := $(CACHE)/tools/cargo-deny-0.20.2/bin/cargo-deny
 
 # What a fresh Debian 12 or 13 lacks, by what it is for.
 PACKAGES_BUILD   := build-essential ca-certificates curl git gpgv python3 python3-pip xz-utils
-PACKAGES_LAB     := dnsmasq-base iproute2 util-linux
+PACKAGES_LAB     := dnsmasq-base iproute2 nftables procps util-linux
 PACKAGES_RUN     := ovmf qemu-system-x86 qemu-utils
 PACKAGES_WITNESS := cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools opensc openssl sbsigntool softhsm2 util-linux
 
