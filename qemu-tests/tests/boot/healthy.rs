@@ -6,7 +6,7 @@ use orlop_machine::{Event, Machine, ReportPort, within};
 use crate::bench::{Bench, Built, HEALTHY, boot};
 
 /// The phases in the order that the boot report promises.
-pub const PHASES: [&str; 21] = [
+pub const PHASES: [&str; 22] = [
     "initramfs",
     "manifest",
     "firmware",
@@ -22,6 +22,7 @@ pub const PHASES: [&str; 21] = [
     "cgroups",
     "state",
     "modules",
+    "services",
     "containerd",
     "preload",
     "kubelet",
