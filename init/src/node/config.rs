@@ -1,7 +1,7 @@
 //! The node config: what one machine is told at boot. `orlop-net` fetches it and hands it over through a pipe; here it
 //! is checked, by the same code as everywhere, and rendered onto tmpfs. All of it or nothing.
 
-use super::{CONTAINERD, KUBELET, NET, Node, identity, mounts, sysctls};
+use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, grace, identity, mounts, sysctls};
 use crate::report::{Refusal, or_refuse};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::net::if_::InterfaceFlags;
@@ -135,7 +135,9 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
         let configured = node.services[index].configure(&arguments, &rendered.environment);
         or_refuse(configured, "config", "a service's arguments")?;
     }
-    Ok(())
+    node.pods_limit = grace::limit(config.kubelet.shutdown_grace_period_seconds);
+    let logind = ["logind", "--delay", &node.pods_limit.as_secs().to_string()].map(str::to_owned);
+    or_refuse(node.services[LOGIND].configure(&logind, &[]), "config", "a service's arguments")
 }
 
 /// What only the running machine knows.
