@@ -29,6 +29,12 @@ pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 /// images of the preload.
 pub const CRI_SOCKET: &str = "/run/orlop/cri.sock";
 
+/// Configuration of the programs that kubelet asks for credentials. Not below `/etc/kubernetes`, which a cluster's node
+/// covers at boot.
+pub const CREDENTIAL_PROVIDERS: &str = "/usr/share/orlop/credential-providers.json";
+/// Folder of links to those programs, each called by its provider's name.
+pub const CREDENTIAL_PROGRAMS: &str = "/usr/libexec/orlop/credential-providers";
+
 /// The archive's file name for an image reference: `localhost/pause:1` → `localhost+pause:1.tar`.
 pub fn preload_file(reference: &str) -> String {
     format!("{}.tar", reference.replace('/', "+"))
@@ -87,6 +93,10 @@ pub struct NodeConfigPolicy {
     pub allow: Vec<Allowance>,
     /// The image's own static pods, whose names are taken.
     pub static_pods: Vec<String>,
+    /// Repositories of the image's own container images that are named after a registry: pods run them without its
+    /// credentials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preload: Vec<String>,
 }
 
 impl NodeConfigPolicy {

@@ -61,11 +61,8 @@ impl Intake {
     }
 }
 
-/// Starts `orlop-net`, where the image asks for a node config.
+/// Starts `orlop-net`. The phase is one of clusters' images only: they ask for a node config.
 pub fn start(node: &mut Node) -> Result<(), Refusal> {
-    if node.settings.node_config.is_none() {
-        return Ok(());
-    }
     ask(node)?;
     node.start_service(NET);
     Ok(())
@@ -121,7 +118,7 @@ pub fn in_force(node: &mut Node) -> Result<bool, Refusal> {
 
 fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
     let rendered = render::cluster(&node.settings, config, &facts()?);
-    identity::name(node, &rendered.hostname)?;
+    identity::set_name(node, &rendered.hostname)?;
     for folder in TMPFS_FOLDERS {
         or_refuse(mounts::cover(Path::new(folder)), "config", format!("a tmpfs on {folder}"))?;
     }
@@ -129,7 +126,7 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
         or_refuse(write(Path::new(path), *mode, bytes), "config", path)?;
     }
     for (name, value) in &rendered.sysctls {
-        or_refuse(sysctls::set_one(name, value), "config", format!("sysctl {name}={value}"))?;
+        or_refuse(sysctls::set(name, value), "config", format!("sysctl {name}={value}"))?;
     }
     for (index, arguments) in [(CONTAINERD, node.settings.containerd.clone()), (KUBELET, rendered.kubelet)] {
         let configured = node.services[index].configure(&arguments, &rendered.environment);
