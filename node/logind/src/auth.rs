@@ -15,6 +15,8 @@ const GUID: &str = "6f726c6f702d6c6f67696e6400000001";
 pub struct Auth {
     uid: u32,
     zero: bool,
+    /// It said `AUTH EXTERNAL` without a claim, and is asked for one.
+    asked: bool,
     known: bool,
     /// It wants descriptors, which an inhibitor is.
     pub descriptors: bool,
@@ -36,7 +38,7 @@ impl Auth {
     /// For a client that is this user.
     #[must_use]
     pub fn new(uid: u32) -> Self {
-        Auth { uid, zero: false, known: false, descriptors: false, lines: 0 }
+        Auth { uid, zero: false, asked: false, known: false, descriptors: false, lines: 0 }
     }
 
     /// Takes the zero byte or one line.
@@ -71,15 +73,17 @@ impl Auth {
 
     /// The answer to a line; none: messages follow.
     fn answer(&mut self, words: &[&[u8]]) -> Result<Option<String>, &'static str> {
+        let asked = std::mem::replace(&mut self.asked, false);
         Ok(Some(match words {
-            [b"AUTH", b"EXTERNAL", claim] if *claim == hex(&self.uid.to_string()).as_bytes() => {
-                self.known = true;
-                format!("OK {GUID}\r\n")
+            [b"AUTH", b"EXTERNAL"] => {
+                (self.asked, self.known) = (true, false);
+                "DATA\r\n".to_owned()
             }
-            [b"AUTH" | b"CANCEL" | b"ERROR", ..] => {
-                self.known = false;
-                REJECTED.to_owned()
-            }
+            [b"AUTH", b"EXTERNAL", claim] => self.judge(claim),
+            // Without a claim it is who the kernel says that it is: so does kubelet (godbus 5.2).
+            [b"DATA"] | [b"DATA", b""] if asked => self.judge(hex(&self.uid.to_string()).as_bytes()),
+            [b"DATA", claim] if asked => self.judge(claim),
+            [b"AUTH" | b"CANCEL" | b"ERROR", ..] => self.judge(b""),
             [b"NEGOTIATE_UNIX_FD"] if self.known => {
                 self.descriptors = true;
                 "AGREE_UNIX_FD\r\n".to_owned()
@@ -88,6 +92,12 @@ impl Auth {
             [b"BEGIN"] => return Err("it begins without authentication"),
             _ => "ERROR\r\n".to_owned(),
         }))
+    }
+
+    /// Whether the claim is who it is.
+    fn judge(&mut self, claim: &[u8]) -> String {
+        self.known = claim == hex(&self.uid.to_string()).as_bytes();
+        if self.known { format!("OK {GUID}\r\n") } else { REJECTED.to_owned() }
     }
 }
 
@@ -119,19 +129,23 @@ mod tests {
 
     #[test]
     fn kubelets_words_are_understood() {
-        let words = b"\0AUTH\r\nAUTH EXTERNAL 30\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl";
-        let (said, rest, auth) = talk(0, words).expect("no error");
-        assert_eq!(said, format!("REJECTED EXTERNAL\r\nOK {GUID}\r\nAGREE_UNIX_FD\r\n"));
-        assert_eq!(rest.as_deref(), Some(&b"l"[..]));
-        assert!(auth.descriptors);
+        for (claim, asked) in [("AUTH EXTERNAL\r\nDATA\r\n", "DATA\r\n"), ("AUTH EXTERNAL 30\r\n", "")] {
+            let words = format!("\0AUTH\r\n{claim}NEGOTIATE_UNIX_FD\r\nBEGIN\r\nl");
+            let (said, rest, auth) = talk(0, words.as_bytes()).expect("no error");
+            assert_eq!(said, format!("REJECTED EXTERNAL\r\n{asked}OK {GUID}\r\nAGREE_UNIX_FD\r\n"));
+            assert_eq!(rest.as_deref(), Some(&b"l"[..]));
+            assert!(auth.descriptors);
+        }
     }
 
     #[test]
     fn nobody_is_somebody_else() {
-        for words in ["AUTH EXTERNAL 30", "AUTH EXTERNAL", "AUTH ANONYMOUS", "AUTH DBUS_COOKIE_SHA1 30", "CANCEL"] {
+        for words in ["AUTH EXTERNAL 30", "AUTH EXTERNAL ", "AUTH ANONYMOUS", "AUTH DBUS_COOKIE_SHA1 30", "CANCEL"] {
             let (said, rest, _) = talk(1000, format!("\0{words}\r\n").as_bytes()).expect("no error");
             assert_eq!((said.as_str(), rest), (REJECTED, None), "{words}");
         }
+        assert_eq!(talk(0, b"\0AUTH EXTERNAL\r\nDATA 31\r\n").expect("no error").0, format!("DATA\r\n{REJECTED}"));
+        assert_eq!(talk(0, b"\0DATA\r\n").expect("no error").0, "ERROR\r\n", "nobody asked");
         assert!(talk(1000, b"\0AUTH EXTERNAL 31303030\r\nBEGIN\r\n").is_ok_and(|(_, rest, _)| rest.is_some()));
         assert_eq!(talk(0, b"\0NEGOTIATE_UNIX_FD\r\n").expect("no error").0, "ERROR\r\n");
     }
