@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::firewall::Openings;
+
 /// Version of both documents' formats.
 pub const VERSION: u32 = 1;
 /// Where the node settings lie in the root.
@@ -28,6 +30,13 @@ pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 /// Where kubelet looks for its container runtime: a link of PID 1's, to [`CONTAINERD_SOCKET`] once containerd has the
 /// images of the preload.
 pub const CRI_SOCKET: &str = "/run/orlop/cri.sock";
+
+/// In the environment of a program whose standard output PID 1 reads: `orlop-net`'s, until there is a node config.
+pub const READS_STDOUT: &str = "ORLOP_READS_STDOUT";
+/// Folder of `orlop-net`: [`RESOLV_CONF`], leases, the node config once it is taken.
+pub const NET_FOLDER: &str = "/run/orlop/net";
+/// Name servers and search domains, in [`NET_FOLDER`].
+pub const RESOLV_CONF: &str = "resolv.conf";
 
 /// The archive's file name for an image reference: `localhost/pause:1` → `localhost+pause:1.tar`.
 pub fn preload_file(reference: &str) -> String {
@@ -87,6 +96,9 @@ pub struct NodeConfigPolicy {
     pub allow: Vec<Allowance>,
     /// The image's own static pods, whose names are taken.
     pub static_pods: Vec<String>,
+    /// What the host's firewall lets in.
+    #[serde(default, skip_serializing_if = "Openings::is_none")]
+    pub firewall: Openings,
 }
 
 impl NodeConfigPolicy {

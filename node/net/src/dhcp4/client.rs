@@ -165,9 +165,14 @@ fn packet(who: &Identity, client: Client, reply: &Reply, tick: Tick) -> Step {
             Err(why) => (client, vec![refused(reply, &why)]),
         },
         (Kind::Nak, Client::Selecting(_)) => (Client::Selecting(asked), Vec::new()),
-        (Kind::Nak, _) => {
-            let text = format!("DHCP server {} refuses the address; asking anew", server(reply));
-            (Client::Init(tick.about(REFUSED)), vec![Action::Say(text)])
+        (Kind::Nak, client) => {
+            let say = Action::Say(format!("DHCP server {} refuses the address; asking anew", server(reply)));
+            if client.lease().is_none() {
+                return (Client::Init(tick.about(REFUSED)), vec![say]);
+            }
+            // Each moment without an address costs the node; what is offered next may be refused but once in a while.
+            let (client, actions) = discover(who, Asked::new(tick));
+            (client, [vec![say], actions].concat())
         }
         (_, client) => (client, Vec::new()),
     }
