@@ -1,6 +1,6 @@
 //! The client of one card: what happens and the time go in, the new state and what to do come out.
 //!
-//! After RFC 2131 §4.4, without what needs raw sockets: there is no probe for whether somebody has the address already.
+//! After RFC 2131 §4.4, but there is no probe for whether somebody has the address already (docs/network.md says why).
 
 use super::lease::Lease;
 use super::message::{Kind, Query, Reply};
