@@ -50,6 +50,25 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Those that a boot may refuse at; the others are `orlop verify`'s.
+    pub const OF_BOOT: [Stage; 15] = [
+        Stage::Cmdline,
+        Stage::Extra,
+        Stage::Manifest,
+        Stage::Modules,
+        Stage::SecureBoot,
+        Stage::Disk,
+        Stage::SignaturePartition,
+        Stage::ManifestSignature,
+        Stage::Superblock,
+        Stage::RootSignature,
+        Stage::Verity,
+        Stage::Root,
+        Stage::Ipe,
+        Stage::State,
+        Stage::Gpt,
+    ];
+
     /// The stage's name as the console shows it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -121,6 +140,19 @@ mod tests {
     fn a_refusal_is_one_line() {
         let refused = Refusal::new(Stage::SignaturePartition, "two\nlines");
         assert_eq!(refused.to_string(), "stage=signature-partition reason=two lines");
+    }
+
+    /// Who sees a refusal on a console looks its name up there.
+    #[test]
+    fn each_refusal_of_a_boot_has_its_remedy_in_the_documents() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
+        for stage in Stage::OF_BOOT {
+            let name = format!("`{stage}`");
+            let first = |row: &&&str| row.split('|').nth(1).is_some_and(|cell| cell.contains(&name));
+            assert!(rows.iter().any(|row| first(&row)), "no row for {name} in docs/operate.md");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::manifest::{Refusal, SecureBoot};
 use crate::node::{Allowance, OnDamage, Provider};
 
 mod check;
+mod credential_provider;
+mod image_reference;
 mod load;
 mod pattern;
 mod programs;
@@ -16,6 +18,8 @@ mod static_pod;
 mod values;
 
 pub use crate::problem::Problem;
+pub use credential_provider::{CredentialProvider, Kubelet};
+pub use image_reference::ImageReference;
 pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, resolve};
 pub use pattern::matches;
 pub use static_pod::check_static_pod;
@@ -68,6 +72,9 @@ pub struct Definition {
     /// The state partition.
     #[serde(default)]
     pub state: State,
+    /// What kubelet has beside its configuration.
+    #[serde(default)]
+    pub kubelet: Kubelet,
     /// The machine's own configuration; absent: the node needs none, and joins no cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_config: Option<NodeConfigTable>,
@@ -161,6 +168,8 @@ pub enum Source {
     Workspace(WorkspaceSource),
     /// Files beside the definition.
     File(FileSource),
+    /// A container image of a registry, for a preload.
+    Oci(OciSource),
 }
 
 /// A package of a signed apt archive.
@@ -247,6 +256,14 @@ pub struct FileSource {
     pub version: String,
 }
 
+/// A container image of a registry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OciSource {
+    /// `HOST/REPOSITORY[:TAG]@sha256:DIGEST` of its manifest, or of an index that names it.
+    pub reference: String,
+}
+
 fn unversioned() -> String {
     "0".into()
 }
@@ -307,23 +324,31 @@ impl Default for Erofs {
     }
 }
 
-/// A container image that the builder makes out of one component's file.
+/// A container image that the builder makes out of one component's files, or that a component brings whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreloadImage {
-    /// Component whose files the image's one layer holds.
+    /// Component whose files the image's one layer holds; or one of [`Source::Oci`], which brings all of it.
     pub component: String,
     /// Path in the image → path in what the component yields.
+    #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// Entry point.
+    #[serde(default)]
     pub entrypoint: Vec<String>,
-    /// `uid:gid` that the process runs as.
-    #[serde(default = "nobody")]
-    pub user: String,
+    /// `uid:gid` that the process runs as; absent: [`PreloadImage::NOBODY`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
 }
 
-fn nobody() -> String {
-    "65535:65535".into()
+impl PreloadImage {
+    /// The user of an image that names none.
+    pub const NOBODY: &'static str = "65535:65535";
+
+    /// `uid:gid` that the process runs as.
+    pub fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or(Self::NOBODY)
+    }
 }
 
 /// The state partition.

@@ -35,7 +35,8 @@ pub struct Lockfile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Kind of source: `deb`, `deb-source`, `go`, `go-toolchain`, `wheel`, `url`, `workspace`, `file`.
+    /// Kind of source: `deb`, `deb-source`, `go`, `go-toolchain`, `wheel`, `url`, `workspace`, `file`,
+    /// `oci`.
     pub kind: String,
     /// Upstream's name: package, module, crate.
     pub name: String,
@@ -45,7 +46,8 @@ pub struct Input {
     /// registry's host.
     pub origin: String,
     /// SHA-256 of the file as fetched; for `go`, of `go.mod` and `go.sum` together; for `workspace`, empty
-    /// (the program carries those sources); for `file`, of the files' names, modes and contents.
+    /// (the program carries those sources); for `file`, of the files' names, modes and contents; for `oci`, of the manifest,
+    /// which names all else of the image by digest.
     pub sha256: String,
     /// Bytes of the file as fetched, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,6 +37,11 @@ pub const READS_STDOUT: &str = "ORLOP_READS_STDOUT";
 pub const NET_FOLDER: &str = "/run/orlop/net";
 /// Name servers and search domains, in [`NET_FOLDER`].
 pub const RESOLV_CONF: &str = "resolv.conf";
+/// Configuration of the programs that kubelet asks for credentials. Not below `/etc/kubernetes`, which a cluster's node
+/// covers at boot.
+pub const CREDENTIAL_PROVIDERS: &str = "/usr/share/orlop/credential-providers.json";
+/// Folder of links to those programs, each called by its provider's name.
+pub const CREDENTIAL_PROGRAMS: &str = "/usr/libexec/orlop/credential-providers";
 
 /// The archive's file name for an image reference: `localhost/pause:1` → `localhost+pause:1.tar`.
 pub fn preload_file(reference: &str) -> String {
@@ -99,6 +104,10 @@ pub struct NodeConfigPolicy {
     /// What the host's firewall lets in.
     #[serde(default, skip_serializing_if = "Openings::is_none")]
     pub firewall: Openings,
+    /// Repositories of the image's own container images that are named after a registry: pods run them without its
+    /// credentials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preload: Vec<String>,
 }
 
 impl NodeConfigPolicy {

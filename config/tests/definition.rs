@@ -294,6 +294,48 @@ fn rules_of_parts_that_the_node_has_not() {
             "[preload.\"x\"]\ncomponent = \"pause\"\nfiles = { \"/p\" = \"pause\" }\nentrypoint = [\"/p\"]",
             "`x` is not an image reference",
         ),
+        (
+            "[preload.\"team/app:1\"]\ncomponent = \"pause\"\nfiles = { \"/p\" = \"pause\" }\nentrypoint = [\"/p\"]",
+            "`team/app:1` is not an image reference; write it with registry and tag",
+        ),
+        (
+            "[components.x.source.oci]\nreference = \"app:1\"",
+            "my/image.toml:3:13: `app:1` is not an image reference; it names no registry",
+        ),
+        ("[components.x]\nsource.oci.reference = \"a.example/x@sha256:1\"", "`sha256:1` is no digest"),
+        (
+            "[components.x]\nsource.oci.reference = \"a.example/x\"\ninstall = { \"/x\" = \"x\" }\nallow = [\"/x\"]",
+            "a container image puts no file into the root; leave `install` out",
+        ),
+        (
+            "[components.x]\nsource.oci.reference = \"a.example/x\"\n[preload.\"a.example/x:1\"]\ncomponent = \"x\"\n\
+             user = \"0:0\"",
+            "component `x` brings a whole image; leave `user` out",
+        ),
+        (
+            "[kubelet.credential_providers.x]\nprogram = \"/usr/bin/x\"\nmatch_images = [\"a.example\"]",
+            "my/image.toml:3:11: no component installs `/usr/bin/x`; install it by a component",
+        ),
+        (
+            "[kubelet.credential_providers.X]\nprogram = \"/usr/bin/runc\"\nmatch_images = [\"a.example\"]",
+            "`X` is not a provider's name",
+        ),
+        (
+            "[kubelet.credential_providers.x]\nprogram = \"/usr/bin/runc\"\nmatch_images = []",
+            "my/image.toml:4:16: no image is named",
+        ),
+        (
+            "[kubelet.credential_providers.x]\nprogram = \"/usr/bin/runc\"\nmatch_images = [\"https://a.example\"]",
+            "`https://a.example` is not a pattern of images; write HOST",
+        ),
+        (
+            "[kubelet.credential_providers.x]\nprogram = \"/usr/bin/runc\"\nmatch_images = [\"a\", \"a\"]",
+            "`a` stands there twice",
+        ),
+        (
+            "[kubelet.credential_providers.x]\nprogram = \"/usr/bin/runc\"\nmatch_images = [\"a\"]\ncache = 1",
+            "unknown key `cache`",
+        ),
         ("[preload.\"localhost/pause:1\"]\nuser = \"root\"", "`root` is not `uid:gid`"),
         ("[node_config]\nproviders = []", "my/image.toml:3:13: nobody may give the node its configuration"),
         ("[node_config]\nproviders = [\"ec2\", \"ec2\"]", "my/image.toml:3:13: `ec2` stands there twice"),
@@ -318,6 +360,17 @@ fn rules_of_parts_that_the_node_has_not() {
         let error = error_over_node(text);
         assert!(error.contains(expected), "{error}\nhas no\n{expected}");
     }
+}
+
+#[test]
+fn an_image_of_a_registry_needs_a_digest_only_when_it_is_locked() {
+    let text = "[components.app]\nsource.oci.reference = \"a.example/team/app:1\"\n[preload.\"a.example/team/app:1\"]\n\
+                component = \"app\"";
+    let definition = resolve(&format!("extends = \"orlop:node\"\n{text}")).expect("sound").definition;
+    let image = &definition.preload["a.example/team/app:1"];
+    assert!(image.files.is_empty() && image.entrypoint.is_empty());
+    let settings = orlop_config::render::node_config_policy(&definition);
+    assert_eq!(settings, None);
 }
 
 #[test]

@@ -131,15 +131,48 @@ fn keys(yaml: &str) -> Vec<String> {
     keys
 }
 
+/// Keys that kubelet would take without a word, and go by a default.
+fn unknown(yaml: &str) -> Vec<String> {
+    let is_known = |key: &String| {
+        let known = |table: &str, names: &[&str]| key.strip_prefix(table).is_some_and(|name| names.contains(&name));
+        let resource = ["kubeReserved.", "systemReserved."].iter().any(|table| known(table, RESERVED));
+        KNOWN.contains(&key.as_str()) || resource || known("evictionHard.", SIGNALS)
+    };
+    keys(yaml).into_iter().filter(|key| !is_known(key)).collect()
+}
+
+#[test]
+fn a_misspelt_key_is_found_however_deep_it_stands() {
+    let yaml = kubelet_yaml(FULL);
+    for (right, wrong, named) in [
+        ("maxPods:", "maxPod:", "maxPod"),
+        ("    enabled: true\n", "    enable: true\n", "authentication.webhook.enable"),
+        ("    clientCAFile:", "    clientCaFile:", "authentication.x509.clientCaFile"),
+        ("  nodefs.inodesFree:", "  nodefs.inodeFree:", "evictionHard.nodefs.inodeFree"),
+        ("  ephemeral-storage:", "  ephemeralStorage:", "kubeReserved.ephemeralStorage"),
+        ("    effect: NoSchedule", "    effects: NoSchedule", "registerWithTaints.effects"),
+    ] {
+        assert!(yaml.contains(right), "{right}");
+        assert_eq!(unknown(&yaml.replacen(right, wrong, 1)), [named]);
+    }
+}
+
+#[test]
+fn images_of_the_root_that_are_a_registrys_run_without_its_password() {
+    let mut settings = settings();
+    let preload = vec!["registry.example:5000/team/app".to_owned()];
+    settings.node_config = Some(NodeConfigPolicy { preload, ..NodeConfigPolicy::default() });
+    let yaml = file(&render::cluster(&settings, &config(LEAST), &Facts::default()), "/etc/kubernetes/kubelet.yaml");
+    let list = "preloadedImagesVerificationAllowlist:\n  - localhost/*\n  - \"registry.example:5000/team/app\"\n";
+    assert!(yaml.contains(list), "{yaml}");
+    assert_eq!(unknown(&yaml), [""; 0]);
+}
+
 #[test]
 fn kubelets_keys_are_keys_that_kubelet_knows() {
     for yaml in [render::kubelet(), kubelet_yaml(LEAST), kubelet_yaml(FULL)] {
+        assert_eq!(unknown(&yaml), [""; 0]);
         let keys = keys(&yaml);
-        for key in &keys {
-            let known = |table: &str, names: &[&str]| key.strip_prefix(table).is_some_and(|name| names.contains(&name));
-            let resource = ["kubeReserved.", "systemReserved."].iter().any(|table| known(table, RESERVED));
-            assert!(KNOWN.contains(&key.as_str()) || resource || known("evictionHard.", SIGNALS), "{key}");
-        }
         let mut once: Vec<&String> = keys.iter().collect();
         once.sort();
         once.dedup();

@@ -114,6 +114,42 @@ fn only_an_image_that_takes_a_node_config_says_so() {
 }
 
 #[test]
+fn kubelet_is_told_of_the_programs_that_give_it_credentials() {
+    let text = "extends = \"orlop:node\"\n[node_config]\nproviders = [\"ec2\"]\n[kubelet.credential_providers.mine]\n\
+                program = \"/usr/bin/runc\"\nmatch_images = [\"*.registry.example\"]\nargs = [\"get\"]\nenv = { A = \"b\" }\n\
+                cache_seconds = 0\n[components.app]\nsource.oci.reference = \"a.example/app\"\n\
+                [preload.\"a.example/app:1\"]\ncomponent = \"app\"";
+    let definition = resolve(text).expect("sound").definition;
+    let document = render::credential_providers(&definition).expect("a document");
+    let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
+    let want = serde_json::json!({
+        "apiVersion": "kubelet.config.k8s.io/v1",
+        "kind": "CredentialProviderConfig",
+        "providers": [{
+            "name": "mine",
+            "apiVersion": "credentialprovider.kubelet.k8s.io/v1",
+            "matchImages": ["*.registry.example"],
+            "defaultCacheDuration": "0s",
+            "args": ["get"],
+            "env": [{"name": "A", "value": "b"}],
+        }],
+    });
+    assert_eq!(document, want);
+    let settings = render::node_settings(&definition);
+    let arguments = settings.kubelet.join(" ");
+    assert!(
+        arguments.contains(&format!("--image-credential-provider-config={}", orlop_config::node::CREDENTIAL_PROVIDERS))
+    );
+    assert!(
+        arguments.contains(&format!("--image-credential-provider-bin-dir={}", orlop_config::node::CREDENTIAL_PROGRAMS))
+    );
+    assert_eq!(settings.node_config.expect("a policy").preload, ["a.example/app"]);
+
+    assert_eq!(render::credential_providers(&standalone()), None);
+    assert!(!render::node_settings(&standalone()).kubelet.join(" ").contains("credential"));
+}
+
+#[test]
 fn os_release_says_which_image_it_is() {
     let text = render::os_release(&standalone());
     for line in ["ID=orlop", "IMAGE_ID=\"standalone\"", "IMAGE_VERSION=\"0.1.0\""] {

@@ -44,7 +44,7 @@ pub(crate) fn socket(folder: &Path, channel: &str) -> PathBuf {
 pub(crate) fn arguments(machine: &Machine, layout: &Layout) -> Result<Vec<OsString>> {
     let mut all = Arguments(Vec::new());
     all.add("-nodefaults", "").add("-no-user-config", "").add("-display", "none");
-    all.add("-nic", if machine.network { "user,model=virtio-net-pci,restrict=on" } else { "none" });
+    all.add("-nic", &own_network(machine));
     for (number, card) in machine.cards.iter().enumerate() {
         let Card { tap, mac, .. } = card;
         all.add("-netdev", &format!("tap,id=net{number},ifname={tap},script=no,downscript=no"));
@@ -74,6 +74,16 @@ pub(crate) fn arguments(machine: &Machine, layout: &Layout) -> Result<Vec<OsStri
         all.add("-device", "i6300esb").add("-action", "watchdog=reset");
     }
     Ok(all.0)
+}
+
+/// QEMU's own network: a machine that is forwarded to needs it, and nothing leaves by it unless that is asked for.
+fn own_network(machine: &Machine) -> String {
+    if !machine.network && !machine.outward && machine.forwards.is_empty() {
+        return "none".into();
+    }
+    let restrict = if machine.outward { "off" } else { "on" };
+    let forwards = machine.forwards.iter().map(|forward| format!(",{}", forward.argument()));
+    format!("user,model=virtio-net-pci,restrict={restrict}{}", forwards.collect::<String>())
 }
 
 struct Arguments(Vec<OsString>);
@@ -226,6 +236,17 @@ mod tests {
         assert!(ports(&machine).is_empty());
         machine.report = ReportPort::Absent;
         assert!(!line(&machine).contains("orlop.report"));
+    }
+
+    #[test]
+    fn forwards_make_a_network_that_leads_nowhere_else() {
+        let forwards = vec!["8080:10250".parse().unwrap(), "0.0.0.0:81:80".parse().unwrap()];
+        let mut machine = Machine { forwards, ..Machine::new("image.raw") };
+        let nic =
+            "-nic user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:8080-:10250,hostfwd=tcp:0.0.0.0:81-:80 ";
+        assert!(line(&machine).contains(nic), "{}", line(&machine));
+        machine.outward = true;
+        assert!(line(&machine).contains("restrict=off,hostfwd="), "{}", line(&machine));
     }
 
     #[test]

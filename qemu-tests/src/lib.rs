@@ -34,6 +34,7 @@ pub mod image;
 pub mod lab;
 mod machine;
 pub mod overlay;
+mod port_forward;
 pub mod program;
 pub mod qmp;
 mod running;
@@ -47,6 +48,7 @@ pub use accelerator::Accelerator;
 pub use error::{Error, Log};
 pub use event::Event;
 pub use machine::{Bus, Card, Disk, Firmware, Format, Machine, ReportPort};
+pub use port_forward::PortForward;
 pub use running::{Exit, Happening, Running};
 
 /// Result of this crate.

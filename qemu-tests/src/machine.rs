@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use crate::firmware::{Enrolled, Ovmf};
-use crate::{Accelerator, Result, Running, image::DirectBoot, program, spawn};
+use crate::{Accelerator, PortForward, Result, Running, image::DirectBoot, program, spawn};
 
 /// A machine: what it boots from, its disks, its size.
 #[derive(Clone, Debug)]
@@ -24,6 +24,10 @@ pub struct Machine {
     pub ports: Vec<String>,
     /// Whether there is a network card (virtio), with QEMU's own network behind it that leads nowhere.
     pub network: bool,
+    /// Whether there is such a card, and its network leads to where this host's leads.
+    pub outward: bool,
+    /// Ports of this host that lead to the machine's, by such a card.
+    pub forwards: Vec<PortForward>,
     /// Network cards (virtio) in the lab's network.
     pub cards: Vec<Card>,
     /// Files that the guest finds by their name in QEMU's firmware configuration device.
@@ -135,6 +139,8 @@ impl Machine {
             report: ReportPort::Read,
             ports: Vec::new(),
             network: false,
+            outward: false,
+            forwards: Vec::new(),
             cards: Vec::new(),
             fw_cfg: Vec::new(),
             clock: None,

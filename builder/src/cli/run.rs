@@ -3,6 +3,7 @@
 mod report;
 mod stop;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use clap::Args;
 use orlop_machine::feed::Mark;
 use orlop_machine::firmware::Enrolled;
 use orlop_machine::image::Image;
-use orlop_machine::{Disk, Error, Format, Happening, Machine, Running, overlay};
+use orlop_machine::{Disk, Error, Format, Happening, Machine, PortForward, Running, overlay};
 
 use self::report::BootReport;
 use self::stop::Stops;
@@ -48,6 +49,13 @@ pub struct RunArgs {
     /// Size of the disk, at least the image's, such as 8G; MiB without a suffix.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     disk_size: Option<u64>,
+    /// Lead a port of this machine (TCP) to the guest's: PORT:GUEST on loopback, or ADDRESS:PORT:GUEST. May be repeated.
+    #[arg(long, value_name = "HOST:GUEST")]
+    forward: Vec<PortForward>,
+    /// What the machine is told at boot, for an image that joins a cluster. With it the guest reaches what this machine
+    /// reaches; else nothing.
+    #[arg(long, value_name = "FILE")]
+    node_config: Option<PathBuf>,
     /// When to stop: `healthy` (kubelet is), `pod NAME` (it runs), or `poweroff`.
     #[arg(long, value_name = "EVENT", num_args = 1..=2, default_value = "poweroff")]
     until: Vec<String>,
@@ -77,6 +85,7 @@ enum Until {
 pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     let until = Until::parse(&args.until)?;
     let stops = Stops::catch()?;
+    check_forwards(&args.forward)?;
     let image = Image::open(&args.image)?;
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let machine = machine(args, &image, folder.path())?;
@@ -95,6 +104,17 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     Ok(ended?)
 }
 
+/// Each port of this host once, and free.
+fn check_forwards(forwards: &[PortForward]) -> anyhow::Result<()> {
+    for (index, forward) in forwards.iter().enumerate() {
+        if forwards[..index].iter().any(|other| other.host == forward.host) {
+            return Err(Usage(format!("--forward: {} stands there twice; each port leads to one", forward.host)).into());
+        }
+        forward.check_free()?;
+    }
+    Ok(())
+}
+
 fn machine(args: &RunArgs, image: &Image, folder: &Path) -> anyhow::Result<Machine> {
     let mut disk = match args.persist {
         true => Disk::kept(&args.image, Format::Raw),
@@ -105,6 +125,12 @@ fn machine(args: &RunArgs, image: &Image, folder: &Path) -> anyhow::Result<Machi
     machine.memory_mib = u32::try_from(args.memory >> 20).map_err(|_| Usage("--memory is too much".into()))?;
     machine.cpus = args.cpus;
     machine.serial_log = args.serial_log.clone();
+    machine.forwards = args.forward.clone();
+    if let Some(file) = &args.node_config {
+        let document = fs::read_to_string(file).with_context(|| format!("{}: no node config", file.display()))?;
+        machine = machine.node_config(&document);
+        machine.outward = true;
+    }
     if args.direct {
         machine = machine.direct(image.direct_boot(folder)?);
     }
@@ -133,6 +159,9 @@ impl Run<'_> {
         let running = machine.start()?;
         self.stops.tell(running.feed());
         self.progress.note(&format!("{} runs on {}", self.args.image.display(), running.accelerator()));
+        for forward in &self.args.forward {
+            self.progress.note(&forward.to_string());
+        }
         let mut report = BootReport::new(self.args, &running);
         let watched = self.watch(&running, &mut report);
         report.outcome = match &watched {

@@ -10,6 +10,7 @@ pub mod attach;
 mod boot;
 mod build;
 mod companions;
+mod credentials;
 mod disk;
 mod initramfs;
 pub mod inputs;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::inputs::Inputs;
-use super::preload;
+use super::{credentials, preload};
 use crate::formats::verity;
 use crate::sources::{Bench, Key, Produced, ProducedKind, Tool, Tools, hash_file};
 use crate::tree::{self, ComponentRecord, Content, ModuleWaves, Node, Tree};
@@ -87,11 +87,12 @@ pub fn plan(
     root.insert(STATE_TEMPLATE, tree::IMAGE, Node::File { mode: 0o644, content: template.content.clone() })?;
     let mut made_of = BTreeMap::new();
     for (reference, image) in &definition.preload {
-        let archive = preload::archive(reference, image, produced, epoch)?;
+        let content = preload::content(definition, (reference, image), produced, epoch)?;
         let path = format!("{PRELOAD}/{}", preload_file(reference));
-        root.insert_rendered(&path, archive)?;
+        root.insert(&path, tree::IMAGE, Node::File { mode: 0o644, content })?;
         made_of.insert(path, image.component.clone());
     }
+    credentials::insert(&mut root, definition)?;
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }

@@ -4,7 +4,7 @@
 use orlop_config::definition::{Definition, Source};
 use orlop_config::lockfile::Input;
 
-use super::{file, go, lock, url};
+use super::{file, go, lock, oci, url};
 
 /// What does not fit in an input that `orlop lock` would not write for this definition.
 pub fn altered(definition: &Definition, name: &str, input: &Input) -> Option<String> {
@@ -28,6 +28,13 @@ fn of_source(definition: &Definition, name: &str, source: Option<&Source>, input
         Source::File(source) => kind("file")
             .or_else(|| differs("version", &input.version, &source.version))
             .or_else(|| differs("origin", &input.origin, &file::origin(source))),
+        Source::Oci(source) => {
+            let Ok(asked) = oci::asked(source) else { return Some("its reference is none".into()) };
+            kind("oci")
+                .or_else(|| differs("name", &input.name, &asked.name))
+                .or_else(|| differs("version", &input.version, &asked.version))
+                .or_else(|| differs("origin", &input.origin, &asked.origin))
+        }
         Source::Workspace(source) => {
             let own = lock::own(&source.package);
             let wrong =

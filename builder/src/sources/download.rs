@@ -22,6 +22,20 @@ const MAX_BYTES: u64 = 8 << 30;
 pub struct Downloader {
     agent: ureq::Agent,
     pause: Duration,
+    authorization: Option<Hidden>,
+    /// Whether what turns out bigger than expected is given up at once. Elsewhere it may be what replaced a file, and its
+    /// digest is told.
+    is_bounded: bool,
+}
+
+/// What may be sent, and never shown.
+#[derive(Clone)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("********")
+    }
 }
 
 /// How long is waited for what.
@@ -60,9 +74,10 @@ impl Wanted {
 }
 
 /// Why one attempt failed.
-enum Failure {
+pub enum Failure {
     /// Worth another attempt.
     Passing(String),
+    /// Not.
     Final(Error),
 }
 
@@ -70,6 +85,53 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Final(error)
     }
+}
+
+/// Of a request that brought no answer. A circle of redirections stays one.
+pub fn unanswered(url: &str, error: &ureq::Error) -> Failure {
+    let reason = error.to_string();
+    match error {
+        ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed | ureq::Error::RequireHttpsOnly(_) => {
+            Failure::Final(Error::Network { url: url.into(), reason })
+        }
+        _ => Failure::Passing(reason),
+    }
+}
+
+/// Tries again, with growing pauses, as long as what failed may pass. `kept` is said of the last failure.
+pub fn patiently<T>(
+    url: &str,
+    mut pause: Duration,
+    kept: &str,
+    mut attempt: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Error> {
+    let mut last = String::new();
+    for number in 1..=ATTEMPTS {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Passing(reason)) => last = reason,
+        }
+        if number < ATTEMPTS {
+            std::thread::sleep(pause);
+            pause *= 2;
+        }
+    }
+    Err(Error::Network { url: url.into(), reason: format!("{last} (after {ATTEMPTS} attempts{kept})") })
+}
+
+/// What speaks HTTP, with the machine's proxies (`http_proxy` and so on) and certificate authorities.
+pub fn agent(silence: Duration, https_only: bool) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .https_only(https_only)
+        .timeout_connect(Some(Duration::from_secs(20)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_per_read(Some(silence))
+        .user_agent(concat!("orlop/", env!("CARGO_PKG_VERSION")))
+        .tls_config(ureq::tls::TlsConfig::builder().root_certs(roots()).build())
+        .build();
+    config.into()
 }
 
 impl Downloader {
@@ -80,15 +142,12 @@ impl Downloader {
 
     /// The same with another patience.
     pub fn with_patience(Patience { pause, silence }: Patience) -> Downloader {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
-            .timeout_per_read(Some(silence))
-            .user_agent(concat!("orlop/", env!("CARGO_PKG_VERSION")))
-            .tls_config(ureq::tls::TlsConfig::builder().root_certs(roots()).build())
-            .build();
-        Downloader { agent: config.into(), pause }
+        Downloader { agent: agent(silence, false), pause, authorization: None, is_bounded: false }
+    }
+
+    /// One that says who asks; a server that it is sent on to is not told.
+    pub fn authorized(agent: ureq::Agent, pause: Duration, authorization: Option<Hidden>) -> Downloader {
+        Downloader { agent, pause, authorization, is_bounded: true }
     }
 
     /// Fetches a file into the cache, unless it is there. Gives its SHA-256.
@@ -112,24 +171,9 @@ impl Downloader {
         partial: &Partial,
         report: &dyn Report,
     ) -> Result<String, Error> {
-        let mut pause = self.pause;
-        let mut last = String::new();
-        for attempt in 1..=ATTEMPTS {
-            match self.attempt(wanted, partial, report).and_then(|got| settle(cache, wanted, partial, got)) {
-                Ok(sha256) => return Ok(sha256),
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Passing(reason)) => last = reason,
-            }
-            if attempt < ATTEMPTS {
-                std::thread::sleep(pause);
-                pause *= 2;
-            }
-        }
-        Err(Error::Network {
-            url: wanted.url.clone(),
-            reason: format!(
-                "{last} (after {ATTEMPTS} attempts; what arrived is kept, and the next run goes on from there)"
-            ),
+        let kept = "; what arrived is kept, and the next run goes on from there";
+        patiently(&wanted.url, self.pause, kept, || {
+            self.attempt(wanted, partial, report).and_then(|got| settle(cache, wanted, partial, got))
         })
     }
 
@@ -140,7 +184,10 @@ impl Downloader {
         if let Some((bytes, validator)) = &start {
             request = request.header("Range", format!("bytes={bytes}-")).header("If-Range", validator);
         }
-        let mut response = request.call().map_err(|error| Failure::Passing(error.to_string()))?;
+        if let Some(Hidden(authorization)) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let mut response = request.call().map_err(|error| unanswered(&wanted.url, &error))?;
         let resumed = self.judge(&response, wanted, start.as_ref().map_or(0, |(bytes, _)| *bytes), partial)?;
         let mut file = partial.open(resumed, validator(&response))?;
         let mut hash = Sha256::new();
@@ -156,6 +203,11 @@ impl Downloader {
             file.write_all(&buffer[..n]).at(partial.file.display())?;
             hash.update(&buffer[..n]);
             done += n as u64;
+            if let Some(size) = wanted.size.filter(|size| self.is_bounded && done > *size) {
+                partial.forget();
+                let reason = format!("it sends more than the {size} bytes that were expected; nothing was kept");
+                return Err(Failure::Final(Error::Network { url: wanted.url.clone(), reason }));
+            }
             report.bytes(&step, done, wanted.size);
         }
         if wanted.size.is_some_and(|size| done < size) {
@@ -284,7 +336,7 @@ impl Partial {
     }
 }
 
-fn header(response: &Response<ureq::Body>, name: &str) -> Option<String> {
+pub fn header(response: &Response<ureq::Body>, name: &str) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_string())
 }
 

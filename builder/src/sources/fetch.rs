@@ -6,7 +6,7 @@ use orlop_config::lockfile::{Input, Lockfile};
 use super::bench::{explain, wanted};
 use super::download::{Downloader, Wanted, fetch_all};
 use super::error::{Error, Gone};
-use super::{Bench, Project, deb, go, lock, workspace, zig};
+use super::{Bench, Project, deb, go, lock, oci, workspace, zig};
 
 /// How many files are downloaded at a time.
 pub(super) const AT_A_TIME: usize = 4;
@@ -26,6 +26,11 @@ pub fn fetch(bench: &Bench<'_>, project: &Project, lockfile: &Lockfile) -> Resul
             if let Source::Go(_) = component.source {
                 go::fetch_modules(bench, &toolchain, name, &lock::module(project, lockfile, name)?)?;
             }
+        }
+    }
+    for (name, component) in &project.definition().components {
+        if let Source::Oci(source) = &component.source {
+            oci::fetch(bench, lockfile, name, source)?;
         }
     }
     if project.definition().components.values().any(|component| matches!(component.source, Source::Workspace(_))) {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::altered::altered;
 use super::error::{At, Error};
 use super::project::read_beside;
-use super::{Bench, Project, deb, file, go, url, zig};
+use super::{Bench, Project, deb, file, go, oci, url, zig};
 
 /// Which inputs are resolved anew although they are locked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -227,7 +227,8 @@ impl<'a> Locker<'a> {
                 (Source::Workspace(source), _) => own(&source.package),
                 (Source::Url(source), _) => url::lock(name, source),
                 (Source::File(source), _) => file::lock(project, name, source)?,
-                (Source::Deb(_), Some(kept)) => kept.clone(),
+                (Source::Deb(_) | Source::Oci(_), Some(kept)) => kept.clone(),
+                (Source::Oci(source), None) => oci::lock(self.bench, name, source)?,
                 (Source::Deb(source), None) => self.finder()?.component(source)?,
             };
             self.inputs.insert(name.clone(), input);

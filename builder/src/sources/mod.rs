@@ -13,6 +13,7 @@ mod go;
 mod libseccomp;
 mod local;
 mod lock;
+mod oci;
 mod produce;
 mod progress;
 mod project;
@@ -42,6 +43,7 @@ pub use error::{Error, Gone};
 pub use fetch::fetch;
 pub use local::local_digest;
 pub use lock::{Change, Locked, Update, lock, relock_gone};
+pub use oci::ARCHIVE as OCI_ARCHIVE;
 pub use produce::{Produced, ProducedFile, ProducedKind};
 pub use progress::{Report, Silent, step};
 pub use project::{Project, ProjectError, beside};
@@ -64,6 +66,7 @@ pub fn produce_all(
             Source::Go(source) => go::build(bench, lockfile, name, source, &lock::module(project, lockfile, name)?)?,
             Source::Url(source) => url::build(bench, lockfile, name, source)?,
             Source::File(source) => file::build(bench, project, lockfile, name, source)?,
+            Source::Oci(source) => oci::build(bench, lockfile, name, source)?,
             Source::Workspace(_) => continue,
         };
         produced.insert(name.clone(), files);

@@ -4,12 +4,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A request: its path and what it says of ranges.
+/// A request: its path, what it says of ranges, and who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub path: String,
     pub range: Option<String>,
     pub if_range: Option<String>,
+    pub authorization: Option<String>,
+    /// What the client calls the server.
+    pub host: String,
 }
 
 /// An answer.
@@ -80,6 +83,11 @@ impl Server {
         format!("http://{}/{path}", self.address)
     }
 
+    /// Host and port, as an image's reference names a registry.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
@@ -107,13 +115,15 @@ fn read(stream: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).ok()?;
     let path = line.split(' ').nth(1)?.trim_start_matches('/').to_string();
-    let mut request = Request { path, range: None, if_range: None };
+    let mut request = Request { path, range: None, if_range: None, authorization: None, host: String::new() };
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).ok()?;
         let Some((name, value)) = line.trim().split_once(':') else { return Some(request) };
         match name.to_ascii_lowercase().as_str() {
             "range" => request.range = Some(value.trim().into()),
+            "authorization" => request.authorization = Some(value.trim().into()),
+            "host" => request.host = value.trim().into(),
             "if-range" => request.if_range = Some(value.trim().into()),
             _ => {}
         }

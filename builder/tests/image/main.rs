@@ -7,6 +7,7 @@ mod damaged;
 mod epoch;
 mod output;
 mod outside;
+mod registry;
 mod reproducible;
 mod run;
 mod shared_cache;

@@ -1,5 +1,5 @@
-//! A definition in a folder of somebody's own, with a file and a program of their own, built by an `orlop` that was
-//! installed away from this repository.
+//! A definition in a folder of somebody's own, with a file and a program of their own and an image of a registry, built by
+//! an `orlop` that was installed away from this repository.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -8,6 +8,7 @@ use std::process::Command;
 
 use orlop_machine::{turn, within};
 
+use crate::registry::Registry;
 use crate::support::{Desk, copy_folder, program, run, workspace};
 
 const DEFINITION: &str = r#"
@@ -25,6 +26,12 @@ install = { "/opt/mine/" = "." }
 component = "mine"
 files = { "/mine" = "program" }
 entrypoint = ["/mine"]
+
+[components.theirs]
+source.oci.reference = "REFERENCE"
+
+[preload."registry.example/team/theirs:1"]
+component = "theirs"
 
 [static_pods]
 mine = "mine.yaml"
@@ -49,6 +56,9 @@ spec:
         allowPrivilegeEscalation: false
         runAsNonRoot: true
         runAsUser: 65535
+    - name: theirs
+      image: registry.example/team/theirs:1
+      imagePullPolicy: Never
 ";
 
 const LINE: &[u8] = b"mine: I run\n";
@@ -91,7 +101,6 @@ impl Outside {
         let orlop = desk.path("bin/orlop");
         fs::create_dir_all(desk.path("bin")).unwrap();
         fs::copy(env!("CARGO_BIN_EXE_orlop"), &orlop).unwrap();
-        desk.file("mine/mine.toml", DEFINITION);
         desk.file("mine/mine.yaml", POD);
         desk.file("mine/files/motd", "this is mine\n");
         let program = desk.file("mine/files/program", static_program());
@@ -100,6 +109,25 @@ impl Outside {
         fs::copy(workspace().join("images/standalone.lock"), desk.path("mine/mine.lock")).unwrap();
         copy_folder(&workspace().join("images/standalone.go"), &desk.path("mine/mine.go"));
         Outside { desk, orlop }
+    }
+
+    fn define(&self, reference: &str) {
+        self.desk.file("mine/mine.toml", DEFINITION.replace("REFERENCE", reference));
+    }
+
+    /// Pushes the program as an image, and locks it: by its tag that is refused, with the digest that is to be written.
+    fn push_and_lock(&self, registry: &Registry) {
+        let mut layer = tar::Builder::new(Vec::new());
+        layer.append_path_with_name(self.desk.path("mine/files/program"), "theirs").unwrap();
+        let layer = self.desk.file("layer.tar", layer.into_inner().unwrap());
+        registry.push("theirs:1", &layer, "/theirs");
+        let tag = format!("{}/theirs:1", registry.host);
+        self.define(&tag);
+        let refused = run(self.orlop().args(["lock", "mine.toml"]));
+        refused.fails(1, &["component `theirs`", &tag, "names no digest", "write what it is now"]);
+        let reference = refused.stderr.split("reference = \"").nth(1).and_then(|rest| rest.split('"').next());
+        self.define(reference.expect("what to write"));
+        run(self.orlop().args(["lock", "mine.toml", "--fetch"])).done();
     }
 
     fn orlop(&self) -> Command {
@@ -112,6 +140,7 @@ impl Outside {
 #[test]
 fn somebodys_own_definition_is_locked_built_verified_and_booted() {
     let outside = Outside::new();
+    outside.define("registry.example/theirs:1");
     // The lockfile of another definition is not this one's.
     let build = || {
         let mut command = outside.orlop();
@@ -119,10 +148,18 @@ fn somebodys_own_definition_is_locked_built_verified_and_booted() {
         command
     };
     run(&mut build()).fails(1, &["mine.lock", "not `mine`", "orlop lock"]);
-    run(outside.orlop().args(["lock", "mine.toml"])).done();
+    let registry = Registry::start();
+    outside.push_and_lock(&registry);
+    let host = registry.host.clone();
+    drop(registry);
     let lock = fs::read_to_string(outside.desk.path("mine/mine.lock")).unwrap();
     assert!(lock.contains("definition = \"mine\"") && lock.contains("[inputs.mine]"), "{lock}");
-    run(&mut build()).done();
+    assert!(
+        lock.contains(&format!("[inputs.theirs]\nkind = \"oci\"\nname = \"{host}/theirs\"\nversion = \"1\"\n")),
+        "{lock}"
+    );
+    // Nobody listens there any more: all of it is in the cache.
+    run(build().arg("--offline")).done();
     let raw = outside.desk.path("mine/made/mine.raw");
 
     let inspection = run(outside.orlop().args(["inspect", "--json"]).arg(&raw)).json();

@@ -1,7 +1,8 @@
 //! `orlop run` on real boots: by firmware with a disk that is kept, stopped by a signal, too late, and refused.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -12,7 +13,7 @@ use orlop_chain::device::ReadAt;
 use orlop_machine::image::Image;
 use orlop_machine::{turn, within};
 
-use crate::support::{Desk, Outcome, image, names, orlop, run, verify_as_built};
+use crate::support::{Desk, Outcome, cluster_image, image, names, orlop, run, verify_as_built};
 
 /// A copy of the built image; holes stay holes.
 fn copy(desk: &Desk) -> PathBuf {
@@ -32,11 +33,18 @@ fn boot(desk: &Desk) -> Command {
 
 /// Runs it, and sends it a signal once it says this.
 fn stopped_at(command: &mut Command, says: &str, signal: Signal) -> Outcome {
+    stopped_after(command, says, signal, || {})
+}
+
+/// The same, and before the signal this.
+fn stopped_after(command: &mut Command, says: &str, signal: Signal, then: impl FnOnce()) -> Outcome {
+    let mut then = Some(then);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = String::new();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     while lines.read_line(&mut stderr).unwrap() > 0 {
         if stderr.lines().next_back().is_some_and(|line| line.contains(says)) {
+            then.take().into_iter().for_each(|then| then());
             // A process that is not waited for yet keeps its number.
             kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
             break;
@@ -115,4 +123,52 @@ fn a_boot_that_is_refused_is_status_3_at_the_stage_that_verify_names() {
     let report = document(&run(boot(&desk).arg(&raw).args(["--direct", "--json", "--until", "healthy"])));
     assert_eq!(report["refused"]["stage"], verdict["refused"]["stage"], "{report}");
     assert_eq!(report["healthy_ms"], serde_json::Value::Null);
+}
+
+/// A node config with an API server where nobody listens. With a certificate of its own kubelet waits for nobody's answer.
+fn node_config(desk: &Desk) -> PathBuf {
+    let (key, certificate) = (desk.path("node.key"), desk.path("node.crt"));
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "3650",
+    ]);
+    openssl.args(["-subj", "/O=system:nodes/CN=system:node:one", "-keyout"]).arg(&key).arg("-out").arg(&certificate);
+    run(&mut openssl).done();
+    let [key, certificate] = [key, certificate].map(|path| fs::read_to_string(path).unwrap());
+    desk.file(
+        "node.toml",
+        format!(
+            "version = 1\nhostname = \"one\"\n[cluster]\nserver = \"https://127.0.0.1:1\"\nca = '''\n{certificate}'''\n\
+             client_certificate = '''\n{certificate}'''\nclient_key = '''\n{key}'''\n"
+        ),
+    )
+}
+
+#[test]
+fn a_forwarded_port_is_the_machines() {
+    let _turn = turn::take().unwrap();
+    let desk = Desk::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = boot(&desk);
+    command.arg("--direct").arg(cluster_image()).arg("--node-config").arg(node_config(&desk));
+    command.args(["--forward", &format!("{port}:10250")]);
+    // What kubelet answers to somebody who speaks plain HTTP.
+    let mut answer = String::new();
+    let outcome = stopped_after(&mut command, "kubelet healthy", Signal::SIGTERM, || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(within(60))).unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let _ = stream.read_to_string(&mut answer);
+    });
+    let note = format!("127.0.0.1:{port} leads to port 10250 of the machine");
+    assert!(outcome.stderr.contains(&note), "{}", outcome.stderr);
+    assert!(answer.contains("HTTP request to an HTTPS server"), "`{answer}` of {}", outcome.stderr);
 }

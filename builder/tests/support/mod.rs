@@ -38,6 +38,15 @@ pub fn image() -> PathBuf {
     path
 }
 
+/// The built image that joins clusters.
+pub fn cluster_image() -> PathBuf {
+    let named = std::env::var_os("ORLOP_TEST_CLUSTER_IMAGE").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| workspace().join("out/cluster/cluster.raw"));
+    let how = "`make cluster-image` builds it, or name one with ORLOP_TEST_CLUSTER_IMAGE";
+    assert!(path.is_file(), "{} is missing: {how}", path.display());
+    path
+}
+
 /// The public key that the built image's maker put beside it.
 pub fn image_key() -> PathBuf {
     image().with_extension("release.pub")

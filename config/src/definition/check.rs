@@ -1,6 +1,7 @@
 //! What a definition must keep to beyond its types. Each rule says what is wrong, where, and what would be right.
 
 mod component;
+mod credential_provider;
 mod firewall;
 mod image;
 mod kernel;
@@ -24,9 +25,11 @@ impl Definition {
         }
         references::check_components(self, &mut report);
         references::check_preload(self, &mut report);
+        references::check_oci_components(self, &mut report);
         references::check_static_pods(self, &mut report);
         references::check_paths_once(self, &mut report);
         node_config::check(self, &mut report);
+        credential_provider::check(self, &mut report);
         firewall::check(self, &mut report);
         image::check_sizes(self, &mut report);
         report.problems

@@ -88,6 +88,7 @@ fn definition(list: Programs) -> Definition {
         preload: BTreeMap::new(),
         static_pods: BTreeMap::new(),
         state: Default::default(),
+        kubelet: Default::default(),
         node_config: None,
     }
 }

@@ -63,14 +63,3 @@ pub(super) fn is_mode(mode: &str) -> bool {
     let digits = mode.len() == 3 || mode.len() == 4;
     digits && u32::from_str_radix(mode, 8).is_ok_and(|bits| bits & 0o7002 == 0)
 }
-
-/// `registry/name:tag`, in the characters that the distribution specification allows.
-pub(super) fn is_reference(reference: &str) -> bool {
-    let Some((name, tag)) = reference.rsplit_once(':') else {
-        return false;
-    };
-    let name_good =
-        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"/.-_:".contains(&byte));
-    let tag_good = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    name_good && tag_good && is_inner_path(name) && name.contains('/') && (1..=128).contains(&tag.len())
-}

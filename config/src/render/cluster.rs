@@ -83,7 +83,7 @@ pub fn cluster(settings: &NodeSettings, config: &NodeConfig, facts: &Facts) -> R
         RenderedFile::public("/run/etc/hostname", format!("{hostname}\n")),
         RenderedFile::public("/run/etc/hosts", host::hosts(&hostname, config, facts)),
         RenderedFile::public(CLUSTER_CA, config.cluster.ca.trim_start()),
-        RenderedFile::secret(super::KUBELET_CONFIG, kubelet::config(config)),
+        RenderedFile::secret(super::KUBELET_CONFIG, kubelet::config(settings, config)),
         kubeconfig::file(&config.cluster),
     ];
     files.extend(registries::files(&config.registries));

@@ -1,9 +1,9 @@
-//! kubelet's configuration (host-contract.md §4) for a node without a cluster.
+//! kubelet's configuration (host-contract.md §4): what holds on every node, and what a node without a cluster adds.
 
 use super::POD_NETWORK;
 use crate::node::{CRI_SOCKET, STATIC_PODS};
 
-/// `/etc/kubernetes/kubelet.yaml`. kubelet ignores a misspelt key with one line in its log, so every key here is
+/// `/etc/kubernetes/kubelet.yaml` of a node without a cluster. kubelet ignores a misspelt key with one line in its log, so every key here is
 /// held against the list of those that kubelet knows, in a test.
 ///
 /// Without a cluster nothing could authorise a request, so kubelet opens no server at all: only its health check,
@@ -12,23 +12,19 @@ use crate::node::{CRI_SOCKET, STATIC_PODS};
 /// Disk limits are small shares, because the state partition starts at 512 MiB, and a node without a cluster has nowhere
 /// else to run its pods.
 pub fn kubelet() -> String {
-    CONFIG.replace("@SOCKET@", CRI_SOCKET).replace("@PODS@", STATIC_PODS).replace("@NETWORK@", POD_NETWORK)
+    always() + &ALONE.replace("@NETWORK@", POD_NETWORK)
 }
 
-const CONFIG: &str = r#"apiVersion: kubelet.config.k8s.io/v1beta1
+/// What the configuration begins with on every node.
+pub(super) fn always() -> String {
+    ALWAYS.replace("@SOCKET@", CRI_SOCKET).replace("@PODS@", STATIC_PODS)
+}
+
+const ALWAYS: &str = r#"apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 containerRuntimeEndpoint: unix://@SOCKET@
 staticPodPath: @PODS@
-podCIDR: @NETWORK@
 resolvConf: /etc/resolv.conf
-authentication:
-  anonymous:
-    enabled: false
-  webhook:
-    enabled: false
-authorization:
-  mode: AlwaysAllow
-enableServer: false
 serverTLSBootstrap: true
 readOnlyPort: 0
 healthzBindAddress: 127.0.0.1
@@ -43,6 +39,18 @@ failCgroupV1: true
 cgroupDriver: cgroupfs
 cgroupRoot: /
 kubeletCgroups: /podruntime/kubelet
+serializeImagePulls: false
+"#;
+
+const ALONE: &str = r#"podCIDR: @NETWORK@
+authentication:
+  anonymous:
+    enabled: false
+  webhook:
+    enabled: false
+authorization:
+  mode: AlwaysAllow
+enableServer: false
 podPidsLimit: 4096
 kubeReserved:
   cpu: 100m
@@ -62,5 +70,4 @@ imageGCHighThresholdPercent: 90
 imageGCLowThresholdPercent: 80
 containerLogMaxSize: 10Mi
 containerLogMaxFiles: 3
-serializeImagePulls: false
 "#;

@@ -24,7 +24,7 @@ fn policy() -> NodeConfigPolicy {
         providers: vec![Provider::FwCfg],
         allow: vec![StaticPods, ExtraCas, RegistryMirrors, PlainHttpMirrors],
         static_pods: vec!["hello".into()],
-        firewall: Openings::default(),
+        ..NodeConfigPolicy::default()
     }
 }
 

@@ -9,7 +9,8 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// What kubelet checks for, and io for runc. hugetlb is used where the kernel has it.
 const WANTED: [&str; 6] = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids"];
 /// The shims' group must be there before the first pod: containerd does not make it.
-const GROUPS: [&str; 6] = ["init", "net", "podruntime", "podruntime/runtime", "podruntime/kubelet", "podruntime/shim"];
+const GROUPS: [&str; 7] =
+    ["init", "net", "logind", "podruntime", "podruntime/runtime", "podruntime/kubelet", "podruntime/shim"];
 const DELEGATED: [&str; 2] = ["", "podruntime"];
 
 /// Makes the groups, moves PID 1 into its own, and delegates the controllers.

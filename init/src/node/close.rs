@@ -1,7 +1,7 @@
 //! The module waves, and the end of module loading: after it nobody, PID 1 included, can bring code
 //! into the kernel.
 
-use super::{Node, sysctls};
+use super::{Node, pstore, sysctls};
 use crate::modules::{Loader, read_lists};
 use crate::report::{Refusal, or_refuse};
 use crate::services::Purpose;
@@ -78,6 +78,8 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
         or_refuse(sysctls::close_modules(), "modules-closed", "kernel.modules_disabled")?;
         let given_up = capability::give_up(capability::GIVEN_UP).and_then(|()| capability::bound(capability::CLOSED));
         or_refuse(given_up, "modules-closed", "giving up CAP_SYS_MODULE")?;
+        // `efi_pstore` is among the modules.
+        pstore::keep(node);
         node.modules_closed = true;
     }
     Ok(())

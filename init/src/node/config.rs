@@ -1,7 +1,7 @@
 //! The node config: what one machine is told at boot. `orlop-net` fetches it and hands it over through a pipe; here it
 //! is checked, by the same code as everywhere, and rendered onto tmpfs. All of it or nothing.
 
-use super::{CONTAINERD, KUBELET, NET, Node, identity, mounts, sysctls};
+use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, grace, identity, mounts, sysctls};
 use crate::report::{Refusal, or_refuse};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::net::if_::InterfaceFlags;
@@ -65,11 +65,8 @@ impl Intake {
     }
 }
 
-/// Starts `orlop-net`, where the image asks for a node config.
+/// Starts `orlop-net`. The phase is one of clusters' images only: they ask for a node config.
 pub fn start(node: &mut Node) -> Result<(), Refusal> {
-    if node.settings.node_config.is_none() {
-        return Ok(());
-    }
     ask(node)?;
     node.start_service(NET);
     Ok(())
@@ -135,7 +132,7 @@ pub fn in_force(node: &mut Node) -> Result<bool, Refusal> {
 
 fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
     let rendered = render::cluster(&node.settings, config, &facts()?);
-    identity::name(node, &rendered.hostname)?;
+    identity::set_name(node, &rendered.hostname)?;
     for folder in TMPFS_FOLDERS {
         or_refuse(mounts::cover(Path::new(folder)), "config", format!("a tmpfs on {folder}"))?;
     }
@@ -143,13 +140,15 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
         or_refuse(write(Path::new(path), *mode, bytes), "config", path)?;
     }
     for (name, value) in &rendered.sysctls {
-        or_refuse(sysctls::set_one(name, value), "config", format!("sysctl {name}={value}"))?;
+        or_refuse(sysctls::set(name, value), "config", format!("sysctl {name}={value}"))?;
     }
     for (index, arguments) in [(CONTAINERD, node.settings.containerd.clone()), (KUBELET, rendered.kubelet)] {
         let configured = node.services[index].configure(&arguments, &rendered.environment);
         or_refuse(configured, "config", "a service's arguments")?;
     }
-    Ok(())
+    node.pods_limit = grace::limit(config.kubelet.shutdown_grace_period_seconds);
+    let logind = ["logind", "--delay", &node.pods_limit.as_secs().to_string()].map(str::to_owned);
+    or_refuse(node.services[LOGIND].configure(&logind, &[]), "config", "a service's arguments")
 }
 
 /// What only the running machine knows.

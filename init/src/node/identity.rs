@@ -57,18 +57,19 @@ pub fn apply(node: &mut Node, id: &MachineId) -> Result<(), Refusal> {
     or_refuse(fs::create_dir_all(FOLDER), "identity", FOLDER)?;
     write("machine-id", &format!("{}\n", id.as_str()))?;
     node.report.set("machine_id", id.as_str().into());
-    name(node, &id.host_name())?;
+    let name = id.host_name();
+    set_name(node, &name)?;
+    write("hostname", &format!("{name}\n"))?;
+    write("hosts", &hosts(&name))?;
     match node.settings.node_config {
         None => write("resolv.conf", ""),
         Some(_) => link_resolv_conf(),
     }
 }
 
-/// Sets the host name, and renders the files that carry it.
-pub fn name(node: &mut Node, name: &str) -> Result<(), Refusal> {
+/// Sets the host name. Of a cluster's node it is the node config that says it, which renders its files too.
+pub fn set_name(node: &mut Node, name: &str) -> Result<(), Refusal> {
     or_refuse(nix::unistd::sethostname(name), "identity", format!("host name {name}"))?;
-    write("hostname", &format!("{name}\n"))?;
-    write("hosts", &hosts(name))?;
     node.report.set("hostname", name.into());
     Ok(())
 }

@@ -113,6 +113,7 @@ pub fn wait(node: &Node, ears: &Ears, deadline: Instant) -> io::Result<Heard> {
     fds.extend(node.jobs.iter().filter(|job| job.open()).map(|job| PollFd::new(job.fd(), read)));
     fds.extend(ears.buttons.fds().map(|fd| PollFd::new(fd, read)));
     fds.extend(node.intake.iter().map(|intake| PollFd::new(intake.fd(), read)));
+    fds.extend(node.grace.iter().filter_map(|grace| grace.fd()).map(|fd| PollFd::new(fd, read)));
     fds.extend(node.door.iter().map(|door| PollFd::new(door.fd(), read)));
     let left = deadline.saturating_duration_since(Instant::now()).as_millis() as i32;
     match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {

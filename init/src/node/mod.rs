@@ -5,6 +5,7 @@ pub mod cgroups;
 mod close;
 mod config;
 mod door;
+mod grace;
 mod guard;
 mod identity;
 mod ipc;
@@ -15,6 +16,7 @@ mod phases;
 mod pods;
 mod power;
 mod programs;
+mod pstore;
 pub mod safe_path;
 mod shutdown;
 mod state;
@@ -24,10 +26,11 @@ use crate::early::stop_of;
 use crate::handover::{self, Handover};
 use crate::modules::uevent::Uevents;
 use crate::report::{Event, Refusal, Report, Stop, or_refuse, refuse};
-use crate::services::notify::Notify;
+use crate::services::notify::{Notify, Word};
 use crate::services::{Job, News, Retries, Service, Trouble};
 use crate::sys::watchdog::Watchdog;
 use door::Door;
+use grace::Grace;
 use guard::Guard;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -50,6 +53,7 @@ const CONTAINERD: usize = 0;
 const KUBELET: usize = 1;
 /// Only where the image asks for a node config.
 const NET: usize = 2;
+const LOGIND: usize = 3;
 
 /// All that PID 1 knows.
 #[derive(Debug)]
@@ -69,6 +73,10 @@ pub struct Node {
     shutdown: Option<Shutdown>,
     /// Until kubelet is healthy for the first time.
     door: Option<Door>,
+    /// The other end is `orlop-logind`'s, where there is one.
+    grace: Option<Grace>,
+    /// How long the pods have at the end.
+    pods_limit: Duration,
     /// The node config, until it is whole.
     intake: Option<config::Intake>,
     /// The node config, until it is in force.
@@ -113,6 +121,8 @@ pub fn run() -> ! {
         watchdog: None,
         shutdown: None,
         door: None,
+        grace: None,
+        pods_limit: Duration::ZERO,
         intake: None,
         config: None,
         modules_closed: false,
@@ -206,13 +216,19 @@ impl Node {
             tell(&mut self.report, service.name(), &news[before..]);
         }
         config::quote(self, &nets);
-        for pid in ears.notify.ready() {
+        for (pid, word) in ears.notify.read() {
             for service in self.services.iter_mut().filter(|service| service.pid() == Some(pid)) {
                 let mut news = Vec::new();
-                service.hint(&mut news);
+                match word {
+                    Word::Ready => service.hint(&mut news),
+                    Word::Alive => service.is_alive(),
+                }
                 tell(&mut self.report, service.name(), &news);
             }
         }
+        // After what they said: if PID 1 itself was held up, they are not to blame.
+        self.end_the_silent();
+        grace::hear(self);
         if let Some(door) = &mut self.door {
             door.greet();
         }
@@ -226,6 +242,17 @@ impl Node {
             ears.uevents.drain();
             ears.buttons.look();
             self.open_watchdog();
+        }
+    }
+
+    /// Services that promised to say that they are alive, and do not.
+    fn end_the_silent(&mut self) {
+        for service in &mut self.services {
+            if let Some(silence) = service.end_if_silent(Instant::now()) {
+                let text = format!("has not said that it is alive for {} s: killed", silence.as_secs());
+                self.report.error(service.name(), text);
+                service.tail().for_each(|line| self.report.quote(line));
+            }
         }
     }
 
@@ -296,14 +323,20 @@ impl Node {
     }
 
     fn service_ended(&mut self, pid: Pid, how: &End) -> bool {
-        let Some(service) = self.services.iter_mut().find(|service| service.pid() == Some(pid)) else {
+        let Some(index) = self.services.iter().position(|service| service.pid() == Some(pid)) else {
             return false;
         };
+        let service = &mut self.services[index];
         let mut facts = vec![("pid", pid.to_string()), how.fact()];
         if let Some(wait) = service.ended() {
             facts.push(("restart_ms", wait.as_millis().to_string()));
         }
         self.report.service(service.name(), "exited", &facts);
+        if index == LOGIND
+            && let Err(error) = grace::hand_over(self)
+        {
+            self.report.error("logind", error.to_string());
+        }
         true
     }
 }

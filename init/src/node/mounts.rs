@@ -41,6 +41,7 @@ const MOUNTS: &[Mount] = &[
     mount_of("bpf", "/sys/fs/bpf", QUIET, "mode=700"),
     mount_of("securityfs", "/sys/kernel/security", QUIET, ""),
     optional("efivarfs", "/sys/firmware/efi/efivars", QUIET.union(MsFlags::MS_RDONLY), ""),
+    optional("pstore", "/sys/fs/pstore", QUIET, ""),
     mount_of("tmpfs", "/tmp", QUIET, "mode=1777"),
     mount_of("tmpfs", "/etc/cni/net.d", QUIET, "mode=755,size=1m"),
     mount_of("tmpfs", "/opt/cni/bin", PROGRAMS, "mode=755"),

@@ -2,7 +2,7 @@
 
 use super::door::Door;
 use super::{
-    CONTAINERD, KUBELET, NET, Node, cgroups, close, config, guard, identity, ipe, mounts, pods, state, sysctls,
+    CONTAINERD, KUBELET, NET, Node, cgroups, close, config, grace, guard, identity, ipe, mounts, pods, state, sysctls,
 };
 use crate::report::{Event, Refusal, now_ms, or_refuse};
 use crate::services::{Endpoint, OOM_SCORE, Recipe, Service};
@@ -71,6 +71,14 @@ const PHASES: &[Phase] = &[
         of_clusters: true,
     },
     Phase {
+        name: "logind",
+        start: grace::start,
+        done: grace::ready,
+        deadline: Duration::from_secs(60),
+        late: Late::GoOn,
+        of_clusters: true,
+    },
+    Phase {
         name: "containerd",
         start: start_services,
         done: |node| Ok(node.services[CONTAINERD].healthy()),
@@ -111,6 +119,9 @@ const PHASES: &[Phase] = &[
         of_clusters: false,
     },
 ];
+
+/// A kubelet that is silent for so long hangs. It speaks four times in it, so that a slow machine is not taken for one.
+const KUBELET_SILENT: Duration = Duration::from_secs(60);
 
 /// How far the boot is.
 #[derive(Debug, Default)]
@@ -212,6 +223,7 @@ fn recipes(node: &Node) -> Result<Vec<Recipe>, Refusal> {
         cgroup: "/podruntime/runtime",
         oom_score: OOM_SCORE,
         endpoint: Some(Endpoint::Grpc(CONTAINERD_SOCKET)),
+        silent_for: None,
     };
     let kubelet = Recipe {
         name: "kubelet",
@@ -220,16 +232,20 @@ fn recipes(node: &Node) -> Result<Vec<Recipe>, Refusal> {
         cgroup: "/podruntime/kubelet",
         oom_score: OOM_SCORE,
         endpoint: Some(Endpoint::Healthz(10248)),
+        silent_for: Some(KUBELET_SILENT),
     };
     let mut recipes = vec![containerd, kubelet];
-    if let Some(net) = &node.programs.net {
+    let of_clusters = [("net", "/net", &node.programs.net), ("logind", "/logind", &node.programs.logind)];
+    for (name, cgroup, file) in of_clusters {
+        let Some(file) = file else { continue };
         recipes.push(Recipe {
-            name: "net",
-            arguments: vec!["net".to_owned()],
-            program: program(net)?,
-            cgroup: "/net",
+            name,
+            arguments: vec![name.to_owned()],
+            program: program(file)?,
+            cgroup,
             oom_score: OOM_SCORE,
             endpoint: None,
+            silent_for: None,
         });
     }
     Ok(recipes)
@@ -269,7 +285,7 @@ mod tests {
     #[test]
     fn names_and_order_are_an_interface() {
         let names: Vec<&str> = PHASES.iter().map(|phase| phase.name).collect();
-        let want = "mounts ipe identity loopback sysctls cgroups state modules services config network \
+        let want = "mounts ipe identity loopback sysctls cgroups state modules services config network logind \
                     containerd preload kubelet pods modules-closed";
         assert_eq!(names.join(" "), want);
     }

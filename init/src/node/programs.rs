@@ -20,18 +20,22 @@ pub struct Programs {
     pub init: OwnedFd,
     /// Configures the network and fetches the node config, where the image asks for one.
     pub net: Option<OwnedFd>,
+    /// Tells kubelet of the end, on a node of a cluster.
+    pub logind: Option<OwnedFd>,
 }
 
 impl Programs {
     /// Opens all of them.
     pub fn open(settings: &NodeSettings) -> Result<Self, Refusal> {
+        let of_clusters = |name: &str| settings.node_config.as_ref().map(|_| path(name)).transpose();
         let first = |arguments: &[String]| arguments.first().cloned().unwrap_or_default();
         Ok(Programs {
             containerd: path(&first(&settings.containerd))?,
             kubelet: path(&first(&settings.kubelet))?,
             cri: path("/usr/libexec/orlop/cri")?,
             init: path("/usr/libexec/orlop/init")?,
-            net: settings.node_config.as_ref().map(|_| path("/usr/libexec/orlop/net")).transpose()?,
+            net: of_clusters("/usr/libexec/orlop/net")?,
+            logind: of_clusters("/usr/libexec/orlop/logind")?,
         })
     }
 }

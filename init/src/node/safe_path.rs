@@ -37,6 +37,17 @@ pub fn make_dirs(base: &Path, below: &str) -> io::Result<OwnedFd> {
     Ok(folder)
 }
 
+/// The same for a folder that is the host's own: what somebody put in its place is moved aside.
+pub fn make_own_dirs(base: &Path, below: &str) -> io::Result<OwnedFd> {
+    let (above, name) = below.rsplit_once('/').unwrap_or(("", below));
+    let folder = make_dirs(base, above)?;
+    let kind = fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map(|stat| stat.st_mode & SFlag::S_IFMT.bits());
+    if kind.is_ok_and(|kind| kind != SFlag::S_IFDIR.bits()) {
+        renameat(&folder, name, &folder, format!("{name}.aside").as_str())?;
+    }
+    make_dirs(base, below)
+}
+
 /// Opens a folder below another; `None` where there is none.
 pub fn find_dir(base: &Path, below: &str) -> io::Result<Option<OwnedFd>> {
     match open_child(&open_dir(base)?, below) {

@@ -1,8 +1,8 @@
-//! The orderly end: kubelet, the containers with their grace period, containerd, what is left, the
-//! state partition, power. Each step has a deadline; one that is late is said, and the next begins.
+//! The orderly end: the pods, by kubelet; kubelet; the containers that are left, with their grace period; containerd; what
+//! is left at all; the state partition; power. Each step has a deadline; one that is late is said, and the next begins.
 
 use super::guard::Guard;
-use super::{CONTAINERD, KUBELET, NET, Node};
+use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, grace};
 use crate::early::stop_of;
 use crate::report::{Event, Refusal, Stop, now_ms};
 use crate::services::{Purpose, Service};
@@ -36,7 +36,7 @@ struct Step {
     name: &'static str,
     start: fn(&mut Node),
     done: fn(&mut Node) -> bool,
-    deadline: Duration,
+    deadline: fn(&Node) -> Duration,
     /// What happens when it is not done by then.
     force: fn(&mut Node),
 }
@@ -54,38 +54,46 @@ const UNMOUNT: Duration = Duration::from_secs(30);
 
 /// In order.
 const STEPS: &[Step] = &[
+    Step { name: "pods", start: grace::ask, done: grace::is_over, deadline: |node| node.pods_limit, force: |_| () },
     Step {
         name: "kubelet",
         start: |node| stop(node, KUBELET, Signal::SIGTERM),
         done: |node| stopped(node, KUBELET),
-        deadline: Duration::from_secs(20),
+        deadline: |_| Duration::from_secs(20),
         force: |node| stop(node, KUBELET, Signal::SIGKILL),
     },
     Step {
         name: "containers",
         start: want_containers_stopped,
         done: containers_stopped,
-        deadline: CONTAINERS,
+        deadline: |_| CONTAINERS,
         force: |_| (),
     },
     Step {
         name: "containerd",
         start: |node| stop(node, CONTAINERD, Signal::SIGTERM),
         done: |node| stopped(node, CONTAINERD),
-        deadline: Duration::from_secs(20),
+        deadline: |_| Duration::from_secs(20),
         force: |node| stop(node, CONTAINERD, Signal::SIGKILL),
     },
     Step {
         name: "processes",
         start: |node| {
             stop(node, NET, Signal::SIGTERM);
+            stop(node, LOGIND, Signal::SIGTERM);
             kill_all(Signal::SIGTERM);
         },
         done: |_| processes() == 0,
-        deadline: Duration::from_secs(10),
+        deadline: |_| Duration::from_secs(10),
         force: |_| kill_all(Signal::SIGKILL),
     },
-    Step { name: "killed", start: |_| (), done: |_| processes() == 0, deadline: Duration::from_secs(5), force: |_| () },
+    Step {
+        name: "killed",
+        start: |_| (),
+        done: |_| processes() == 0,
+        deadline: |_| Duration::from_secs(5),
+        force: |_| (),
+    },
 ];
 
 /// How far the shutdown is.
@@ -135,9 +143,10 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
     loop {
         let Some(shutdown) = &mut node.shutdown else { return Ok(()) };
         let Some(step) = STEPS.get(shutdown.index) else { finish(node) };
-        let begins = shutdown.deadline.is_none();
-        let deadline = *shutdown.deadline.get_or_insert_with(|| Instant::now() + step.deadline);
-        if begins {
+        let begun = shutdown.deadline;
+        let deadline = begun.unwrap_or_else(|| Instant::now() + (step.deadline)(node));
+        if begun.is_none() {
+            node.shutdown.iter_mut().for_each(|shutdown| shutdown.deadline = Some(deadline));
             (step.start)(node);
         }
         let done = (step.done)(node);
@@ -146,7 +155,8 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
         }
         if !done {
             (step.force)(node);
-            node.report.error("shutdown", format!("{} not done after {} s", step.name, step.deadline.as_secs()));
+            node.report
+                .error("shutdown", format!("{} not done after {} s", step.name, (step.deadline)(node).as_secs()));
         }
         node.report.tell(&Event::Poweroff { phase: Some(step.name.to_owned()), ms: now_ms() });
         if let Some(shutdown) = &mut node.shutdown {
@@ -297,7 +307,7 @@ mod tests {
     #[test]
     fn the_steps_are_in_order() {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        assert_eq!(names, ["kubelet", "containers", "containerd", "processes", "killed"]);
+        assert_eq!(names, ["pods", "kubelet", "containers", "containerd", "processes", "killed"]);
     }
 
     proptest! {

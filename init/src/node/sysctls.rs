@@ -15,22 +15,22 @@ const MODULES_DISABLED: &str = "kernel.modules_disabled";
 pub fn start(node: &mut Node) -> Result<(), Refusal> {
     let wanted = node.settings.sysctls.iter().filter(|(name, _)| name != MODULES_DISABLED);
     for (name, value) in wanted {
-        or_refuse(set(Path::new(FOLDER), name, value), "sysctls", format!("{name}={value}"))?;
+        or_refuse(set(name, value), "sysctls", format!("{name}={value}"))?;
     }
     Ok(())
 }
 
-/// Sets one.
-pub fn set_one(name: &str, value: &str) -> io::Result<()> {
-    set(Path::new(FOLDER), name, value)
-}
-
 /// Closes the kernel for modules until the next boot.
 pub fn close_modules() -> io::Result<()> {
-    set(Path::new(FOLDER), MODULES_DISABLED, "1")
+    set(MODULES_DISABLED, "1")
 }
 
-fn set(folder: &Path, name: &str, value: &str) -> io::Result<()> {
+/// Sets one.
+pub fn set(name: &str, value: &str) -> io::Result<()> {
+    set_below(Path::new(FOLDER), name, value)
+}
+
+fn set_below(folder: &Path, name: &str, value: &str) -> io::Result<()> {
     let path = path(folder, name);
     // A line break, because an empty write sets nothing (kernel.modprobe is to be empty).
     let written = std::fs::write(&path, format!("{value}\n"));
@@ -64,9 +64,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("vm")).expect("a folder");
         std::fs::write(folder.path().join("vm/a"), "0\t0\n").expect("written");
-        set(folder.path(), "vm.a", "0 0").expect("the kernel's own white space does not matter");
-        assert!(set(folder.path(), "vm.b/c", "1").is_err());
-        let missing = set(folder.path(), "kernel.missing", "1").expect_err("missing");
+        set_below(folder.path(), "vm.a", "0 0").expect("the kernel's own white space does not matter");
+        assert!(set_below(folder.path(), "vm.b/c", "1").is_err());
+        let missing = set_below(folder.path(), "kernel.missing", "1").expect_err("missing");
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -1,5 +1,5 @@
-//! The readiness socket (`sd_notify(3)`). A datagram counts only from the service's main process,
-//! and only as a hint to run the health check now.
+//! The socket of `sd_notify(3)`. A datagram counts only from the service's main process: `READY=1` as a hint to run the
+//! health check now, `WATCHDOG=1` as a sign of life.
 
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, bind, recvmsg, setsockopt, socket,
@@ -11,6 +11,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Where services send to.
 pub const PATH: &str = "/run/orlop/notify";
+
+/// What a service says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// It is ready.
+    Ready,
+    /// It does not hang.
+    Alive,
+}
 
 /// The bound socket.
 #[derive(Debug)]
@@ -31,8 +40,8 @@ impl Notify {
         self.0.as_fd()
     }
 
-    /// The processes that say that they are ready.
-    pub fn ready(&self) -> Vec<Pid> {
+    /// What processes said since.
+    pub fn read(&self) -> Vec<(Pid, Word)> {
         let mut found = Vec::new();
         let mut text = [0u8; 1024];
         let mut space = nix::cmsg_space!(nix::libc::ucred);
@@ -50,11 +59,28 @@ impl Notify {
                     _ => None,
                 })
             });
-            if let Some(pid) = sender
-                && text[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1")
-            {
-                found.push(pid);
-            }
+            found.extend(sender.into_iter().flat_map(|pid| words(&text[..length]).map(move |word| (pid, word))));
         }
+    }
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = Word> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| match line {
+        b"READY=1" => Some(Word::Ready),
+        b"WATCHDOG=1" => Some(Word::Alive),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_whole_lines() {
+        let all = |text: &[u8]| words(text).collect::<Vec<_>>();
+        assert_eq!(all(b"READY=1\nSTATUS=well\nWATCHDOG=1\n"), [Word::Ready, Word::Alive]);
+        assert_eq!(all(b"WATCHDOG=1"), [Word::Alive]);
+        assert_eq!(all(b"WATCHDOG=trigger\nXREADY=1\n\xff"), []);
     }
 }

@@ -40,6 +40,8 @@ pub struct Recipe {
     pub oom_score: i32,
     /// Where it is asked whether it is well; nowhere: it says `READY=1` itself, and that is all there is.
     pub endpoint: Option<Endpoint>,
+    /// Once it is healthy it must say `WATCHDOG=1` within this, again and again, or it is killed: it hangs.
+    pub silent_for: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -68,7 +70,7 @@ pub struct Service {
     recipe: Recipe,
     arguments: Vec<CString>,
     environment: Vec<CString>,
-    /// The writing end of a pipe, which the program has for its standard output the next time that it starts.
+    /// An end of a pipe or a pair of sockets, which the program has for its standard output the next time that it starts.
     gift: Option<OwnedFd>,
     state: State,
     wanted: bool,
@@ -81,6 +83,8 @@ pub struct Service {
     check: Option<(Check, Instant)>,
     next_check: Instant,
     was_healthy: bool,
+    /// When it was last known not to hang.
+    alive: Instant,
 }
 
 impl Service {
@@ -107,6 +111,7 @@ impl Service {
             check: None,
             next_check: Instant::now(),
             was_healthy: false,
+            alive: Instant::now(),
         })
     }
 
@@ -118,9 +123,9 @@ impl Service {
         Ok(())
     }
 
-    /// Gives it the writing end of a pipe for its standard output, once; [`READS_STDOUT`] tells it so.
-    pub fn give(&mut self, pipe: OwnedFd) {
-        self.gift = Some(pipe);
+    /// Gives it an end of a pipe or a pair of sockets for its standard output, once; [`READS_STDOUT`] tells it so.
+    pub fn give(&mut self, end: OwnedFd) {
+        self.gift = Some(end);
     }
 
     /// Ends its main process, to have it started again.
@@ -176,6 +181,10 @@ impl Service {
             c"HOME=/root".to_owned(),
             CString::new(format!("NOTIFY_SOCKET={}", super::notify::PATH))?,
         ];
+        if let Some(silence) = self.recipe.silent_for {
+            // kubelet speaks twice in the time that it is told.
+            environment.push(CString::new(format!("WATCHDOG_USEC={}", (silence / 2).as_micros()))?);
+        }
         environment.extend_from_slice(&self.environment);
         // Closed here once the program has it: its reader hears when the program closes it, or ends.
         let gift = self.gift.take();
@@ -251,8 +260,30 @@ impl Service {
             && !std::mem::replace(healthy, true)
         {
             self.was_healthy = true;
+            self.alive = Instant::now();
             news.push(News::Healthy);
         }
+    }
+
+    /// It says that it does not hang.
+    pub fn is_alive(&mut self) {
+        self.alive = Instant::now();
+    }
+
+    /// Until when it must say so.
+    fn silence_ends(&self) -> Option<Instant> {
+        let silence = self.recipe.silent_for.filter(|_| self.wanted && self.healthy())?;
+        Some(self.alive + silence)
+    }
+
+    /// Kills it if it was silent for too long; for how long. It is started again as after any other end.
+    pub fn end_if_silent(&mut self, now: Instant) -> Option<Duration> {
+        let (pid, _) = self.pid().zip(self.silence_ends().filter(|end| *end <= now))?;
+        // Its end is heard later, and it is not to be killed twice.
+        self.alive = now;
+        // What is stopped (`SIGSTOP`) or hangs hears no other signal.
+        let _ = kill(pid, Signal::SIGKILL);
+        self.recipe.silent_for
     }
 
     /// Goes on with the health check.
@@ -304,8 +335,9 @@ impl Service {
             }
             _ => None,
         };
+        let silence = self.silence_ends();
         let retry = self.log.waits().then(|| Instant::now() + Duration::from_secs(1));
-        timer.into_iter().chain(retry).min()
+        timer.into_iter().chain(silence).chain(retry).min()
     }
 
     /// The last lines of its log.
@@ -318,6 +350,40 @@ impl Service {
 mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_service_that_hangs_is_killed_once_its_time_is_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().canonicalize().expect("a path");
+        let silence = Duration::from_secs(60);
+        let recipe = Recipe {
+            name: "hangs",
+            arguments: Vec::new(),
+            program: std::fs::File::open("/dev/null").expect("a file").into(),
+            cgroup: "/none",
+            oom_score: 0,
+            endpoint: None,
+            silent_for: Some(silence),
+        };
+        let mut service = Service::with_logs(recipe, &folder).expect("a service");
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("a process");
+        let pid = Pid::from_raw(child.id() as i32);
+        kill(pid, Signal::SIGSTOP).expect("stopped");
+        service.wanted = true;
+        service.state = State::Running { pid, since: Instant::now(), healthy: false };
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        assert_eq!(service.end_if_silent(later(600)), None, "it was not healthy yet");
+        service.hint(&mut Vec::new());
+        assert!(service.wake().is_some_and(|at| at <= later(60)), "the loop looks then");
+        assert_eq!(service.end_if_silent(later(59)), None);
+        assert_eq!(service.end_if_silent(later(61)), Some(silence));
+        assert_eq!(service.end_if_silent(later(62)), None, "once is enough");
+        let status = child.wait().expect("its end");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::SIGKILL as i32));
+        service.is_alive();
+        service.wanted = false;
+        assert_eq!(service.end_if_silent(later(600)), None, "it is to stop, and has its own deadline");
+    }
 
     #[test]
     fn a_silent_peer_is_asked_again() {
@@ -333,6 +399,7 @@ mod tests {
             cgroup: "/none",
             oom_score: 0,
             endpoint: Some(Endpoint::Grpc(socket.to_str().expect("a path").to_owned().leak())),
+            silent_for: None,
         };
         let mut service = Service::with_logs(recipe, &folder).expect("a service");
         service.state = State::Running { pid: Pid::this(), since: Instant::now(), healthy: false };

@@ -44,12 +44,14 @@ fn ctrl_alt_del(machine: &Booted) -> Result<()> {
     machine.qmp("send-key", json!({ "keys": keys })).map(drop).map_err(Into::into)
 }
 
-/// kubelet first (it would start containers again), then containers, then containerd, then the state.
+/// kubelet before the containers, which it would start again, then containers, then containerd, then the state. Without a
+/// cluster nobody asks kubelet to end the pods.
 fn assert_stopped_in_order(machine: &Booted) {
     let console = machine.console();
     let at = |text: &str| console.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("no `{text}`"));
     let steps = [
         "orlop: shutdown: asked by power key",
+        "orlop: poweroff phase=pods",
         "orlop: poweroff phase=kubelet",
         "orlop: stop: pod=hello",
         "orlop: poweroff phase=containers",

@@ -9,6 +9,8 @@ mod altered;
 #[allow(dead_code)]
 mod attempts;
 mod bench;
+#[cfg(feature = "slow")]
+mod crash;
 mod disks;
 mod empty;
 mod healthy;

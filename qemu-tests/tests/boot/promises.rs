@@ -78,11 +78,11 @@ fn processes_are_the_promised_ones(processes: &Value) -> Result<()> {
     for name in ["containerd", "kubelet", "containerd-shim"] {
         all(name).for_each(|process| assert_eq!(capabilities(&process["cap_bnd"]) & CLOSED, 0, "{process}"));
     }
-    for name in ["containerd", "kubelet"] {
+    let common = ["PATH=/usr/bin", "HOME=/root", "NOTIFY_SOCKET=/run/orlop/notify"];
+    for (name, own) in [("containerd", &[][..]), ("kubelet", &["WATCHDOG_USEC=30000000"])] {
         let process = all(name).next().context(name)?;
         assert_eq!(process["oom_score_adj"], -999, "{name}");
-        let environment = json!(["PATH=/usr/bin", "HOME=/root", "NOTIFY_SOCKET=/run/orlop/notify"]);
-        assert_eq!(process["environment"], environment, "{name}");
+        assert_eq!(process["environment"], json!([&common[..], own].concat()), "{name}");
     }
     // Go's runtime raises the soft limit of its own process, and kubelet sets its own two; what containerd starts has
     // what containerd was started with.
@@ -108,7 +108,7 @@ fn nothing_listens_beyond_loopback(listeners: &Value) {
 }
 
 /// The table of `docs/node.md`, and nothing else that could be written.
-const MOUNTS: [(&str, &str, &[&str]); 16] = [
+const MOUNTS: [(&str, &str, &[&str]); 17] = [
     ("/", "erofs", &["ro", "nosuid", "nodev"]),
     ("/var", "ext4", &["nosuid", "nodev"]),
     ("/run", "tmpfs", &["nosuid", "nodev", "noexec"]),
@@ -124,6 +124,7 @@ const MOUNTS: [(&str, &str, &[&str]); 16] = [
     ("/dev/mqueue", "mqueue", &["nosuid", "noexec"]),
     ("/sys/fs/bpf", "bpf", &["nosuid", "noexec"]),
     ("/sys/kernel/security", "securityfs", &["nosuid", "noexec"]),
+    ("/sys/fs/pstore", "pstore", &["nosuid", "nodev", "noexec"]),
     ("/sys/firmware/efi/efivars", "efivarfs", &["nosuid", "noexec", "ro"]),
 ];
 

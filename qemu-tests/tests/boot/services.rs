@@ -51,6 +51,33 @@ fn killed_services_come_back_and_pods_do_not_notice() -> Result<()> {
     Ok(())
 }
 
+/// A kubelet that is stopped hears no signal, and answers nobody: its silence ends it. Pods do not notice.
+#[cfg(feature = "slow")]
+#[test]
+fn a_kubelet_that_hangs_is_killed_and_comes_back() -> Result<()> {
+    let bench = Bench::new(Built::Probe)?;
+    let node = Probed::boot(bench.machine(bench.throw_away()))?;
+    node.0.healthy_with_pod("hello")?;
+    node.0.ready()?;
+    let (before, hello) = (node.pid("kubelet")?, node.pid("hello")?);
+    let mark = node.0.mark();
+    node.ask(json!({ "do": "kill", "comm": "kubelet", "signal": SIGSTOP }))?;
+    node.0.wait_line_since(mark, "orlop: kubelet: has not said that it is alive for 60 s: killed", within(BACK))?;
+    for wanted in ["exited", "started", "healthy"] {
+        let is_it =
+            |event: &Event| matches!(event, Event::Service { name, what, .. } if name == "kubelet" && what == wanted);
+        node.0.wait_event_since(mark, &format!("kubelet {wanted}"), within(BACK), is_it)?;
+    }
+    assert_ne!(node.pid("kubelet")?, before);
+    assert_eq!(node.pid("hello")?, hello, "kubelet's end took the pod's process with it");
+    // The end of its log stands between, for whoever looks for the reason.
+    let console = node.0.feed().collect(mark, |happening| happening.console().map(str::to_owned));
+    let at = |text: &str| console.iter().position(|line| line.contains(text)).unwrap_or_default();
+    let quoted = &console[at("is alive for 60 s")..at("service=kubelet event=exited")];
+    assert!(quoted.iter().any(|line| line.contains("orlop: | ")), "{quoted:?}");
+    Ok(())
+}
+
 /// The driver is a module that this device alone asks for.
 fn a_network_card_has_its_driver(node: &Probed) -> Result<()> {
     let kernel = node.topic("kernel")?;

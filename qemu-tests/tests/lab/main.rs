@@ -9,5 +9,6 @@ mod pulls;
 mod segment;
 mod servers;
 mod services;
+mod shutdown;
 mod two_nodes;
 mod volumes;

@@ -1,9 +1,10 @@
 //! Making an archive. No time but the epoch, no order but the paths', so equal inputs give equal bytes.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::format::*;
@@ -43,47 +44,100 @@ pub enum OciError {
     /// A path twice.
     #[error("image file `{0}` twice, or below another file")]
     Twice(String),
-    /// Writing into memory failed: a path too long for a tar.
-    #[error("image archive")]
-    Io(#[from] io::Error),
+    /// Reading or writing failed, or a path is too long for a tar.
+    #[error("image archive: {0}")]
+    Io(io::Error),
     /// A document that does not serialise.
     #[error("image archive")]
     Json(#[from] serde_json::Error),
 }
 
+impl From<io::Error> for OciError {
+    fn from(error: io::Error) -> Self {
+        OciError::Io(error)
+    }
+}
+
+/// An image whose one layer lies in a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed<'a> {
+    /// A plain tar.
+    pub layer: &'a Path,
+    /// SHA-256 of the layer, lowercase hex.
+    pub layer_sha256: &'a str,
+    /// Its configuration, which names the layer.
+    pub config: &'a [u8],
+}
+
 /// The archive's bytes.
 pub fn archive(image: &Image<'_>) -> Result<Vec<u8>, OciError> {
     let layer = layer(image)?;
+    let layer_digest = digest(&layer);
     let config = Config {
         architecture: "amd64",
         os: "linux",
         config: Process { user: image.user, entrypoint: image.entrypoint, working_dir: "/" },
-        rootfs: RootFs { kind: "layers", diff_ids: [digest(&layer)] },
+        rootfs: RootFs { kind: "layers", diff_ids: [layer_digest.clone()] },
     };
     let config = serde_json::to_vec(&config)?;
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: MANIFEST,
-        config: descriptor(CONFIG, &config),
-        layers: [descriptor(LAYER, &layer)],
-    };
-    let manifest = serde_json::to_vec(&manifest)?;
-    let annotations = Some(Annotations { name: image.reference, reference: image.reference });
-    let named = Descriptor { annotations, ..descriptor(MANIFEST, &manifest) };
-    let index = to_vec(&Index { schema_version: 2, media_type: INDEX, manifests: [named] })?;
+    let described = Descriptor { media_type: LAYER, digest: layer_digest, size: layer.len() as u64, annotations: None };
+    let documents = documents(described, &config, Some(image.reference))?;
+    let blobs = [Blob::of(&layer), Blob::of(&config), Blob::of(&documents.manifest)];
+    write(blobs, &documents.index, Tar::new(image.epoch, Vec::new()))
+}
 
-    let mut blobs = [layer, config, manifest].map(|bytes| (blob_path(&bytes), bytes));
-    blobs.sort();
-    let mut tar = Tar::new(image.epoch);
+/// Writes the archive of an image whose layer is made already. It has no name, and no time but the first of all.
+pub fn pack<W: Write>(image: &Packed<'_>, out: W) -> Result<W, OciError> {
+    let size = std::fs::metadata(image.layer)?.len();
+    let digest = format!("sha256:{}", image.layer_sha256);
+    let described = Descriptor { media_type: LAYER, digest, size, annotations: None };
+    let documents = documents(described, image.config, None)?;
+    let path = format!("{BLOBS}/{}", image.layer_sha256);
+    let layer = Blob { path, size, bytes: Box::new(File::open(image.layer)?) };
+    write([layer, Blob::of(image.config), Blob::of(&documents.manifest)], &documents.index, Tar::new(0, out))
+}
+
+/// Manifest and index.
+struct Documents {
+    manifest: Vec<u8>,
+    index: Vec<u8>,
+}
+
+fn documents(layer: Descriptor<'_>, config: &[u8], name: Option<&str>) -> Result<Documents, OciError> {
+    let manifest =
+        Manifest { schema_version: 2, media_type: MANIFEST, config: descriptor(CONFIG, config), layers: [layer] };
+    let manifest = serde_json::to_vec(&manifest)?;
+    let annotations = name.map(|name| Annotations { name, reference: name });
+    let named = Descriptor { annotations, ..descriptor(MANIFEST, &manifest) };
+    let index = serde_json::to_vec(&Index { schema_version: 2, media_type: INDEX, manifests: [named] })?;
+    Ok(Documents { manifest, index })
+}
+
+/// A blob on its way into an archive.
+struct Blob<'a> {
+    path: String,
+    size: u64,
+    bytes: Box<dyn Read + 'a>,
+}
+
+impl<'a> Blob<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let path = format!("{BLOBS}/{}", hex::encode(Sha256::digest(bytes)));
+        Blob { path, size: bytes.len() as u64, bytes: Box::new(bytes) }
+    }
+}
+
+fn write<W: Write>(mut blobs: [Blob<'_>; 3], index: &[u8], mut tar: Tar<W>) -> Result<W, OciError> {
+    blobs.sort_by(|one, other| one.path.cmp(&other.path));
     tar.folder("blobs")?;
-    tar.folder("blobs/sha256")?;
+    tar.folder(BLOBS)?;
     let mut done = BTreeSet::new();
-    for (path, bytes) in &blobs {
-        if done.insert(path) {
-            tar.file(path, 0o644, bytes)?;
+    for Blob { path, size, bytes } in blobs {
+        if done.insert(path.clone()) {
+            tar.append(&path, (tar::EntryType::Regular, 0o644), (size, bytes))?;
         }
     }
-    tar.file("index.json", 0o644, &index)?;
+    tar.file("index.json", 0o644, index)?;
     tar.file("oci-layout", 0o644, LAYOUT.as_bytes())?;
     tar.finish()
 }
@@ -92,7 +146,7 @@ pub fn archive(image: &Image<'_>) -> Result<Vec<u8>, OciError> {
 fn layer(image: &Image<'_>) -> Result<Vec<u8>, OciError> {
     let mut files: Vec<_> = image.files.iter().collect();
     files.sort_by(|one, other| one.path.cmp(&other.path));
-    let mut tar = Tar::new(image.epoch);
+    let mut tar = Tar::new(image.epoch, Vec::new());
     let mut folders = BTreeSet::new();
     let mut seen = BTreeSet::new();
     for file in files {
@@ -119,56 +173,53 @@ fn relative(path: &str) -> Result<&str, OciError> {
     relative.ok_or_else(|| OciError::Path(path.to_owned()))
 }
 
-struct Tar {
-    builder: tar::Builder<Vec<u8>>,
+struct Tar<W: Write> {
+    builder: tar::Builder<W>,
     epoch: u64,
 }
 
-impl Tar {
-    fn new(epoch: u64) -> Self {
-        Tar { builder: tar::Builder::new(Vec::new()), epoch }
+impl<W: Write> Tar<W> {
+    fn new(epoch: u64, out: W) -> Self {
+        Tar { builder: tar::Builder::new(out), epoch }
     }
 
     fn folder(&mut self, path: &str) -> Result<(), OciError> {
-        self.append(&format!("{path}/"), (tar::EntryType::Directory, 0o755), &[])
+        self.append(&format!("{path}/"), (tar::EntryType::Directory, 0o755), (0, io::empty()))
     }
 
     fn file(&mut self, path: &str, mode: u32, bytes: &[u8]) -> Result<(), OciError> {
-        self.append(path, (tar::EntryType::Regular, mode), bytes)
+        self.append(path, (tar::EntryType::Regular, mode), (bytes.len() as u64, bytes))
     }
 
-    fn append(&mut self, path: &str, (kind, mode): (tar::EntryType, u32), bytes: &[u8]) -> Result<(), OciError> {
+    fn append(
+        &mut self,
+        path: &str,
+        (kind, mode): (tar::EntryType, u32),
+        (size, bytes): (u64, impl Read),
+    ) -> Result<(), OciError> {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(kind);
         header.set_mode(mode & 0o7777);
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(self.epoch);
-        header.set_size(bytes.len() as u64);
+        header.set_size(size);
         header.set_path(path)?;
         header.set_cksum();
         Ok(self.builder.append(&header, bytes)?)
     }
 
-    fn finish(self) -> Result<Vec<u8>, OciError> {
+    fn finish(self) -> Result<W, OciError> {
         Ok(self.builder.into_inner()?)
     }
 }
 
 fn descriptor(media_type: &'static str, bytes: &[u8]) -> Descriptor<'static> {
-    Descriptor { media_type, digest: digest(bytes), size: bytes.len(), annotations: None }
-}
-
-fn to_vec(document: &impl Serialize) -> Result<Vec<u8>, OciError> {
-    Ok(serde_json::to_vec(document)?)
+    Descriptor { media_type, digest: digest(bytes), size: bytes.len() as u64, annotations: None }
 }
 
 fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
-}
-
-fn blob_path(bytes: &[u8]) -> String {
-    format!("blobs/sha256/{}", hex::encode(Sha256::digest(bytes)))
 }
 
 #[cfg(test)]

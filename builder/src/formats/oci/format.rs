@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+/// Where blobs lie.
+pub(super) const BLOBS: &str = "blobs/sha256";
 pub(super) const LAYOUT: &str = "{\"imageLayoutVersion\":\"1.0.0\"}";
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -31,7 +33,7 @@ pub(super) struct Manifest<'a> {
 pub(super) struct Descriptor<'a> {
     pub media_type: &'static str,
     pub digest: String,
-    pub size: usize,
+    pub size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations<'a>>,
 }

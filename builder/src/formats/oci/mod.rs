@@ -4,4 +4,4 @@
 mod archive;
 mod format;
 
-pub use archive::{Image, LayerFile, OciError, archive};
+pub use archive::{Image, LayerFile, OciError, Packed, archive, pack};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::values::{is_inner_path, is_pod_name, is_reference, is_root_path};
-use super::super::{Definition, PreloadImage};
+use super::super::values::{is_inner_path, is_pod_name, is_root_path};
+use super::super::{Definition, ImageReference, PreloadImage, Source};
 use super::{ROOT_PATH_RULE, Report};
 use crate::render::SANDBOX_IMAGE;
 use crate::text::nearest;
@@ -28,9 +28,13 @@ pub(super) fn check_preload(definition: &Definition, report: &mut Report) {
     for (reference, image) in &definition.preload {
         let path = ["preload", reference.as_str()];
         let message = format!("`{reference}` is not an image reference");
-        let next = "write it with registry and tag, such as \"localhost/hello:1\"";
-        report.expect(is_reference(reference), &path, message, next);
-        check_image(reference, image, report);
+        // kubelet and containerd take a name without a host for another's.
+        let good = ImageReference::parse(reference).is_ok_and(|name| name.tag.is_some() && name.digest.is_none());
+        report.expect(good, &path, message, "write it with registry and tag, such as \"localhost/hello:1\"");
+        match definition.components.get(&image.component).map(|component| &component.source) {
+            Some(Source::Oci(_)) => check_whole_image(reference, image, report),
+            _ => check_image(reference, image, report),
+        }
     }
     let message = format!("`{SANDBOX_IMAGE}` is missing");
     let next = "every pod needs it: add it, or extend \"orlop:node\", which has it";
@@ -46,9 +50,35 @@ fn check_image(reference: &str, image: &PreloadImage, report: &mut Report) {
     let runs = image.entrypoint.first().is_some_and(|program| image.files.contains_key(program));
     let message = "the entry point is none of the image's files".to_string();
     report.expect(runs, &at("entrypoint"), message, "its first word is a path of `files`");
-    let ids: Vec<&str> = image.user.split(':').collect();
+    let user = image.user();
+    let ids: Vec<&str> = user.split(':').collect();
     let good = ids.len() == 2 && ids.iter().all(|id| id.parse::<u32>().is_ok());
-    report.expect(good, &at("user"), format!("`{}` is not `uid:gid`", image.user), "write numbers: \"65535:65535\"");
+    report.expect(good, &at("user"), format!("`{user}` is not `uid:gid`"), "write numbers: \"65535:65535\"");
+}
+
+/// What a registry's image says itself.
+fn check_whole_image(reference: &str, image: &PreloadImage, report: &mut Report) {
+    let said = [
+        ("files", !image.files.is_empty()),
+        ("entrypoint", !image.entrypoint.is_empty()),
+        ("user", image.user.is_some()),
+    ];
+    for (key, is_said) in said {
+        let message = format!("component `{}` brings a whole image", image.component);
+        let next = format!("leave `{key}` out: the image says it; a pod may say otherwise");
+        report.expect(!is_said, &["preload", reference, key], message, &next);
+    }
+}
+
+/// An image is no file of the root.
+pub(super) fn check_oci_components(definition: &Definition, report: &mut Report) {
+    for (name, component) in &definition.components {
+        if let Source::Oci(_) = component.source {
+            let next = format!("leave `install` out, and name the component in a preload: component = \"{name}\"");
+            let message = "a container image puts no file into the root".to_owned();
+            report.expect(component.install.is_empty(), &["components", name, "install"], message, &next);
+        }
+    }
 }
 
 pub(super) fn check_static_pods(definition: &Definition, report: &mut Report) {

@@ -1,7 +1,7 @@
 //! Where a component comes from.
 
 use super::super::values::{is_inner_path, is_package, is_release, is_sha256, is_version};
-use super::super::{DebSource, FileSource, GoSource, Source, UrlSource, WorkspaceSource};
+use super::super::{DebSource, FileSource, GoSource, ImageReference, OciSource, Source, UrlSource, WorkspaceSource};
 use super::{INNER_PATH_RULE, Report, VERSION_RULE};
 
 const PACKAGE_RULE: &str = "it takes lowercase letters, digits and `+`, `-`, `.` or `_`";
@@ -16,6 +16,7 @@ pub(super) fn check(name: &str, source: &Source, report: &mut Report) {
         Source::Url(url) => check_url(url, &mut expect),
         Source::Workspace(workspace) => check_workspace(workspace, &mut expect),
         Source::File(file) => check_file(file, &mut expect),
+        Source::Oci(oci) => check_oci(oci, &mut expect),
     }
 }
 
@@ -72,4 +73,11 @@ fn check_file(file: &FileSource, expect: &mut Expect<'_>) {
     let next = "name a file or a folder, relative to this definition";
     expect(good, ["file", "path"], "the path is empty or has a NUL".into(), next);
     expect(is_version(version), ["file", "version"], format!("`{version}` is not a version"), VERSION_RULE);
+}
+
+/// Without a digest it is refused later, by `orlop lock`, which can say what to write.
+fn check_oci(oci: &OciSource, expect: &mut Expect<'_>) {
+    let OciSource { reference } = oci;
+    let next = ImageReference::parse(reference).err().unwrap_or_default();
+    expect(next.is_empty(), ["oci", "reference"], format!("`{reference}` is not an image reference"), &next);
 }

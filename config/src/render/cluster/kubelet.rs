@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{BOOTSTRAP_KUBECONFIG, CLUSTER_CA, KUBECONFIG, host, quoted};
-use crate::node::{CRI_SOCKET, NodeSettings, STATIC_PODS};
+use crate::node::NodeSettings;
 use crate::node_config::NodeConfig;
 
 /// kubelet's arguments. `--hostname-override` is not among them (CIS 4.2.7): the host has the name.
@@ -27,8 +27,11 @@ pub(super) fn arguments(settings: &NodeSettings, config: &NodeConfig) -> Vec<Str
 
 /// kubelet's configuration file. Requests are authenticated and authorised by the cluster; an image of the root counts
 /// as one that anybody may use, and any other that kubelet did not pull itself does not.
-pub(super) fn config(config: &NodeConfig) -> String {
-    let mut text = FIXED.replace("@SOCKET@", CRI_SOCKET).replace("@PODS@", STATIC_PODS).replace("@CA@", CLUSTER_CA);
+pub(super) fn config(settings: &NodeSettings, config: &NodeConfig) -> String {
+    let mut text = super::super::kubelet::always() + &JOINED.replace("@CA@", CLUSTER_CA);
+    // Images of the root that are named after a registry.
+    let preload = settings.node_config.iter().flat_map(|policy| &policy.preload);
+    preload.for_each(|repository| text.push_str(&format!("  - {}\n", quoted(repository))));
     let cluster = &config.cluster;
     // Writing to a string cannot fail.
     let _ = writeln!(text, "clusterDomain: {}", quoted(&cluster.domain));
@@ -43,12 +46,12 @@ pub(super) fn config(config: &NodeConfig) -> String {
         let (key, value, effect) = (quoted(&taint.key), quoted(&taint.value), taint.effect.name());
         let _ = writeln!(text, "  - key: {key}\n    value: {value}\n    effect: {effect}");
     }
-    text.push_str(&settings(config));
+    text.push_str(&changeable(config));
     text
 }
 
 /// What the node config may change.
-fn settings(config: &NodeConfig) -> String {
+fn changeable(config: &NodeConfig) -> String {
     let kubelet = &config.kubelet;
     let (kube, system, eviction) = (&kubelet.kube_reserved, &kubelet.system_reserved, &kubelet.eviction);
     format!(
@@ -100,12 +103,7 @@ evictionHard:
 }
 
 /// With TLS 1.3 the list of ciphers says nothing to kubelet; CIS 4.2.12 reads it.
-const FIXED: &str = r#"apiVersion: kubelet.config.k8s.io/v1beta1
-kind: KubeletConfiguration
-containerRuntimeEndpoint: unix://@SOCKET@
-staticPodPath: @PODS@
-resolvConf: /etc/resolv.conf
-authentication:
+const JOINED: &str = r#"authentication:
   anonymous:
     enabled: false
   webhook:
@@ -115,11 +113,7 @@ authentication:
 authorization:
   mode: Webhook
 enableServer: true
-readOnlyPort: 0
-healthzBindAddress: 127.0.0.1
-healthzPort: 10248
 rotateCertificates: true
-serverTLSBootstrap: true
 tlsMinVersion: VersionTLS13
 tlsCipherSuites:
   - TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
@@ -128,19 +122,8 @@ tlsCipherSuites:
   - TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
 streamingConnectionIdleTimeout: 5m
 eventRecordQPS: 50
-enableProfilingHandler: false
-enableDebugFlagsHandler: false
 enableSystemLogHandler: true
 enableSystemLogQuery: true
-makeIPTablesUtilChains: true
-protectKernelDefaults: true
-seccompDefault: true
-failSwapOn: true
-failCgroupV1: true
-cgroupDriver: cgroupfs
-cgroupRoot: /
-kubeletCgroups: /podruntime/kubelet
-serializeImagePulls: false
 imagePullCredentialsVerificationPolicy: NeverVerifyAllowlistedImages
 preloadedImagesVerificationAllowlist:
   - localhost/*

@@ -1,0 +1,156 @@
+//! What the kernel left in the firmware's variables when it crashed: its last lines, which no disk and no console has.
+//! They are moved to `/var/log/pstore`, so that the next crash has room in the firmware.
+
+use super::{Node, safe_path};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Where the kernel shows them (`CONFIG_PSTORE`).
+const SHOWN: &str = "/sys/fs/pstore";
+/// Where they are kept, below `/var`.
+const KEPT: &str = "log/pstore";
+/// So many are taken at one boot, and kept at all. A crash leaves some ten.
+const MOST: usize = 64;
+/// A record has one KiB in the firmware; more of it than this is not kept.
+const LARGEST: u64 = 64 << 10;
+
+/// Moves the records of an earlier crash, and says so. What cannot be moved stays in the firmware.
+pub fn keep(node: &mut Node) {
+    match moved(Path::new(SHOWN), Path::new("/var")) {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => {
+            let first = names.first().map(String::as_str).unwrap_or_default();
+            let text = format!("records of a crash kept in /var/{KEPT}: {}, from {first} on", names.len());
+            node.report.note("pstore", text);
+        }
+        Err(error) => {
+            node.report.error("pstore", format!("/var/{KEPT}: {error}; records of a crash stay where they are"))
+        }
+    }
+}
+
+/// Moves records from one folder to another; their names.
+fn moved(from: &Path, base: &Path) -> io::Result<Vec<String>> {
+    let mut records = match fs::read_dir(from) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?,
+        // This kernel has no such thing, or this machine no firmware that keeps records.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    records.sort();
+    records.truncate(MOST);
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let to = safe_path::make_own_dirs(base, KEPT)?;
+    let mut names = Vec::new();
+    for record in records {
+        let Some(name) = record.to_str() else { continue };
+        let mut bytes = Vec::new();
+        File::open(from.join(name))?.take(LARGEST).read_to_end(&mut bytes)?;
+        safe_path::write(&to, name, &bytes)?;
+        fs::remove_file(from.join(name))?;
+        names.push(name.to_owned());
+    }
+    for old in surplus(safe_path::names(&base.join(KEPT))?) {
+        safe_path::remove(&to, &old)?;
+    }
+    Ok(names)
+}
+
+/// Which of the files that are kept are too many: the oldest. A record's name ends with a number that grows with time.
+fn surplus(names: Vec<String>) -> Vec<String> {
+    let number = |name: &str| name.rsplit('-').next().and_then(digits).unwrap_or_default();
+    let mut names: Vec<(u64, String)> = names.into_iter().map(|name| (number(&name), name)).collect();
+    names.sort();
+    names.truncate(names.len().saturating_sub(MOST));
+    names.into_iter().map(|(_, name)| name).collect()
+}
+
+/// The number that a text begins with: `17644.enc.z` where a record could not be decompressed.
+fn digits(text: &str) -> Option<u64> {
+    text.split(|other: char| !other.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    struct Places {
+        _folder: tempfile::TempDir,
+        from: PathBuf,
+        base: PathBuf,
+    }
+
+    fn places() -> Places {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().canonicalize().expect("a path");
+        let (from, base) = (path.join("pstore"), path.join("var"));
+        fs::create_dir(&from).expect("a folder");
+        fs::create_dir_all(base.join("log")).expect("a folder");
+        Places { _folder: folder, from, base }
+    }
+
+    fn kept(places: &Places) -> Vec<String> {
+        let mut names = safe_path::names(&places.base.join(KEPT)).expect("names");
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn records_are_moved_and_nothing_is_made_where_there_are_none() {
+        let places = places();
+        assert_eq!(moved(&places.from, &places.base).expect("none"), [""; 0]);
+        assert_eq!(moved(&places.from.join("none"), &places.base).expect("no such folder"), [""; 0]);
+        assert!(!places.base.join(KEPT).exists());
+        fs::write(places.from.join("dmesg-efi_pstore-1"), "Panic#1 Part1\n").expect("a record");
+        fs::write(places.from.join("dmesg-efi_pstore-2"), vec![b'x'; 2 * LARGEST as usize]).expect("a huge record");
+        assert_eq!(moved(&places.from, &places.base).expect("moved").len(), 2);
+        assert_eq!(fs::read_dir(&places.from).expect("a folder").count(), 0, "the firmware has room again");
+        let text = fs::read_to_string(places.base.join(KEPT).join("dmesg-efi_pstore-1")).expect("a file");
+        assert_eq!(text, "Panic#1 Part1\n");
+        let size = fs::metadata(places.base.join(KEPT).join("dmesg-efi_pstore-2")).expect("a file").len();
+        assert_eq!(size, LARGEST);
+    }
+
+    #[test]
+    fn the_newest_stay() {
+        let places = places();
+        fs::create_dir_all(places.base.join(KEPT)).expect("a folder");
+        for number in 0..MOST {
+            let path = places.base.join(KEPT).join(format!("dmesg-efi_pstore-{}", 1000 + number));
+            fs::write(path, "old").expect("a file");
+        }
+        fs::write(places.base.join(KEPT).join("somebody's"), "x").expect("a file");
+        fs::write(places.from.join("dmesg-efi_pstore-9000"), "new").expect("a record");
+        moved(&places.from, &places.base).expect("moved");
+        let kept = kept(&places);
+        assert_eq!(kept.len(), MOST);
+        assert!(kept.iter().any(|name| name.ends_with("-9000")) && !kept.iter().any(|name| name.ends_with("-1000")));
+        assert!(!kept.iter().any(|name| name == "somebody's"));
+    }
+
+    #[test]
+    fn what_lies_in_the_way_is_moved_aside_and_no_link_is_followed() {
+        let places = places();
+        let elsewhere = places.base.join("elsewhere");
+        fs::create_dir(&elsewhere).expect("a folder");
+        std::os::unix::fs::symlink(&elsewhere, places.base.join(KEPT)).expect("a link");
+        fs::write(places.from.join("dmesg-efi_pstore-1"), "x").expect("a record");
+        assert_eq!(moved(&places.from, &places.base).expect("moved").len(), 1);
+        assert_eq!(kept(&places), ["dmesg-efi_pstore-1"]);
+        assert_eq!(fs::read_dir(&elsewhere).expect("a folder").count(), 0);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_kept_stays() {
+        let places = places();
+        fs::remove_dir(places.base.join("log")).expect("removed");
+        fs::write(places.base.join("log"), "a file").expect("a file");
+        fs::write(places.from.join("dmesg-efi_pstore-1"), "x").expect("a record");
+        assert!(moved(&places.from, &places.base).is_err());
+        assert!(places.from.join("dmesg-efi_pstore-1").exists());
+    }
+}
