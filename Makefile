@@ -98,7 +98,7 @@ keep-time = $(if $(CLEAN),if (( status == 0 )); then echo $$(( $$(date +%s) - $(
 # its dependencies with fewer features, and they would be compiled twice. The many summaries are added up into the one
 # line that stands last.
 FAST := orlop/image,orlop-machine/boot
-LONG := orlop/image,orlop/slow,orlop-machine/slow
+LONG := orlop/image,orlop/slow,orlop-machine/slow,orlop-net/slow
 test: COMPILE = $(CARGO) test --locked --quiet --no-run --workspace --features $(FAST)
 test-slow: COMPILE = $(CARGO) test --locked --quiet --no-run --workspace --features $(LONG)
 define run-tests

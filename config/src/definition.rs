@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::firewall::Openings;
 use crate::manifest::{Refusal, SecureBoot};
 use crate::node::{Allowance, OnDamage, Provider};
 
@@ -367,4 +368,7 @@ pub struct NodeConfigTable {
     /// What it may bring beyond the node's own settings.
     #[serde(default)]
     pub allow: Vec<Allowance>,
+    /// What the host's firewall lets in.
+    #[serde(default, skip_serializing_if = "Openings::is_none")]
+    pub firewall: Openings,
 }

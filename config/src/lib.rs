@@ -11,6 +11,7 @@
 
 #[cfg(feature = "toml")]
 pub mod definition;
+pub mod firewall;
 #[cfg(feature = "toml")]
 pub mod keys;
 #[cfg(feature = "toml")]

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::firewall::Openings;
+
 /// Version of both documents' formats.
 pub const VERSION: u32 = 1;
 /// Where the node settings lie in the root.
@@ -29,6 +31,12 @@ pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 /// images of the preload.
 pub const CRI_SOCKET: &str = "/run/orlop/cri.sock";
 
+/// In the environment of a program whose standard output PID 1 reads: `orlop-net`'s, until there is a node config.
+pub const READS_STDOUT: &str = "ORLOP_READS_STDOUT";
+/// Folder of `orlop-net`: [`RESOLV_CONF`], leases, the node config once it is taken.
+pub const NET_FOLDER: &str = "/run/orlop/net";
+/// Name servers and search domains, in [`NET_FOLDER`].
+pub const RESOLV_CONF: &str = "resolv.conf";
 /// Configuration of the programs that kubelet asks for credentials. Not below `/etc/kubernetes`, which a cluster's node
 /// covers at boot.
 pub const CREDENTIAL_PROVIDERS: &str = "/usr/share/orlop/credential-providers.json";
@@ -93,6 +101,9 @@ pub struct NodeConfigPolicy {
     pub allow: Vec<Allowance>,
     /// The image's own static pods, whose names are taken.
     pub static_pods: Vec<String>,
+    /// What the host's firewall lets in.
+    #[serde(default, skip_serializing_if = "Openings::is_none")]
+    pub firewall: Openings,
     /// Repositories of the image's own container images that are named after a registry: pods run them without its
     /// credentials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

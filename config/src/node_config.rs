@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
+use crate::firewall::{self, Openings, Rule};
+
 mod check;
 mod load;
 mod network;
@@ -69,6 +71,12 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
+    /// The rules of the host's firewall, on an image that opens these ports.
+    pub fn firewall(&self, openings: &Openings) -> Vec<Rule> {
+        let cluster: Vec<_> = self.cluster.networks.iter().map(|one| (one.address, one.prefix)).collect();
+        firewall::joined(openings, &cluster)
+    }
+
     /// The same with a mask over every secret: what may be shown.
     pub fn masked(mut self) -> Self {
         scalar::mask(&mut self);
@@ -110,6 +118,9 @@ pub struct Cluster {
     pub client_certificate: Option<String>,
     /// Its key (PEM).
     pub client_key: Option<Secret>,
+    /// From where kubelet may be reached, and what the definition opens to the cluster; empty: kubelet from everywhere.
+    #[serde(default)]
+    pub networks: Vec<Cidr>,
     /// Addresses of the cluster's DNS service.
     #[serde(default)]
     pub dns: Vec<IpAddr>,

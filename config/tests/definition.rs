@@ -340,6 +340,22 @@ fn rules_of_parts_that_the_node_has_not() {
         ("[node_config]\nproviders = []", "my/image.toml:3:13: nobody may give the node its configuration"),
         ("[node_config]\nproviders = [\"ec2\", \"ec2\"]", "my/image.toml:3:13: `ec2` stands there twice"),
         ("[node_config]\nallow = []", "my/image.toml:2:1: missing key `providers`"),
+        (
+            "[node_config]\nproviders = [\"ec2\"]\nfirewall.open = [\"8472\"]",
+            "my/image.toml:4:17: `8472` names no ports; write them as `udp/8472` or `tcp/4000-4010`",
+        ),
+        (
+            "[node_config]\nproviders = [\"ec2\"]\nfirewall.open_to_cluster = [\"udp/1\", \"tcp/10000-11000\"]",
+            "my/image.toml:4:38: `tcp/10000-11000` would open kubelet to others than the cluster's networks; leave 10250 out",
+        ),
+        (
+            "[node_config]\nproviders = [\"ec2\"]\n[node_config.firewall]\nopen = [\"tcp/80\"]\nopen_to_cluster = [\"tcp/70-90\"]",
+            "my/image.toml:6:20: `tcp/70-90` is open already, by `tcp/80`; name each port once",
+        ),
+        (
+            "[node_config]\nproviders = [\"ec2\"]\nfirewall.pods_reach_metdata = true",
+            "my/image.toml:4:10: unknown key `pods_reach_metdata`; did you mean `pods_reach_metadata`?",
+        ),
     ] {
         let error = error_over_node(text);
         assert!(error.contains(expected), "{error}\nhas no\n{expected}");

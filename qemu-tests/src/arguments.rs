@@ -67,6 +67,9 @@ pub(crate) fn arguments(machine: &Machine, layout: &Layout) -> Result<Vec<OsStri
     for text in &machine.smbios {
         all.add("-smbios", &format!("type=11,value={}", text.replace(',', ",,")));
     }
+    if let Some(clock) = &machine.clock {
+        all.add("-rtc", &format!("base={clock}"));
+    }
     if machine.watchdog {
         all.add("-device", "i6300esb").add("-action", "watchdog=reset");
     }
@@ -255,6 +258,13 @@ mod tests {
         assert!(line.contains(r#""mac":"52:54:00:12:34:01""#), "{line}");
         assert!(line.contains("-fw_cfg name=opt/orlop/config,file=config,,1"), "{line}");
         assert!(!line.contains("version = 1"), "what may be secret is in no argument: {line}");
+    }
+
+    #[test]
+    fn a_clock_may_be_wrong() {
+        let machine = Machine { clock: Some("2020-01-01T00:00:00".into()), ..Machine::new("image.raw") };
+        assert!(line(&machine).contains("-rtc base=2020-01-01T00:00:00"));
+        assert!(!line(&Machine::new("image.raw")).contains("-rtc"));
     }
 
     #[test]

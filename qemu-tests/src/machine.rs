@@ -32,6 +32,8 @@ pub struct Machine {
     pub cards: Vec<Card>,
     /// Files that the guest finds by their name in QEMU's firmware configuration device.
     pub fw_cfg: Vec<(String, Vec<u8>)>,
+    /// What its clock shows when it starts (`2020-01-01T00:00:00`, UTC); absent: the time.
+    pub clock: Option<String>,
     /// Whether there is a watchdog device (`i6300esb`) that resets.
     pub watchdog: bool,
     /// Texts of SMBIOS' type 11, which a hypervisor gives its guests.
@@ -141,6 +143,7 @@ impl Machine {
             forwards: Vec::new(),
             cards: Vec::new(),
             fw_cfg: Vec::new(),
+            clock: None,
             watchdog: false,
             smbios: Vec::new(),
             serial_log: None,

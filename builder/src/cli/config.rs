@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use orlop_config::Mistake;
 use orlop_config::definition::NodeConfigTable;
+use orlop_config::firewall::Openings;
 use orlop_config::node::{Allowance, NodeConfigPolicy, NodeSettings};
 use orlop_config::node_config::{LARGEST, NodeConfig, Problems};
 use orlop_config::render::{self, Facts, Rendered};
@@ -115,7 +116,15 @@ fn render(args: &RenderArgs, context: &Context) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         write(&rendered, out)?;
     }
-    context.result(&Answer::new(&rendered), &text(&rendered, args.out.as_deref()))
+    let firewall = firewall_rules(&settings, &config);
+    let shown = text(&rendered, &firewall, args.out.as_deref());
+    context.result(&Answer::new(&rendered, &firewall), &shown)
+}
+
+/// The rules of the host's firewall, each behind the name of its chain, as `nft` writes them.
+fn firewall_rules(settings: &NodeSettings, config: &NodeConfig) -> Vec<String> {
+    let openings = settings.node_config.as_ref().map(|policy| policy.firewall.clone()).unwrap_or_default();
+    config.firewall(&openings).iter().map(|rule| format!("{}: {rule}", rule.chain.name())).collect()
 }
 
 /// What the image says of itself to the node; without a definition, an image that allows everything.
@@ -124,7 +133,7 @@ fn settings(document: &Document) -> anyhow::Result<NodeSettings> {
         let mut definition = Project::load(Path::new("orlop:node"))?.definition().clone();
         use Allowance::{ExtraCas, PlainHttpMirrors, RegistryMirrors, StaticPods};
         let allow = vec![StaticPods, ExtraCas, RegistryMirrors, PlainHttpMirrors];
-        definition.node_config = Some(NodeConfigTable { providers: Vec::new(), allow });
+        definition.node_config = Some(NodeConfigTable { providers: Vec::new(), allow, firewall: Openings::default() });
         let mut settings = render::node_settings(&definition);
         if let Some(policy) = &mut settings.node_config {
             policy.class.clear();
@@ -168,6 +177,7 @@ struct Answer<'a> {
     kubelet: &'a [String],
     environment: &'a [(String, String)],
     sysctls: &'a [(String, String)],
+    firewall: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -178,18 +188,18 @@ struct TextFile<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(rendered: &'a Rendered) -> Self {
+    fn new(rendered: &'a Rendered, firewall: &'a [String]) -> Self {
         let files = rendered.files.iter().map(|file| TextFile {
             path: &file.path,
             mode: format!("{:04o}", file.mode),
             text: String::from_utf8_lossy(&file.bytes).into_owned(),
         });
         let Rendered { hostname, kubelet, environment, sysctls, .. } = rendered;
-        Answer { hostname, files: files.collect(), kubelet, environment, sysctls }
+        Answer { hostname, files: files.collect(), kubelet, environment, sysctls, firewall }
     }
 }
 
-fn text(rendered: &Rendered, out: Option<&Path>) -> String {
+fn text(rendered: &Rendered, firewall: &[String], out: Option<&Path>) -> String {
     let mut text = String::new();
     for file in &rendered.files {
         let content = String::from_utf8_lossy(&file.bytes);
@@ -206,6 +216,7 @@ fn text(rendered: &Rendered, out: Option<&Path>) -> String {
         ("kubelet", rendered.kubelet.iter().map(|argument| format!("{argument}\n")).collect::<String>()),
         ("environment of containerd and kubelet", pairs(&rendered.environment)),
         ("sysctls", pairs(&rendered.sysctls)),
+        ("firewall", firewall.iter().map(|rule| format!("{rule}\n")).collect()),
     ] {
         text.push_str(&format!("# {what}\n{lines}\n"));
     }

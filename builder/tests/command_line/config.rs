@@ -117,6 +117,9 @@ fn what_the_programs_get_is_printed_without_its_secrets() {
         "\n--node-ip=192.0.2.10,2001:db8::10\n",
         "\nHTTPS_PROXY=http://********@proxy.example.org:3128\n",
         "\nnet.core.somaxconn=8192\n",
+        "\n# firewall\ninput: ct state established,related accept\n",
+        "\ninput: tcp dport 10250 jump cluster\n",
+        "\ncluster: ip6 saddr 2001:db8::/32 accept\n",
     ] {
         assert!(shown.done().contains(part), "{part}\nis not in\n{}", shown.stdout);
     }
@@ -130,6 +133,11 @@ fn what_the_programs_get_is_printed_without_its_secrets() {
     assert!(hub["mode"] == "0600" && hub["text"].as_str().unwrap().contains(header), "{hub}");
     assert_eq!(json["hostname"], "node-1.example");
     let least = desk.file("least.toml", shipped("least.toml"));
+    let opens = format!("{DEFINITION}[node_config.firewall]\nopen = [\"tcp/443\"]\npods_reach_metadata = true\n");
+    let json =
+        run(command("render", &least).arg("--definition").arg(desk.file("opens.toml", opens)).arg("--json")).json();
+    let rules: Vec<&str> = json["firewall"].as_array().unwrap().iter().map(|rule| rule.as_str().unwrap()).collect();
+    assert!(rules.contains(&"input: tcp dport 443 accept") && !rules.iter().any(|rule| rule.contains("169.254")));
     assert!(!run(&mut command("render", &least)).done().contains("0123456789abcdef"));
     assert!(run(command("render", &least).arg("--show-secrets")).done().contains("abcdef.0123456789abcdef"));
 }

@@ -2,6 +2,7 @@
 
 mod component;
 mod credential_provider;
+mod firewall;
 mod image;
 mod kernel;
 mod node_config;
@@ -29,6 +30,7 @@ impl Definition {
         references::check_paths_once(self, &mut report);
         node_config::check(self, &mut report);
         credential_provider::check(self, &mut report);
+        firewall::check(self, &mut report);
         image::check_sizes(self, &mut report);
         report.problems
     }

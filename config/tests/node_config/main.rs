@@ -3,6 +3,7 @@
 mod manual;
 mod rules;
 
+use orlop_config::firewall::Openings;
 use orlop_config::node::{Allowance, NodeConfigPolicy, Provider};
 use orlop_config::node_config::{
     Ipv4Method, Ipv6Method, KUBELET_RANGES, LARGEST, NodeConfig, Problems, SYSCTLS, SysctlValue,
@@ -23,6 +24,7 @@ fn policy() -> NodeConfigPolicy {
         providers: vec![Provider::FwCfg],
         allow: vec![StaticPods, ExtraCas, RegistryMirrors, PlainHttpMirrors],
         static_pods: vec!["hello".into()],
+        ..NodeConfigPolicy::default()
     }
 }
 
@@ -199,6 +201,26 @@ fn what_the_image_does_not_allow_is_refused_by_name() {
     }
     assert_eq!(error.lines().count(), 6, "{error}");
     assert!(NodeConfig::parse(LEAST.as_bytes(), "node.toml", &bare).is_ok(), "a cluster's own CA needs no leave");
+}
+
+#[test]
+fn an_image_that_opens_ports_to_the_cluster_is_told_who_that_is() {
+    let open_to_cluster = vec!["udp/8472".parse().expect("ports")];
+    let opens = NodeConfigPolicy { firewall: Openings { open_to_cluster, ..Openings::default() }, ..policy() };
+    let parse = |text: &str| NodeConfig::parse(text.as_bytes(), "node.toml", &opens);
+    assert_eq!(
+        parse(LEAST).expect_err("nobody").to_string(),
+        "node.toml:3:2: this image opens udp/8472 to the cluster's networks, and none are named; name them: \
+         `networks = [\"192.0.2.0/24\"]`"
+    );
+    let config = parse(FULL).unwrap_or_else(|error| panic!("{error}"));
+    let rules: Vec<String> = config.firewall(&opens.firewall).iter().map(ToString::to_string).collect();
+    for rule in ["tcp dport 10250 jump cluster", "udp dport 8472 jump cluster", "ip saddr 192.0.2.0/24 accept"] {
+        assert!(rules.iter().any(|one| one == rule), "{rule}: {rules:?}");
+    }
+    let many: Vec<String> = (0..33).map(|number| format!("\"10.{number}.0.0/16\"")).collect();
+    let error = error_of(&changed("\"192.0.2.0/24\", \"2001:db8::/32\"", &many.join(", ")));
+    assert!(error.contains("33 networks are named; name 32 at most"), "{error}");
 }
 
 #[test]

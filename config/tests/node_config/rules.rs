@@ -83,6 +83,28 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("[\"10.96.0.10\"]", "[\"127.0.0.1\"]", "`127.0.0.1` cannot be a service's address"),
     ("\"cluster.example\"", "\"cluster/example\"", "`cluster/example` is not a domain"),
     (
+        "\"192.0.2.0/24\", \"2001",
+        "\"192.0.2.7/24\", \"2001",
+        "`192.0.2.7/24` has bits behind its prefix; write the network: \"192.0.2.0/24\"",
+    ),
+    (
+        "\"192.0.2.0/24\", \"2001",
+        "\"0.0.0.0/0\", \"2001",
+        "`0.0.0.0/0` is larger than any cluster; name the cluster's own networks, of /8 at least",
+    ),
+    (
+        "\"2001:db8::/32\"",
+        "\"2000::/3\"",
+        "`2000::/3` is larger than any cluster; name the cluster's own networks, of /16",
+    ),
+    (
+        "\"2001:db8::/32\"",
+        "\"127.0.0.0/8\"",
+        "`127.0.0.0/8` is no network of other machines; name the networks of nodes",
+    ),
+    ("\"2001:db8::/32\"", "\"192.0.2.0/24\"", "it is there already, as number 1"),
+    ("\"2001:db8::/32\"", "\"node-2\"", "`node-2` is not an address with its prefix"),
+    (
         "\"topology.kubernetes.io/zone\"",
         "\"node-role.kubernetes.io/worker\"",
         "`node-role.kubernetes.io/worker` is a label that the API takes from no node",

@@ -22,11 +22,15 @@ const NAME: &str = "node config";
 /// Bytes of the length that stands before the document, so that a part of one is never taken for the whole.
 const LENGTH: usize = 4;
 
+/// Lines of `orlop-net` that the consoles show: whoever answers it on the segment could make it say ever new ones.
+const MOST_QUOTED: usize = 500;
+
 /// The document on its way, as far as it has come.
 #[derive(Debug)]
 pub struct Intake {
     pipe: File,
     bytes: Vec<u8>,
+    quoted: usize,
 }
 
 impl Intake {
@@ -34,7 +38,7 @@ impl Intake {
     fn new() -> io::Result<(Self, OwnedFd)> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok((Intake { pipe: read.into(), bytes: Vec::new() }, write))
+        Ok((Intake { pipe: read.into(), bytes: Vec::new(), quoted: 0 }, write))
     }
 
     /// What to poll for.
@@ -98,6 +102,16 @@ pub fn done(node: &mut Node) -> Result<bool, Refusal> {
             node.services[NET].restart();
             Ok(false)
         }
+    }
+}
+
+/// As long as the document is not there, the consoles have what `orlop-net` says: who was asked, and what is wrong with
+/// what came. It says what happens again and again once.
+pub fn quote(node: &mut Node, lines: &[String]) {
+    for line in lines {
+        let Some(intake) = node.intake.as_mut().filter(|intake| intake.quoted < MOST_QUOTED) else { return };
+        intake.quoted += 1;
+        node.report.quote(line);
     }
 }
 

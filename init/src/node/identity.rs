@@ -2,13 +2,12 @@
 
 use super::Node;
 use crate::report::{Refusal, or_refuse};
+use orlop_config::node::{NET_FOLDER, RESOLV_CONF};
 use std::fs;
 use std::io::{self, Read};
 
 /// The folder behind `/etc/{hosts,resolv.conf,machine-id,hostname}`.
 const FOLDER: &str = "/run/etc";
-/// Where `orlop-net` writes name servers and search domains.
-const RESOLV_CONF: &str = "/run/orlop/net/resolv.conf";
 
 /// A machine id as `machine-id(5)` wants it: 32 hexadecimal digits, not all zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +77,7 @@ pub fn set_name(node: &mut Node, name: &str) -> Result<(), Refusal> {
 /// `orlop-net` writes the file behind it.
 fn link_resolv_conf() -> Result<(), Refusal> {
     let path = format!("{FOLDER}/resolv.conf");
-    match std::os::unix::fs::symlink(RESOLV_CONF, &path) {
+    match std::os::unix::fs::symlink(format!("{NET_FOLDER}/{RESOLV_CONF}"), &path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         linked => or_refuse(linked, "identity", path),
     }

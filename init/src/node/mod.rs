@@ -200,17 +200,22 @@ impl Node {
     }
 
     fn hear(&mut self, ears: &mut Ears, heard: &ipc::Heard) {
-        let mut news = Vec::new();
+        let (mut news, mut nets) = (Vec::new(), Vec::new());
         for (index, service) in self.services.iter_mut().enumerate() {
             let before = news.len();
             if heard.pipes.contains(&index) {
-                service.read_log(&mut news);
+                service.read_log(&mut news, &mut |line| {
+                    if index == NET {
+                        nets.push(String::from_utf8_lossy(line).into_owned());
+                    }
+                });
             }
             if heard.checks.contains(&index) {
                 service.advance_check(&mut news);
             }
             tell(&mut self.report, service.name(), &news[before..]);
         }
+        config::quote(self, &nets);
         for (pid, word) in ears.notify.read() {
             for service in self.services.iter_mut().filter(|service| service.pid() == Some(pid)) {
                 let mut news = Vec::new();

@@ -9,7 +9,8 @@ use crate::sys::capability;
 use crate::sys::process::{Program, spawn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::ffi::{CStr, CString};
+use orlop_config::node::READS_STDOUT;
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -23,8 +24,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 const OPEN_FILES: (u64, u64) = (1024, 1_048_576);
 /// Services are the last to be killed when memory runs out: pods go first.
 pub const OOM_SCORE: i32 = -999;
-/// In the environment of a program at the other end of whose standard output PID 1 is.
-const GIVEN: &CStr = c"ORLOP_READS_STDOUT=1";
 
 /// What makes a service.
 #[derive(Debug)]
@@ -124,7 +123,7 @@ impl Service {
         Ok(())
     }
 
-    /// Gives it an end of a pipe or a pair of sockets for its standard output, once; [`GIVEN`] tells it so.
+    /// Gives it an end of a pipe or a pair of sockets for its standard output, once; [`READS_STDOUT`] tells it so.
     pub fn give(&mut self, end: OwnedFd) {
         self.gift = Some(end);
     }
@@ -189,7 +188,9 @@ impl Service {
         environment.extend_from_slice(&self.environment);
         // Closed here once the program has it: its reader hears when the program closes it, or ends.
         let gift = self.gift.take();
-        environment.extend(gift.as_ref().map(|_| GIVEN.to_owned()));
+        if gift.is_some() {
+            environment.push(CString::new(format!("{READS_STDOUT}=1"))?);
+        }
         let cgroup = crate::node::cgroups::open(self.recipe.cgroup)?;
         spawn(&Program {
             file: self.recipe.program.as_fd(),
@@ -237,10 +238,13 @@ impl Service {
         self.check.as_ref().map(|(check, _)| (check.fd(), check.sends()))
     }
 
-    /// Moves what it printed into its log.
-    pub fn read_log(&mut self, news: &mut Vec<News>) {
+    /// Moves what it printed into its log; `each` hears every line.
+    pub fn read_log(&mut self, news: &mut Vec<News>, each: &mut dyn FnMut(&[u8])) {
         let log = &mut self.log;
-        self.pipe.read(&mut |line| news.extend(log.line(line).map(News::Log)));
+        self.pipe.read(&mut |line| {
+            each(line);
+            news.extend(log.line(line).map(News::Log));
+        });
     }
 
     /// The service says itself that it is ready: ask now, where there is somebody to ask.

@@ -37,6 +37,18 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
+    /// The bytes behind their length, which is a byte.
+    pub fn behind_u8(&mut self) -> Option<&'a [u8]> {
+        let length = self.u8()?;
+        self.take(length.into())
+    }
+
+    /// The bytes behind their length, which has two bytes.
+    pub fn behind_u16(&mut self) -> Option<&'a [u8]> {
+        let length = self.u16()?;
+        self.take(length.into())
+    }
+
     /// Nothing is left.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

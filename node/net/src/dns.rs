@@ -67,8 +67,7 @@ fn record(packet: &[u8], at: usize) -> Option<(Option<IpAddr>, usize)> {
     let mut reader = Reader(packet.get(at..)?);
     let [kind, class] = [reader.u16()?, reader.u16()?];
     reader.u32()?;
-    let length = reader.u16()?;
-    let value = reader.take(length.into())?;
+    let value = reader.behind_u16()?;
     let address = match (kind, class) {
         (A, INTERNET) => <[u8; 4]>::try_from(value).ok().map(|bytes| Ipv4Addr::from(bytes).into()),
         (AAAA, INTERNET) => <[u8; 16]>::try_from(value).ok().map(|bytes| Ipv6Addr::from(bytes).into()),

@@ -27,7 +27,7 @@ pub const USAGE: &str =
 /// Reads the command line, without the program's name.
 pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
-        run: "/run/orlop/net".into(),
+        run: orlop_config::node::NET_FOLDER.into(),
         cards: Vec::new(),
         settings: orlop_config::node::NODE_SETTINGS.into(),
         clock: Clock::Kept,

@@ -1,7 +1,7 @@
 //! What the network should be: what the node config says, or what holds as long as there is none.
 
-use crate::firewall::Policy;
 use crate::netlink::Link;
+use orlop_config::firewall::{self, Openings, Rule};
 use orlop_config::node_config::{self, Ipv4Method, Ipv6Method, NodeConfig};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,8 +18,8 @@ pub struct Plan {
     pub search: Vec<String>,
     /// Time servers, names or addresses, in place of the network's.
     pub ntp: Vec<String>,
-    /// Who may reach what.
-    pub firewall: Policy,
+    /// What the host's firewall lets in and through.
+    pub firewall: Vec<Rule>,
 }
 
 /// What one card, or every card, should be.
@@ -64,7 +64,7 @@ pub struct PlannedRoute {
 }
 
 impl Plan {
-    /// What holds without a node config: DHCP on these cards, or on every one.
+    /// What holds without a node config: DHCP on these cards, or on every one, and nothing that is open.
     pub fn automatic(cards: &[String]) -> Self {
         let mut interfaces: Vec<Interface> =
             cards.iter().map(|name| Interface::automatic(Select::Name(name.clone()))).collect();
@@ -77,12 +77,12 @@ impl Plan {
             dns: Vec::new(),
             search: Vec::new(),
             ntp: Vec::new(),
-            firewall: Policy::default(),
+            firewall: firewall::closed(),
         }
     }
 
-    /// What the node config says; where it names no cards, as without one.
-    pub fn of(config: &NodeConfig, cards: &[String]) -> Self {
+    /// What the node config says, and the image's definition of ports; where it names no cards, as without one.
+    pub fn of(config: &NodeConfig, openings: &Openings, cards: &[String]) -> Self {
         let mut plan = Plan::automatic(cards);
         if !config.network.interfaces.is_empty() {
             plan.interfaces = config.network.interfaces.iter().map(Interface::of).collect();
@@ -91,6 +91,7 @@ impl Plan {
         plan.dns.clone_from(&config.network.dns);
         plan.search.clone_from(&config.network.search);
         plan.ntp.clone_from(&config.time.servers);
+        plan.firewall = config.firewall(openings);
         plan
     }
 

@@ -2,6 +2,7 @@
 
 mod lab;
 
+use base64::Engine as _;
 use lab::{Lab, Process};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -103,5 +104,30 @@ fn ec2s_document_is_had_once_dhcp_gave_an_address() {
         lab.until_here(&format!("cat {}/document", lab.folder.path().display()), "BEGIN CERTIFICATE");
         assert_eq!(document(&lab), LEAST);
         assert!(lab.there("ip -4 address show dev cl0").contains("inet 192.0.2.5"), "DHCP goes on");
+    });
+}
+
+#[test]
+fn who_may_not_give_the_document_is_not_asked() {
+    lab::inside("who_may_not_give_the_document_is_not_asked", |lab| {
+        lab.card(0, &["192.0.2.1/24", "169.254.169.254/32"]);
+        let metadata = TcpListener::bind((Ipv4Addr::new(169, 254, 169, 254), 80)).expect("the metadata address");
+        metadata.set_nonblocking(true).expect("a listener");
+        write(&lab.folder.path().join(FW_CFG), b"version = 1\nthis is fw_cfg's\n");
+        let table = lab.folder.path().join("sys/firmware/dmi/tables/DMI");
+        write(&table, b"\x7f\x04\x03\x01\0\0");
+        let mut net = net(&lab, r#""smbios""#);
+        net.says("smbios: no OEM string (type 11) begins with orlop.config=");
+        let _server = lab.dnsmasq(0, &["--dhcp-range=192.0.2.50,192.0.2.59,2m"]);
+        lab.until_there("ip -4 address show dev cl0", "inet 192.0.2.5");
+        let text = base64::engine::general_purpose::STANDARD.encode(LEAST);
+        let strings = format!("orlop.config={text}\0\0");
+        write(&table, &[b"\x0b\x05\x01\x01\x01", strings.as_bytes(), b"\x7f\x04\x03\x01\0\0"].concat());
+        net.says("smbios: gives the node config");
+        lab.ready(&mut net);
+        lab.until_here(&format!("cat {}/document", lab.folder.path().display()), "END CERTIFICATE");
+        assert_eq!(document(&lab), LEAST);
+        assert!(metadata.accept().is_err(), "nobody asked the clouds' metadata");
+        assert!(!net.rest().contains("fw_cfg"), "{}", net.rest());
     });
 }

@@ -3,14 +3,31 @@
 mod lab;
 
 use lab::{Lab, Process};
-use std::io::ErrorKind;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+use orlop_config::firewall::Chain;
+use orlop_config::node::NodeConfigPolicy;
+use orlop_config::node_config::NodeConfig;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::process::Command;
 use std::time::Duration;
 
 const CONNECT: &str = "ORLOP_NET_CONNECT";
 const LISTEN: &str = "ORLOP_NET_LISTEN";
-const PORTS: [u16; 4] = [10250, 30080, 22, 8080];
+/// Where the far end listens: kubelet's port, a NodePort, what the definition opens to the cluster and to all, and two that
+/// nobody opened.
+const PORTS: [u16; 6] = [10250, 30080, 4005, 443, 22, 8080];
+const OPENINGS: &str = r#"{"open":["tcp/443"],"open_to_cluster":["udp/8472","tcp/4000-4010"]}"#;
+/// The cluster's networks, as the node config names them.
+const NETWORKS: &str = "networks = [\"192.0.2.0/25\", \"2001:db8:0:0:1::/80\"]";
+/// Another host of each family that is of the cluster, and one that is not; and the node itself.
+const CLUSTER: [&str; 2] = ["192.0.2.1", "2001:db8::1:0:0:1"];
+const STRANGERS: [&str; 2] = ["192.0.2.201", "2001:db8::201"];
+const NODE: [&str; 2] = ["192.0.2.77", "2001:db8::77"];
 const CLOSED: Duration = Duration::from_millis(300);
 
 /// Not a test of its own: the far end's listeners, which the tests start by this name.
@@ -35,61 +52,70 @@ fn listen(lab: &Lab) -> Process {
     process
 }
 
-fn reaches(address: &str, port: u16) -> bool {
-    let address: IpAddr = address.parse().expect("an address");
-    match TcpStream::connect_timeout(&SocketAddr::new(address, port), CLOSED) {
-        Ok(_) => true,
+/// The ports of the node that a host reaches.
+fn reached(from: &str, node: &str) -> Vec<u16> {
+    let (from, node): (IpAddr, IpAddr) = (from.parse().expect("an address"), node.parse().expect("an address"));
+    PORTS.into_iter().filter(|port| reaches(from, SocketAddr::new(node, *port))).collect()
+}
+
+fn reaches(from: IpAddr, to: SocketAddr) -> bool {
+    let kind = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let made = socket(kind, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    bind(made.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(from, 0))).expect("an address of this host");
+    // Of Linux: for a connection that is being made, too.
+    setsockopt(&made, sockopt::SendTimeout, &TimeVal::milliseconds(CLOSED.as_millis() as i64)).expect("a deadline");
+    match connect(made.as_raw_fd(), &SockaddrStorage::from(to)) {
+        Ok(()) => true,
         Err(error) => {
-            assert!(matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock), "{port}: {error}");
+            assert!(matches!(error, Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT), "{from} to {to}: {error}");
             false
         }
     }
 }
 
 fn open_and_closed() {
-    for address in ["192.0.2.77", "2001:db8::77"] {
-        let open: Vec<u16> = PORTS.into_iter().filter(|port| reaches(address, *port)).collect();
-        assert_eq!(open, [10250, 30080], "{address}");
+    for ((cluster, stranger), node) in CLUSTER.into_iter().zip(STRANGERS).zip(NODE) {
+        assert_eq!(reached(cluster, node), [10250, 30080, 4005, 443], "{cluster} to {node}");
+        assert_eq!(reached(stranger, node), [30080, 443], "{stranger} to {node}");
     }
+}
+
+/// A node config that names the cluster's networks.
+fn least() -> String {
+    let least = include_str!("../../../config/tests/node_config/least.toml");
+    least.replace("[cluster]", &format!("[cluster]\n{NETWORKS}"))
+}
+
+/// The same for a node at [`NODE`].
+fn document() -> String {
+    let least = least();
+    let [four, six] = NODE;
+    format!(
+        "{least}\n[[network.interfaces]]\nname = \"cl0\"\naddresses = [\"{four}/24\", \"{six}/64\"]\n\
+         gateway4 = \"192.0.2.1\"\ngateway6 = \"2001:db8::1:0:0:1\"\n"
+    )
 }
 
 #[test]
 fn what_no_rule_opens_is_closed_whatever_others_do_to_their_tables() {
     lab::inside("what_no_rule_opens_is_closed_whatever_others_do_to_their_tables", |lab| {
-        lab.card(0, &["192.0.2.1/24", "2001:db8::1/64"]);
+        let hosts = [CLUSTER, STRANGERS].concat();
+        let hosts: Vec<String> =
+            hosts.iter().map(|one| format!("{one}/{}", if one.contains(':') { 64 } else { 24 })).collect();
+        lab.card(0, &hosts.iter().map(String::as_str).collect::<Vec<_>>());
         lab.there(
             "nft add table inet kube-proxy; nft add chain inet kube-proxy c; nft add rule inet kube-proxy c accept",
         );
-        let document = include_str!("../../../config/tests/node_config/least.toml");
-        let document = format!(
-            "{document}\n[[network.interfaces]]\nname = \"cl0\"\naddresses = [\"192.0.2.77/24\", \"2001:db8::77/64\"]\ngateway4 = \"192.0.2.1\"\ngateway6 = \"2001:db8::1\"\n"
-        );
         std::fs::create_dir_all(lab.run()).expect("a folder");
-        std::fs::write(lab.run().join("config.toml"), document).expect("written");
-        let settings = lab.settings(r#""fw_cfg""#);
+        std::fs::write(lab.run().join("config.toml"), document()).expect("written");
+        let settings = lab.settings_with(r#""fw_cfg""#, OPENINGS);
         let _listeners = listen(&lab);
         let mut net = lab.net(&["--card", "cl0", "--settings", &settings]);
         lab.ready(&mut net);
         lab.until_there("ip -6 address show dev cl0", "2001:db8::77/64 scope global");
         lab.until_gone_there("ip -6 address show dev cl0", "tentative");
         open_and_closed();
-
-        let table = lab.there("nft --numeric-priority --stateless list table inet orlop");
-        for line in [
-            "type filter hook input priority 0; policy drop;",
-            "type filter hook forward priority 0; policy accept;",
-            "ct state established,related",
-            "iifname \"lo\"",
-            "ip6 saddr fe80::/10 udp sport 547 udp dport 546",
-            "ct status dnat",
-            "tcp dport 10250",
-            "tcp dport 30000-32767",
-            "ip daddr 169.254.169.254",
-            "ip6 daddr fd00:ec2::254",
-            "ip daddr 168.63.129.16 tcp dport 32526",
-        ] {
-            assert!(table.contains(line), "{line}: {table}");
-        }
+        the_kernel_has_the_rules(&lab);
         assert!(lab.there("nft list ruleset").contains("table inet kube-proxy"), "others' tables stay");
 
         // Others reload their tables; a flush of everything is not ours to suffer.
@@ -98,7 +124,9 @@ fn what_no_rule_opens_is_closed_whatever_others_do_to_their_tables() {
         open_and_closed();
         // What others lead to a local port on purpose is let in: a host port.
         lab.there("nft add rule ip nat pre tcp dport 8443 redirect to :8080");
-        assert!(reaches("192.0.2.77", 8443) && !reaches("192.0.2.77", 8080));
+        let (from, node) = (CLUSTER[0].parse().expect("one"), NODE[0].parse().expect("one"));
+        let at = |port| SocketAddr::new(node, port);
+        assert!(reaches(from, at(8443)) && !reaches(from, at(8080)));
 
         // Killed: it stays closed, and the next one takes the table over.
         net.kill();
@@ -107,6 +135,51 @@ fn what_no_rule_opens_is_closed_whatever_others_do_to_their_tables() {
         lab.ready(&mut net);
         open_and_closed();
         assert_eq!(lab.there("nft list tables").matches("orlop").count(), 1);
+    });
+}
+
+/// `nft` reads each rule back, in its chain and in the order in which `orlop config render` shows them.
+fn the_kernel_has_the_rules(lab: &Lab) {
+    let policy: NodeConfigPolicy = serde_json::from_str(&format!(
+        r#"{{"class":"public","providers":["fw_cfg"],"allow":[],"static_pods":[],"firewall":{OPENINGS}}}"#
+    ))
+    .expect("a policy");
+    let config = NodeConfig::parse(document().as_bytes(), "config.toml", &policy).expect("a node config");
+    for chain in Chain::ALL {
+        let name = chain.name();
+        let text = lab.there(&format!("nft --numeric-priority --stateless list chain inet orlop {name}"));
+        let lines = text.lines().map(str::trim).skip_while(|line| !line.starts_with("chain ")).skip(1);
+        let mut lines = lines.take_while(|line| *line != "}");
+        match chain {
+            Chain::Input => assert_eq!(lines.next(), Some("type filter hook input priority 0; policy drop;")),
+            Chain::Forward => assert_eq!(lines.next(), Some("type filter hook forward priority 0; policy accept;")),
+            Chain::Cluster => {}
+        }
+        let rules = config.firewall(&policy.firewall);
+        let rules: Vec<String> = rules.iter().filter(|rule| rule.chain == chain).map(ToString::to_string).collect();
+        let found: Vec<String> = lines.map(|line| line.replace(" counter", "")).collect();
+        assert_eq!(found, rules, "{text}");
+    }
+}
+
+#[test]
+fn before_there_is_a_document_nothing_is_open() {
+    lab::inside("before_there_is_a_document_nothing_is_open", |lab| {
+        lab.card(0, &["192.0.2.1/24"]);
+        let _listeners = listen(&lab);
+        std::fs::create_dir_all(lab.folder.path().join("sys/firmware")).expect("a folder");
+        let sys = format!("{}/sys", lab.folder.path().display());
+        let settings = lab.settings_with(r#""fw_cfg""#, OPENINGS);
+        let mut net = lab.net(&["--card", "cl0", "--settings", &settings, "--sys", &sys]);
+        net.says("no fw_cfg, or the module");
+        let _server = lab.dnsmasq(0, &["--dhcp-range=192.0.2.50,192.0.2.50,2m"]);
+        lab.until_there("ip -4 address show dev cl0", "inet 192.0.2.50");
+        assert_eq!(reached("192.0.2.1", "192.0.2.50"), [0u16; 0]);
+        let item = lab.folder.path().join("sys/firmware/qemu_fw_cfg/by_name/opt/orlop/config");
+        std::fs::create_dir_all(&item).expect("a folder");
+        std::fs::write(item.join("raw"), least()).expect("written");
+        lab.ready(&mut net);
+        assert_eq!(reached("192.0.2.1", "192.0.2.50"), [10250, 30080, 4005, 443]);
     });
 }
 

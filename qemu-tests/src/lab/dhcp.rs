@@ -1,9 +1,12 @@
 //! DHCP, router advertisements and their options: dnsmasq, a real server.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::network::{BRIDGE, DOMAIN, HOST, address};
-use super::{Lab, Service};
+use super::{Lab, Namespace, Service};
 use crate::{Card, Error, Result, program, within};
 
 /// dnsmasq, which Debian has without its service in this package.
@@ -32,27 +35,55 @@ impl Default for Lease {
     }
 }
 
+/// What one machine gets, other than all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// This address, for two minutes; it is renewed after [`RENEWED`] seconds.
+    Brief(Ipv4Addr),
+    /// None: as if the server were gone.
+    Nothing,
+}
+
+/// Seconds until a machine asks again that has its address by [`Answer::Brief`], and until it asks any server.
+pub const RENEWED: (u32, u32) = (10, 16);
+/// The tag of those machines.
+const BRIEF: &str = "brief";
+/// The shortest that dnsmasq gives.
+const SECONDS: u32 = 120;
+
 /// The DHCP server. It is gone when this is dropped; its leases are remembered in the lab's folder.
 #[derive(Debug)]
 pub struct Dhcp {
     /// Its process: each lease is a line.
     pub service: Service,
+    namespace: Namespace,
+    folder: PathBuf,
+    usual: BTreeMap<String, Ipv4Addr>,
+    others: Mutex<BTreeMap<String, Answer>>,
 }
 
 impl Dhcp {
     /// Starts it.
     pub fn start(lab: &Lab, lease: &Lease) -> Result<Dhcp> {
-        let mut command = lab.namespace.command(program::find(DNSMASQ)?);
+        // Its process number in the namespace is the shell's.
+        let mut command = lab.namespace.command("sh");
+        command.args(["-c", "echo $$ >\"$0\"; exec \"$@\""]).arg(process(&lab.folder)).arg(program::find(DNSMASQ)?);
         // Debug mode: it neither forks nor gives up its user, which has no other in this namespace.
         command.args(["--no-daemon", "--conf-file=/dev/null", "--port=0", "--bind-dynamic", "--log-dhcp", "--no-ping"]);
         command.arg(format!("--interface={BRIDGE}")).arg(format!("--dhcp-leasefile={}", leases(lab).display()));
         let seconds = lease.seconds;
         command.arg(format!("--dhcp-range=192.0.2.0,static,{seconds}")).arg("--dhcp-authoritative");
-        for number in 1..=MACHINES {
+        let usual = (1..=MACHINES).map(|number| {
             let mut octets = address(number).octets();
             octets[3] = octets[3].saturating_add(lease.shift);
-            let (address, mac) = (std::net::Ipv4Addr::from(octets), format!("52:54:00:12:34:{number:02x}"));
-            command.arg(format!("--dhcp-host={mac},{address}"));
+            (format!("52:54:00:12:34:{number:02x}"), Ipv4Addr::from(octets))
+        });
+        let (usual, others) = (usual.collect(), Mutex::default());
+        let path = hosts(&lab.folder);
+        std::fs::write(&path, hosts_text(&usual, &BTreeMap::new())).map_err(Error::file("writing", &path))?;
+        command.arg(format!("--dhcp-hostsfile={}", path.display()));
+        for (option, seconds) in [("T1", RENEWED.0), ("T2", RENEWED.1)] {
+            command.arg(format!("--dhcp-option=tag:{BRIEF},option:{option},{seconds}"));
         }
         for option in ["router", "dns-server", "ntp-server"] {
             command.arg(format!("--dhcp-option=option:{option},{HOST}"));
@@ -67,7 +98,21 @@ impl Dhcp {
         command.args(lease.options.iter().map(|option| format!("--dhcp-option={option}")));
         let service = lab.serve("dhcp", command)?;
         service.wait_line("DHCP, sockets bound exclusively to interface", within(30))?;
-        Ok(Dhcp { service })
+        Ok(Dhcp { service, namespace: lab.namespace.clone(), folder: lab.folder.clone(), usual, others })
+    }
+
+    /// From now on a machine gets this; with none, what all machines get.
+    pub fn answer(&self, card: &Card, answer: Option<Answer>) -> Result<()> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Some(answer) => others.insert(card.mac.clone(), answer),
+            None => others.remove(&card.mac),
+        };
+        let path = hosts(&self.folder);
+        std::fs::write(&path, hosts_text(&self.usual, &others)).map_err(Error::file("writing", &path))?;
+        let (mark, process) = (self.service.mark(), process(&self.folder));
+        self.namespace.run("sh", &["-c", &format!("kill -HUP $(cat {})", process.display())])?;
+        self.service.wait_line_since(mark, &format!("read {}", path.display()), within(30)).map(drop)
     }
 
     /// Waits until it has given an address to a machine.
@@ -87,4 +132,38 @@ impl Dhcp {
 
 fn leases(lab: &Lab) -> PathBuf {
     lab.folder.join("dhcp.leases")
+}
+
+fn hosts(folder: &Path) -> PathBuf {
+    folder.join("dhcp.hosts")
+}
+
+fn process(folder: &Path) -> PathBuf {
+    folder.join("dhcp.pid")
+}
+
+/// Lines of `--dhcp-hostsfile`.
+fn hosts_text(usual: &BTreeMap<String, Ipv4Addr>, others: &BTreeMap<String, Answer>) -> String {
+    let line = |(mac, address): (&String, &Ipv4Addr)| match others.get(mac) {
+        None => format!("{mac},{address}\n"),
+        Some(Answer::Brief(address)) => format!("{mac},set:{BRIEF},{address},{SECONDS}\n"),
+        Some(Answer::Nothing) => format!("{mac},ignore\n"),
+    };
+    usual.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_machine_has_its_line() {
+        let mac = |last: u8| format!("52:54:00:12:34:0{last}");
+        let usual = (1..=3).map(|last| (mac(last), Ipv4Addr::new(192, 0, 2, last))).collect();
+        let others = [(mac(1), Answer::Brief(Ipv4Addr::new(192, 0, 2, 9))), (mac(3), Answer::Nothing)].into();
+        assert_eq!(
+            hosts_text(&usual, &others),
+            "52:54:00:12:34:01,set:brief,192.0.2.9,120\n52:54:00:12:34:02,192.0.2.2\n52:54:00:12:34:03,ignore\n"
+        );
+    }
 }

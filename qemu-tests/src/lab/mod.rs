@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 pub use approver::Approver;
 pub use cluster::Cluster;
 pub use control_plane::{ControlPlane, Token};
-pub use dhcp::{Dhcp, Lease};
+pub use dhcp::{Answer, Dhcp, Lease, RENEWED};
 pub use dns::Dns;
 pub use forward::Forward;
 pub use holder::hold;

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 
 use super::holder::{Kind, receive, send};
@@ -159,11 +160,29 @@ impl Namespace {
 
     /// Connects from the network's host to an address of it.
     pub fn connect(&self, address: SocketAddr, limit: Duration) -> Result<io::Result<TcpStream>> {
+        self.connect_from(None, address, limit)
+    }
+
+    /// The same from one of its addresses.
+    pub fn connect_from(
+        &self,
+        from: Option<IpAddr>,
+        address: SocketAddr,
+        limit: Duration,
+    ) -> Result<io::Result<TcpStream>> {
         let socket = self.socket(tcp(address.ip()))?;
+        if let Some(from) = from {
+            let bound = rustix::net::bind(&socket, &SocketAddr::new(from, 0));
+            bound.map_err(|error| Error::Lab(format!("{from} is no address of the lab's host: {error}")))?;
+        }
         let timeout = sockopt::Timeout::Send;
         sockopt::set_socket_timeout(&socket, timeout, Some(limit))
             .map_err(|error| Error::Lab(format!("no deadline on a socket: {error}")))?;
-        let connected = rustix::net::connect(&socket, &address).map_err(io::Error::from);
+        let connected = rustix::net::connect(&socket, &address).map_err(|error| match error {
+            // What the kernel says of a connection whose deadline has passed.
+            Errno::INPROGRESS => io::ErrorKind::TimedOut.into(),
+            other => io::Error::from(other),
+        });
         Ok(connected.map(|()| TcpStream::from(socket)))
     }
 

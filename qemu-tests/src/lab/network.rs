@@ -14,6 +14,12 @@ pub const HOST: &str = "192.0.2.1";
 pub const HOST6: &str = "2001:db8::1";
 /// The network's length.
 pub const PREFIX: u8 = 24;
+/// What nodes are told of as the cluster's networks: the host's and the machines' addresses, and pods'.
+pub const CLUSTER: [&str; 3] = ["192.0.2.0/25", PODS, "2001:db8::/80"];
+/// Addresses of the lab's host that are in none of them.
+pub const STRANGER: &str = "192.0.2.201";
+/// The same over IPv6.
+pub const STRANGER6: &str = "2001:db8::1:0:0:201";
 /// Where EC2, GCE and Azure have their metadata.
 pub const METADATA: &str = "169.254.169.254";
 /// Azure's host agent.
@@ -43,6 +49,8 @@ pub fn network() -> String {
         format!("address add {METADATA}/32 dev {BRIDGE}"),
         format!("address add {WIRESERVER}/32 dev {BRIDGE}"),
         format!("address add {HOST6}/64 dev {BRIDGE} nodad"),
+        format!("address add {STRANGER}/{PREFIX} dev {BRIDGE}"),
+        format!("address add {STRANGER6}/64 dev {BRIDGE} nodad"),
         format!("address add {API_SERVICE}/32 dev lo"),
         format!("link set dev {BRIDGE} up"),
         String::new(),

@@ -1,6 +1,6 @@
 //! What a machine of the lab is told at boot: the node config (docs/node-config.md), made of the control plane's values.
 
-use super::network::{CLUSTER_DNS, CLUSTER_DOMAIN};
+use super::network::{CLUSTER, CLUSTER_DNS, CLUSTER_DOMAIN};
 use super::registry::NAME;
 use super::{ControlPlane, Registry};
 use crate::Result;
@@ -49,7 +49,7 @@ impl NodeConfig {
         let registry = registry.map(|ca| format!("\n[registries.\"{NAME}\"]\nca = '''\n{ca}'''\n")).unwrap_or_default();
         format!(
             "version = 1\nhostname = \"{hostname}\"\n{top}\n[cluster]\nserver = \"{server}\"\nca = '''\n{ca}'''\n{token}\
-             dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\n{registry}{tables}"
+             dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\nnetworks = {CLUSTER:?}\n{registry}{tables}"
         )
     }
 }

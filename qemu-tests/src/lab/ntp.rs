@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Lab;
 use super::network::host;
+use crate::feed::{Feed, Mark};
 use crate::{Error, Result};
 
 /// Between two looks whether it shall end.
@@ -14,6 +15,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Seconds from 1900, where NTP's time begins, to 1970.
 const TO_1970: u64 = 2_208_988_800;
 const LENGTH: usize = 48;
+/// How many questions are remembered.
+const KEPT: usize = 1024;
 
 /// A time server. It is gone when this is dropped.
 #[derive(Debug)]
@@ -21,12 +24,25 @@ pub struct TimeServer {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     ended: AtomicBool,
     silent: AtomicBool,
     wrong_by: AtomicI64,
     answers: AtomicU64,
+    asked: Feed<SocketAddr>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Shared {
+            ended: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            wrong_by: AtomicI64::new(0),
+            answers: AtomicU64::new(0),
+            asked: Feed::new(KEPT),
+        }
+    }
 }
 
 impl TimeServer {
@@ -55,6 +71,19 @@ impl TimeServer {
         self.shared.silent.store(silent, Ordering::Relaxed);
     }
 
+    /// The position behind the questions so far.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.shared.asked.mark()
+    }
+
+    /// Waits for a question since `mark`, whether it is answered or not; the position behind it.
+    pub fn wait_asked(&self, mark: Mark, limit: Duration) -> Result<Mark> {
+        let asked = self.shared.asked.wait(mark, limit, |from| Some(*from));
+        let none = || Error::Lab(format!("nobody asked the time server within {} s", limit.as_secs_f32()));
+        asked.map(|_| self.mark()).ok_or_else(none)
+    }
+
     /// How many answers it has given.
     #[must_use]
     pub fn answers(&self) -> u64 {
@@ -72,6 +101,7 @@ fn serve(socket: &UdpSocket, shared: &Shared) {
     let mut request = [0; 512];
     while !shared.ended.load(Ordering::Relaxed) {
         let Ok((LENGTH.., from)) = socket.recv_from(&mut request) else { continue };
+        shared.asked.push(from);
         if shared.silent.load(Ordering::Relaxed) {
             continue;
         }

@@ -4,8 +4,13 @@ use super::super::network::is_unicast;
 use super::super::{Cluster, pem};
 use super::names::{is_domain, is_location};
 use super::{Report, expect_once};
+use crate::node::NodeConfigPolicy;
 
 const MOST_DNS_ADDRESSES: usize = 3;
+const MOST_NETWORKS: usize = 32;
+/// A network that is larger is no cluster's: with [`MOST_NETWORKS`] of them it would be everybody.
+const LEAST_BITS: u8 = 8;
+const LEAST_BITS_IPV6: u8 = 16;
 
 pub(super) fn check(cluster: &Cluster, report: &mut Report) {
     check_server(&cluster.server, report);
@@ -25,6 +30,32 @@ pub(super) fn check(cluster: &Cluster, report: &mut Report) {
     let domain = &cluster.domain;
     let message = format!("`{domain}` is not a domain");
     report.expect(is_domain(domain), &["cluster", "domain"], message, "write it as \"cluster.local\"");
+}
+
+/// From where the cluster comes.
+pub(super) fn check_networks(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut Report) {
+    let (at, networks) = (["cluster", "networks"], &cluster.networks);
+    let message = format!("{} networks are named", networks.len());
+    report.expect(networks.len() <= MOST_NETWORKS, &at, message, &format!("name {MOST_NETWORKS} at most"));
+    for (index, network) in networks.iter().enumerate() {
+        let path = [at[0], at[1], &index.to_string()];
+        let (first, bits) = (network.network(), network.prefix);
+        let message = format!("`{network}` has bits behind its prefix");
+        report.expect(first == network.address, &path, message, &format!("write the network: \"{first}/{bits}\""));
+        let least = if network.is_ipv4() { LEAST_BITS } else { LEAST_BITS_IPV6 };
+        let message = format!("`{network}` is larger than any cluster");
+        let next =
+            format!("name the cluster's own networks, of /{least} at least; without any, kubelet is open to all");
+        report.expect(bits >= least, &path, message, &next);
+        let message = format!("`{network}` is no network of other machines");
+        let others = bits < least || is_unicast(first);
+        report.expect(others, &path, message, "name the networks of nodes, API servers, and pods that call kubelet");
+        expect_once(networks, index, &path, report);
+    }
+    if let Some(ports) = policy.firewall.open_to_cluster.first().filter(|_| networks.is_empty()) {
+        let message = format!("this image opens {ports} to the cluster's networks, and none are named");
+        report.expect(false, &["cluster"], message, "name them: `networks = [\"192.0.2.0/24\"]`");
+    }
 }
 
 fn check_server(server: &str, report: &mut Report) {

@@ -1,6 +1,6 @@
 //! The client of one card: what happens and the time go in, the new state and what to do come out.
 //!
-//! After RFC 2131 §4.4, without what needs raw sockets: there is no probe for whether somebody has the address already.
+//! After RFC 2131 §4.4, but there is no probe for whether somebody has the address already (docs/network.md says why).
 
 use super::lease::Lease;
 use super::message::{Kind, Query, Reply};
@@ -165,9 +165,14 @@ fn packet(who: &Identity, client: Client, reply: &Reply, tick: Tick) -> Step {
             Err(why) => (client, vec![refused(reply, &why)]),
         },
         (Kind::Nak, Client::Selecting(_)) => (Client::Selecting(asked), Vec::new()),
-        (Kind::Nak, _) => {
-            let text = format!("DHCP server {} refuses the address; asking anew", server(reply));
-            (Client::Init(tick.about(REFUSED)), vec![Action::Say(text)])
+        (Kind::Nak, client) => {
+            let say = Action::Say(format!("DHCP server {} refuses the address; asking anew", server(reply)));
+            if client.lease().is_none() {
+                return (Client::Init(tick.about(REFUSED)), vec![say]);
+            }
+            // Each moment without an address costs the node; what is offered next may be refused but once in a while.
+            let (client, actions) = discover(who, Asked::new(tick));
+            (client, [vec![say], actions].concat())
         }
         (_, client) => (client, Vec::new()),
     }

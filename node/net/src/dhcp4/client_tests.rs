@@ -221,6 +221,17 @@ fn a_server_that_refuses_everything_is_asked_without_hurry() {
 }
 
 #[test]
+fn a_server_that_takes_its_address_back_is_asked_for_another_at_once() {
+    let mut script = Script::bound();
+    script.waits();
+    let began = script.now;
+    script.answers(Kind::Nak, SERVER);
+    assert_eq!((script.client.lease(), script.last().0), (None, Kind::Discover));
+    script.answers(Kind::Offer, SERVER).answers(Kind::Ack, SERVER);
+    assert!(script.client.lease().is_some() && script.now == began);
+}
+
+#[test]
 fn an_acknowledgement_that_is_worth_nothing_does_not_cost_the_lease() {
     let mut script = Script::bound();
     script.waits();

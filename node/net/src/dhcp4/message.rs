@@ -179,7 +179,7 @@ impl Options {
             if kind == PAD {
                 continue;
             }
-            let Some(value) = reader.u8().and_then(|length| reader.take(length.into())) else { return };
+            let Some(value) = reader.behind_u8() else { return };
             match self.0.iter_mut().find(|(one, _)| *one == kind) {
                 Some((_, known)) => known.extend_from_slice(value),
                 None => self.0.push((kind, value.to_vec())),

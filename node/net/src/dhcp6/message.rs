@@ -141,11 +141,8 @@ impl Reply {
 fn options(bytes: &[u8]) -> Vec<(u16, &[u8])> {
     let mut reader = Reader(bytes);
     let mut options = Vec::new();
-    while let Some((kind, value)) = reader.u16().and_then(|kind| {
-        let length = reader.u16()?;
-        Some((kind, reader.take(length.into())?))
-    }) {
-        options.push((kind, value));
+    while let Some(option) = reader.u16().and_then(|kind| Some((kind, reader.behind_u16()?))) {
+        options.push(option);
     }
     options
 }

@@ -1,9 +1,9 @@
 //! Rules as messages of netlink (`linux/netfilter/nf_tables.h`): each match loads something into a register and compares
 //! it. Numbers of attributes are big endian; what is compared is as the kernel has it.
 
-use super::rules::{Chain, Match, Rule};
 use crate::netlink::address::octets;
 use crate::netlink::message::{ACK, APPEND, Builder, CREATE, attribute, nested};
+use orlop_config::firewall::{Chain, Match, Ports, Rule, Verdict};
 use std::net::IpAddr;
 
 /// The table's name.
@@ -22,9 +22,10 @@ const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
 /// `NFT_REG_1`
 const REGISTER: u32 = 1;
-/// `NF_ACCEPT`, `NF_DROP`
+/// `NF_ACCEPT`, `NF_DROP`, `NFT_JUMP`
 const ACCEPT: u32 = 1;
 const DROP: u32 = 0;
+const JUMP: u32 = -3i32 as u32;
 
 /// Bytes of a transaction that makes the table anew, and the number of its last message, which asks for an answer.
 pub fn transaction(rules: &[Rule], flags: u32, first: u32) -> (Vec<u8>, u32) {
@@ -38,9 +39,9 @@ pub fn transaction(rules: &[Rule], flags: u32, first: u32) -> (Vec<u8>, u32) {
         table(NEW_TABLE, CREATE),
         table(DELETE_TABLE, 0),
         table(NEW_TABLE, CREATE),
-        chain(Chain::Input, DROP),
-        chain(Chain::Forward, ACCEPT),
     ];
+    // Before the rules that jump into one of them.
+    messages.extend(Chain::ALL.map(chain));
     let last = rules.len().saturating_sub(1);
     messages.extend(rules.iter().enumerate().map(|(at, one)| rule(one, if at == last { ACK } else { 0 })));
     let answered = first + messages.len() as u32 - 1;
@@ -53,26 +54,19 @@ fn message(kind: u16, flags: u16) -> Builder {
     Builder::new(kind, flags, &[INET, 0, 0, 0])
 }
 
-fn name(chain: Chain) -> (&'static str, u32) {
+fn chain(chain: Chain) -> Builder {
+    let message = message(NEW_CHAIN, CREATE).put(1, &text(TABLE)).put(3, &text(chain.name()));
     // `NF_INET_LOCAL_IN`, `NF_INET_FORWARD`
-    match chain {
-        Chain::Input => ("input", 1),
-        Chain::Forward => ("forward", 2),
-    }
-}
-
-fn chain(chain: Chain, policy: u32) -> Builder {
-    let (name, hook) = name(chain);
+    let (hook, policy) = match chain {
+        Chain::Input => (1u32, DROP),
+        Chain::Forward => (2, ACCEPT),
+        Chain::Cluster => return message,
+    };
     let mut place = Vec::new();
     attribute(&mut place, 1, &hook.to_be_bytes());
     // `NF_IP_PRI_FILTER`
     attribute(&mut place, 2, &0u32.to_be_bytes());
-    message(NEW_CHAIN, CREATE)
-        .put(1, &text(TABLE))
-        .put(3, &text(name))
-        .nest(4, &place)
-        .put(5, &policy.to_be_bytes())
-        .put(7, &text("filter"))
+    message.nest(4, &place).put(5, &policy.to_be_bytes()).put(7, &text("filter"))
 }
 
 fn rule(rule: &Rule, flags: u16) -> Builder {
@@ -81,8 +75,8 @@ fn rule(rule: &Rule, flags: u16) -> Builder {
         encode(&mut list, one);
     }
     expression(&mut list, "counter", &[]);
-    verdict(&mut list, if rule.accept { ACCEPT } else { DROP });
-    message(NEW_RULE, CREATE | APPEND | flags).put(1, &text(TABLE)).put(2, &text(name(rule.chain).0)).nest(4, &list)
+    verdict(&mut list, rule.verdict);
+    message(NEW_RULE, CREATE | APPEND | flags).put(1, &text(TABLE)).put(2, &text(rule.chain.name())).nest(4, &list)
 }
 
 fn encode(list: &mut Vec<u8>, one: &Match) {
@@ -114,13 +108,13 @@ fn encode(list: &mut Vec<u8>, one: &Match) {
             payload(list, (2, 0, 2));
             equal(list, &port.to_be_bytes());
         }
-        Match::Port(protocol, ports) => {
+        Match::Port(Ports { protocol, first, last }) => {
             l4_protocol(list, *protocol as u8);
             payload(list, (2, 2, 2));
-            if ports.start() == ports.end() {
-                equal(list, &ports.start().to_be_bytes());
+            if first == last {
+                equal(list, &first.to_be_bytes());
             } else {
-                range(list, ports.start().to_be_bytes(), ports.end().to_be_bytes());
+                range(list, first.to_be_bytes(), last.to_be_bytes());
             }
         }
     }
@@ -194,9 +188,17 @@ fn masked(list: &mut Vec<u8>, mask: &[u8]) {
     expression(list, "bitwise", &inner);
 }
 
-fn verdict(list: &mut Vec<u8>, code: u32) {
+fn verdict(list: &mut Vec<u8>, of: Verdict) {
     let (mut verdict, mut value, mut inner) = (Vec::new(), Vec::new(), Vec::new());
+    let code = match of {
+        Verdict::Accept => ACCEPT,
+        Verdict::Drop => DROP,
+        Verdict::Jump(_) => JUMP,
+    };
     attribute(&mut verdict, 1, &code.to_be_bytes());
+    if let Verdict::Jump(chain) = of {
+        attribute(&mut verdict, 2, &text(chain.name()));
+    }
     nested(&mut value, 2, &verdict);
     // `NFT_REG_VERDICT`
     attribute(&mut inner, 1, &0u32.to_be_bytes());

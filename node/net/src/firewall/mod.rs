@@ -1,18 +1,16 @@
-//! The host's firewall: table `inet orlop` of nftables, in one transaction. [`rules`] says what is let through, [`message`]
-//! writes it for the kernel.
+//! The host's firewall: table `inet orlop` of nftables, in one transaction. What is let through is
+//! [`orlop_config::firewall`]'s to say; [`message`] writes it for the kernel.
 //!
 //! The table belongs to this program's socket: nobody else changes it, and a flush of all rules leaves it; where the kernel
 //! can (6.9), it stays if the program ends, and the next one takes it over. Other tables are not touched.
 
 pub mod message;
-pub mod rules;
 
 use crate::netlink::socket::Requests;
 use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
+use orlop_config::firewall::Rule;
 use std::io;
-
-pub use rules::{Network, Policy};
 
 /// `NFT_TABLE_F_OWNER` and `NFT_TABLE_F_PERSIST`.
 const OWNED: u32 = 2 | 4;
@@ -21,7 +19,7 @@ const OWNED: u32 = 2 | 4;
 #[derive(Debug)]
 pub struct Firewall {
     requests: Requests,
-    applied: Option<Policy>,
+    applied: Option<Vec<Rule>>,
 }
 
 impl Firewall {
@@ -36,14 +34,13 @@ impl Firewall {
     }
 
     /// Puts rules in force, in place of those of before; nothing happens where they are the same.
-    pub fn apply(&mut self, policy: &Policy) -> io::Result<()> {
-        if self.applied.as_ref() == Some(policy) {
+    pub fn apply(&mut self, rules: &[Rule]) -> io::Result<()> {
+        if self.applied.as_deref() == Some(rules) {
             return Ok(());
         }
-        let rules = rules::rules(policy);
-        let last = match self.send(&rules, OWNED) {
+        let last = match self.send(rules, OWNED) {
             // A kernel that knows no owners, or not that they may go.
-            Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => self.send(&rules, 0),
+            Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => self.send(rules, 0),
             other => other,
         };
         last.map_err(|error| match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
@@ -52,11 +49,11 @@ impl Firewall {
             )),
             _ => error,
         })?;
-        self.applied = Some(policy.clone());
+        self.applied = Some(rules.to_vec());
         Ok(())
     }
 
-    fn send(&mut self, rules: &[rules::Rule], flags: u32) -> io::Result<()> {
+    fn send(&mut self, rules: &[Rule], flags: u32) -> io::Result<()> {
         let first = self.requests.number();
         let (bytes, last) = message::transaction(rules, flags, first);
         while self.requests.number() < last {}

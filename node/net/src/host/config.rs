@@ -4,6 +4,7 @@
 use super::files;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::plan::Plan;
 use crate::providers::Places;
 use crate::providers::fetch::{Fetch, News, Order};
 use orlop_config::node::{NodeConfigPolicy, NodeSettings, Provider};
@@ -81,9 +82,12 @@ impl Config {
         self.fetch.as_ref().and_then(Fetch::fd)
     }
 
-    /// The document.
-    pub fn known(&self) -> Option<&NodeConfig> {
-        self.known.as_ref()
+    /// What the network should be: by the document, or as long as there is none.
+    pub fn plan(&self, cards: &[String]) -> Plan {
+        match (&self.known, &self.policy) {
+            (Some(known), Some(policy)) => Plan::of(known, &policy.firewall, cards),
+            _ => Plan::automatic(cards),
+        }
     }
 
     /// The document is there, or none is to be.

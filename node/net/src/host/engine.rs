@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::desired::Desired;
-use super::files::{self, LEASES, RESOLV};
+use super::files::{self, LEASES};
 use super::ipv6;
 use super::nics::{Nic, Nics, Wish};
 use super::reconcile::{Kernel, changes};
@@ -17,7 +17,6 @@ use crate::netlink::message::Message;
 use crate::netlink::socket::{Events, Requests};
 use crate::netlink::{Address, Link, Route, address, link, route};
 use crate::options::Options;
-use crate::plan::Plan;
 use crate::providers::Places;
 use crate::ra;
 use crate::sandbox::{self, Open};
@@ -25,6 +24,7 @@ use crate::sntp::clock;
 use crate::time::{Millis, Tick};
 use crate::{notify, sys};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use orlop_config::node::RESOLV_CONF;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -74,10 +74,7 @@ impl Engine {
         std::fs::create_dir_all(run).map_err(Error::file(run))?;
         let mut log = Log::default();
         let config = Config::open(run, &options.settings, pipe, &mut log)?;
-        let plan = match config.known() {
-            Some(config) => Plan::of(config, &options.cards),
-            None => Plan::automatic(&options.cards),
-        };
+        let plan = config.plan(&options.cards);
         let kept = std::fs::read(run.join(LEASES)).map(|bytes| files::parse_leases(&bytes)).unwrap_or_default();
         let time = Time::open(options.clock, clock::earliest(&options.settings), &mut log)?;
         Ok(Engine {
@@ -117,10 +114,8 @@ impl Engine {
             self.events(tick)?;
             self.packets(tick);
             self.packets6(tick);
-            if self.config.news(&mut self.log)
-                && let Some(config) = self.config.known()
-            {
-                let wishes = self.nics.set_plan(Plan::of(config, &self.options.cards), tick);
+            if self.config.news(&mut self.log) {
+                let wishes = self.nics.set_plan(self.config.plan(&self.options.cards), tick);
                 self.look = true;
                 self.fulfil(wishes);
             }
@@ -288,7 +283,7 @@ impl Engine {
     /// Writes the files, and says once that the network is there.
     fn tell(&mut self, desired: &Desired, kernel: &Kernel) {
         self.write(LEASES, files::leases(&self.nics));
-        self.write(RESOLV, files::resolv(&desired.dns, &desired.search).into_bytes());
+        self.write(RESOLV_CONF, files::resolv(&desired.dns, &desired.search).into_bytes());
         let address = kernel.addresses.iter().any(|told| told.usable);
         let route = !desired.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default());
         let connected =

@@ -12,8 +12,6 @@ use std::path::Path;
 
 /// The leases' file.
 pub const LEASES: &str = "lease.json";
-/// The resolver's file.
-pub const RESOLV: &str = "resolv.conf";
 /// What a resolver reads at most (`resolv.conf(5)`); kubelet warns of more.
 const NAME_SERVERS: usize = 3;
 /// What kubelet takes at most, and in how many characters.

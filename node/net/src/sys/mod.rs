@@ -24,7 +24,7 @@ pub fn tick() -> io::Result<Tick> {
 
 /// The pipe that PID 1 waits at, if it does: then it says so, and reads what is written to the standard output.
 pub fn handed_pipe() -> io::Result<Option<File>> {
-    if std::env::var_os("ORLOP_READS_STDOUT").is_none() {
+    if std::env::var_os(orlop_config::node::READS_STDOUT).is_none() {
         return Ok(None);
     }
     let pipe = io::stdout().as_fd().try_clone_to_owned()?;

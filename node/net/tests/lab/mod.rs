@@ -142,11 +142,16 @@ impl Lab {
 
     /// The settings of an image whose node config comes from these providers; their path.
     pub fn settings(&self, providers: &str) -> String {
+        self.settings_with(providers, "{}")
+    }
+
+    /// The same, of an image whose firewall has these openings.
+    pub fn settings_with(&self, providers: &str, firewall: &str) -> String {
         let path = self.folder.path().join("node.json");
         let text = format!(
             r#"{{"version":1,"image":"i","image_version":"1","class":"public","on_damage":"refuse","sysctls":[],
             "containerd":["/c"],"kubelet":["/k"],
-            "node_config":{{"class":"public","providers":[{providers}],"allow":[],"static_pods":[]}}}}"#
+            "node_config":{{"class":"public","providers":[{providers}],"allow":[],"static_pods":[],"firewall":{firewall}}}}}"#
         );
         std::fs::write(&path, text).expect("written");
         path.to_str().expect("text").to_owned()

@@ -4,7 +4,7 @@
 mod answers;
 mod http;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::Lab;
 use super::accepting::Accepting;
 use super::network::{METADATA, WIRESERVER};
 use crate::feed::{Feed, Mark};
-use crate::{Error, Result};
+use crate::{Card, Error, Result};
 
 use http::Request;
 
@@ -64,22 +64,23 @@ pub struct Metadata {
 
 #[derive(Debug)]
 struct Shared {
-    cloud: Cloud,
     state: Mutex<State>,
     requests: Feed<String>,
 }
 
 #[derive(Clone, Debug)]
 struct State {
+    cloud: Cloud,
     mood: Mood,
     document: Vec<u8>,
+    only: Option<IpAddr>,
 }
 
 impl Metadata {
     /// Starts it with this document as every machine's user data.
     pub fn start(lab: &Lab, cloud: Cloud, document: &str) -> Result<Metadata> {
-        let state = Mutex::new(State { mood: Mood::Normal, document: document.into() });
-        let shared = Arc::new(Shared { cloud, state, requests: Feed::new(KEPT) });
+        let state = Mutex::new(State { cloud, mood: Mood::Normal, document: document.into(), only: None });
+        let shared = Arc::new(Shared { state, requests: Feed::new(KEPT) });
         let mut accepting = Vec::new();
         for address in [METADATA, WIRESERVER].into_iter().take(if cloud == Cloud::Azure { 2 } else { 1 }) {
             let wrong = |error| Error::Lab(format!("{address}: {error}"));
@@ -99,6 +100,18 @@ impl Metadata {
     /// Changes the document.
     pub fn document(&self, document: &[u8]) {
         self.shared.lock().document = document.into();
+    }
+
+    /// From now on it is this machine's: all others hear 404. A machine that finds its own config elsewhere might take
+    /// another's from here, if it looks here first.
+    pub fn only(&self, card: &Card) {
+        self.shared.lock().only = Some(card.address.into());
+    }
+
+    /// From now on it is another cloud's, with this document. Azure's host agent is there if it was from the start.
+    pub fn becomes(&self, cloud: Cloud, document: &[u8]) {
+        let mut state = self.shared.lock();
+        (state.cloud, state.mood, state.document) = (cloud, Mood::Normal, document.into());
     }
 
     /// The position behind the requests so far.
@@ -126,13 +139,15 @@ impl Shared {
     fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
         let request = Request::read(&stream)?;
         self.requests.push(format!("{} {}", request.method, request.path));
-        let State { mood, document } = self.lock().clone();
+        let State { cloud, mood, document, only } = self.lock().clone();
+        let peer = stream.peer_addr()?.ip();
         let answer = match mood {
+            _ if only.is_some_and(|only| only != peer) => http::answer(404, b"of another machine"),
             Mood::NotFound => http::answer(404, b"no such thing"),
             Mood::Failing => http::answer(500, b"try again"),
             Mood::Garbage => vec![0xa5; 4096],
-            Mood::NotText => answers::answer(self.cloud, &request, &[0xff, 0xfe, 0, 0x80]),
-            _ => answers::answer(self.cloud, &request, &document),
+            Mood::NotText => answers::answer(cloud, &request, &[0xff, 0xfe, 0, 0x80]),
+            _ => answers::answer(cloud, &request, &document),
         };
         match mood {
             Mood::Slow(delay) => {
