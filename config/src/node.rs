@@ -29,6 +29,9 @@ pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 /// images of the preload.
 pub const CRI_SOCKET: &str = "/run/orlop/cri.sock";
 
+/// kubelet's client certificate with its key: of an earlier boot, or renewed since.
+pub const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+
 /// The archive's file name for an image reference: `localhost/pause:1` → `localhost+pause:1.tar`.
 pub fn preload_file(reference: &str) -> String {
     format!("{}.tar", reference.replace('/', "+"))
@@ -87,6 +90,10 @@ pub struct NodeConfigPolicy {
     pub allow: Vec<Allowance>,
     /// The image's own static pods, whose names are taken.
     pub static_pods: Vec<String>,
+    /// Not the image's but the machine's: it has the certificate of an earlier boot ([`KUBELET_CERTIFICATE`]), so that the
+    /// document needs to bring no right to join.
+    #[serde(skip)]
+    pub has_certificate: bool,
 }
 
 impl NodeConfigPolicy {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 mod check;
+mod expiry;
 mod load;
 mod network;
 mod pem;

@@ -31,6 +31,7 @@ pub fn node_config_policy(definition: &Definition) -> Option<NodeConfigPolicy> {
         providers: table.providers.clone(),
         allow: table.allow.clone(),
         static_pods: definition.static_pods.keys().cloned().collect(),
+        has_certificate: false,
     })
 }
 

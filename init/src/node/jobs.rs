@@ -209,6 +209,7 @@ mod tests {
             door: None,
             intake: None,
             config: None,
+            joining: Default::default(),
             modules_closed: false,
             guard: None,
         }

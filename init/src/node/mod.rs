@@ -10,6 +10,7 @@ mod identity;
 mod ipc;
 mod ipe;
 mod jobs;
+mod join;
 mod mounts;
 mod phases;
 mod pods;
@@ -73,6 +74,8 @@ pub struct Node {
     intake: Option<config::Intake>,
     /// The node config, until it is in force.
     config: Option<NodeConfig>,
+    /// Whether the node has joined its cluster.
+    joining: join::Joining,
     modules_closed: bool,
     /// Until the services start.
     guard: Option<Guard>,
@@ -115,6 +118,7 @@ pub fn run() -> ! {
         door: None,
         intake: None,
         config: None,
+        joining: join::Joining::default(),
         modules_closed: false,
         guard: None,
     };
@@ -190,17 +194,22 @@ impl Node {
     }
 
     fn hear(&mut self, ears: &mut Ears, heard: &ipc::Heard) {
-        let mut news = Vec::new();
+        let (mut news, mut kubelets) = (Vec::new(), Vec::new());
         for (index, service) in self.services.iter_mut().enumerate() {
             let before = news.len();
             if heard.pipes.contains(&index) {
-                service.read_log(&mut news);
+                service.read_log(&mut news, &mut |line| {
+                    if index == KUBELET {
+                        kubelets.push(line.to_vec());
+                    }
+                });
             }
             if heard.checks.contains(&index) {
                 service.advance_check(&mut news);
             }
             tell(&mut self.report, service.name(), &news[before..]);
         }
+        self.hear_of_joining(&kubelets);
         for pid in ears.notify.ready() {
             for service in self.services.iter_mut().filter(|service| service.pid() == Some(pid)) {
                 let mut news = Vec::new();
@@ -253,6 +262,7 @@ impl Node {
             tell(&mut self.report, service.name(), &news);
         }
         self.tick_jobs();
+        self.tell_of_joining();
     }
 
     /// What PID 1 does itself, up to the services, may hang in the kernel: then another process refuses.

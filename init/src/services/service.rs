@@ -228,10 +228,13 @@ impl Service {
         self.check.as_ref().map(|(check, _)| (check.fd(), check.sends()))
     }
 
-    /// Moves what it printed into its log.
-    pub fn read_log(&mut self, news: &mut Vec<News>) {
+    /// Moves what it printed into its log; `each` hears every line.
+    pub fn read_log(&mut self, news: &mut Vec<News>, each: &mut dyn FnMut(&[u8])) {
         let log = &mut self.log;
-        self.pipe.read(&mut |line| news.extend(log.line(line).map(News::Log)));
+        self.pipe.read(&mut |line| {
+            each(line);
+            news.extend(log.line(line).map(News::Log));
+        });
     }
 
     /// The service says itself that it is ready: ask now, where there is somebody to ask.
