@@ -42,6 +42,8 @@ pub const RESOLV_CONF: &str = "resolv.conf";
 pub const CREDENTIAL_PROVIDERS: &str = "/usr/share/orlop/credential-providers.json";
 /// Folder of links to those programs, each called by its provider's name.
 pub const CREDENTIAL_PROGRAMS: &str = "/usr/libexec/orlop/credential-providers";
+/// kubelet's client certificate with its key: of an earlier boot, or renewed since.
+pub const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
 /// The archive's file name for an image reference: `localhost/pause:1` → `localhost+pause:1.tar`.
 pub fn preload_file(reference: &str) -> String {
@@ -108,6 +110,10 @@ pub struct NodeConfigPolicy {
     /// credentials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preload: Vec<String>,
+    /// Not the image's but the machine's: it has the certificate of an earlier boot ([`KUBELET_CERTIFICATE`]), so that the
+    /// document needs to bring no right to join.
+    #[serde(skip)]
+    pub has_certificate: bool,
 }
 
 impl NodeConfigPolicy {

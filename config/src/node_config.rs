@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::firewall::{self, Openings, Rule};
 
 mod check;
+mod expiry;
 mod load;
 mod network;
 mod pem;

@@ -94,8 +94,12 @@ fn config(text: &str) -> NodeConfig {
 }
 
 fn rendered(text: &str) -> Rendered {
+    render(&config(text))
+}
+
+fn render(config: &NodeConfig) -> Rendered {
     let facts = Facts { hostname: "orlop-0123abcd".into(), addresses: vec![[192, 0, 2, 77].into()] };
-    render::cluster(&settings(), &config(text), &facts)
+    render::cluster(&settings(), config, &facts)
 }
 
 fn file(rendered: &Rendered, path: &str) -> String {
@@ -272,7 +276,16 @@ fn kubelet_joins_by_token_or_certificate() {
     {
         assert!(kubeconfig.contains(key), "{kubeconfig}");
     }
-    for rendered in [by_token, by_certificate] {
+    let mut again = config(LEAST);
+    again.cluster.token = None;
+    let again = render(&again);
+    assert_eq!(again.kubelet[2..], ["--kubeconfig=/etc/kubernetes/kubelet.conf"], "by an earlier boot's certificate");
+    let kubeconfig = file(&again, "/etc/kubernetes/kubelet.conf");
+    for key in ["client-certificate", "client-key"] {
+        let line = format!("    {key}: /var/lib/kubelet/pki/kubelet-client-current.pem\n");
+        assert!(kubeconfig.contains(&line), "{kubeconfig}");
+    }
+    for rendered in [by_token, by_certificate, again] {
         assert_eq!(file(&rendered, "/etc/kubernetes/pki/ca.crt"), include_str!("node_config/ca.pem"));
     }
 }

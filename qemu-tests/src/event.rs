@@ -55,6 +55,20 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pid: Option<u32>,
     },
+    /// The node has joined its cluster.
+    Joined {
+        /// Its name there.
+        node: String,
+        /// Milliseconds since the kernel started.
+        ms: u64,
+    },
+    /// The node has not joined its cluster, because a step does not work.
+    Join {
+        /// The step's name.
+        step: String,
+        /// Why, and on the console what to do, too.
+        reason: String,
+    },
     /// A step of the orderly shutdown is done.
     #[serde(rename = "poweroff-phase")]
     Stopped {
@@ -100,6 +114,10 @@ impl Event {
                 what: value("event")?,
                 pid: value("pid").and_then(|pid| pid.parse().ok()),
             }),
+            "joined" => Some(Event::Joined { node: value("node")?, ms: ms()? }),
+            "join" if text.starts_with("join step=") => {
+                Some(Event::Join { step: value("step")?, reason: rest_of(text, "reason=")? })
+            }
             "poweroff" if text == "poweroff" => Some(Event::Poweroff),
             "poweroff" => Some(Event::Stopped { phase: value("phase")?, ms: ms()? }),
             _ => note(text),
@@ -158,6 +176,9 @@ mod tests {
         assert_eq!(read(&format!("orlop: refused stage=verity reason={reason}")), Some(refused));
         let service = Event::Service { name: "kubelet".into(), what: "exited".into(), pid: Some(77) };
         assert_eq!(read("orlop: service=kubelet event=exited status=9 pid=77"), Some(service));
+        assert_eq!(read("orlop: joined node=one ms=7"), Some(Event::Joined { node: "one".into(), ms: 7 }));
+        let join = Event::Join { step: "token".into(), reason: "Unauthorized; give another".into() };
+        assert_eq!(read("orlop: join step=token reason=Unauthorized; give another"), Some(join));
         assert_eq!(read("orlop: poweroff"), Some(Event::Poweroff));
         assert_eq!(read("orlop: poweroff phase=kubelet ms=7"), Some(Event::Stopped { phase: "kubelet".into(), ms: 7 }));
         let note = Event::Note { about: "state".into(), text: "unmounted clean=true".into() };
@@ -178,6 +199,9 @@ mod tests {
         assert_eq!(Event::of_report_line(r#"{"event":"poweroff","ms":9}"#), Some(Event::Poweroff));
         let trust = Event::Trust { rung: "secure-boot+ipe".into() };
         assert_eq!(Event::of_report_line(r#"{"event":"trust","rung":"secure-boot+ipe"}"#), Some(trust));
+        let line = r#"{"event":"join","step":"token","reason":"Unauthorized","remedy":"x"}"#;
+        let join = Event::Join { step: "token".into(), reason: "Unauthorized".into() };
+        assert_eq!(Event::of_report_line(line), Some(join));
         assert_eq!(Event::of_report_line("no json"), None);
     }
 

@@ -3,19 +3,20 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use orlop_config::Mistake;
 use orlop_config::definition::NodeConfigTable;
 use orlop_config::firewall::Openings;
-use orlop_config::node::{Allowance, NodeConfigPolicy, NodeSettings};
+use orlop_config::node::{Allowance, NodeSettings};
 use orlop_config::node_config::{LARGEST, NodeConfig, Problems};
 use orlop_config::render::{self, Facts, Rendered};
 use serde::Serialize;
 
 use super::{Context, Usage, write_with_mode};
-use crate::sources::Project;
+use crate::sources::{Project, Report as _};
 
 /// Check what a machine will be told at boot, and show what its programs get from it.
 #[derive(Debug, Args)]
@@ -42,6 +43,9 @@ struct Document {
     /// The definition of the image that will read it: its class, and what it allows. Without one, all is allowed.
     #[arg(long, value_name = "DEF")]
     definition: Option<PathBuf>,
+    /// It is for a machine that joined before, and needs neither token nor client certificate.
+    #[arg(long)]
+    joined: bool,
 }
 
 #[derive(Debug, Args)]
@@ -93,7 +97,11 @@ fn check(document: &Document, context: &Context) -> anyhow::Result<()> {
     let mistakes = mistakes.unwrap_or_default();
     let checked = Checked { file: &document.file, definition: document.definition.as_deref(), mistakes };
     match &parsed {
-        Ok(_) => {
+        Ok(config) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+            for ended in config.ended_certificates(now) {
+                context.progress.note(&format!("{}: {ended}", document.file.display()));
+            }
             let against = match &document.definition {
                 Some(definition) => format!("{} takes it", definition.display()),
                 None => "sound; name the image's definition to see whether that allows it".into(),
@@ -154,8 +162,9 @@ fn parse(document: &Document, settings: &NodeSettings) -> anyhow::Result<Result<
     let mut bytes = Vec::new();
     let read = File::open(&document.file).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
     read.map_err(|error| Usage(format!("{name}: {error}; name a node config, as docs/node-config.md describes it")))?;
-    let unknown = NodeConfigPolicy::default();
-    Ok(NodeConfig::parse(&bytes, &name, settings.node_config.as_ref().unwrap_or(&unknown)))
+    let mut policy = settings.node_config.clone().unwrap_or_default();
+    policy.has_certificate = document.joined;
+    Ok(NodeConfig::parse(&bytes, &name, &policy))
 }
 
 /// The files, each below a folder as it lies below `/` on the node.

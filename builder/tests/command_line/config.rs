@@ -92,6 +92,17 @@ fn what_is_no_document_is_refused() {
 }
 
 #[test]
+fn a_document_without_a_right_to_join_is_for_machines_that_joined() {
+    let desk = Desk::new();
+    let bare = shipped("least.toml").replace("token = \"abcdef.0123456789abcdef\"\n", "");
+    let file = desk.file("node.toml", bare);
+    run(&mut command("check", &file)).fails(2, &["nothing gives the node the right to join", "give `token`"]);
+    assert!(run(command("check", &file).arg("--joined")).done().contains("sound"));
+    let rendered = run(command("render", &file).arg("--joined"));
+    assert!(rendered.done().contains("client-key: /var/lib/kubelet/pki/kubelet-client-current.pem"));
+}
+
+#[test]
 fn mistakes_are_a_document_too() {
     let desk = Desk::new();
     let file = desk.file("node.toml", shipped("least.toml").replace("https:", "http:"));

@@ -25,7 +25,7 @@ impl NodeConfig {
         network::check(&self.network, &mut report);
         identity::check_time(&self.time, &mut report);
         identity::check_proxy(&self.proxy, &mut report);
-        cluster::check(&self.cluster, &mut report);
+        cluster::check(&self.cluster, policy, &mut report);
         cluster::check_networks(&self.cluster, policy, &mut report);
         node::check_labels(self, &mut report);
         node::check_taints(self, &mut report);

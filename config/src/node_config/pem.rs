@@ -1,8 +1,12 @@
 //! PEM texts, looked at far enough to tell a certificate from something else. What it says is left to those who use it:
 //! PID 1 carries no X.509.
 
+mod pair;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+pub(super) use pair::fit;
 
 const CERTIFICATE: &str = "CERTIFICATE";
 /// Labels of private keys that Go reads.
@@ -68,20 +72,63 @@ fn blocks(text: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
 
 /// Whether bytes have the frame of an X.509 certificate (RFC 5280 §4.1).
 fn is_certificate(der: &[u8]) -> bool {
-    let Some((SEQUENCE, certificate, [])) = element(der) else { return false };
-    let Some(parts) = elements(certificate) else { return false };
-    let [(SEQUENCE, tbs), (SEQUENCE, _), (BIT_STRING, _)] = parts[..] else { return false };
-    let Some(mut fields) = elements(tbs) else { return false };
+    fields(der).is_some()
+}
+
+/// What an X.509 certificate says, from its serial number on.
+fn fields(der: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    let Some((SEQUENCE, certificate, [])) = element(der) else { return None };
+    let [(SEQUENCE, tbs), (SEQUENCE, _), (BIT_STRING, _)] = elements(certificate)?[..] else { return None };
+    let mut fields = elements(tbs)?;
     if fields.first().is_some_and(|field| field.0 == VERSION) {
         fields.remove(0);
     }
     let [(INTEGER, _), (SEQUENCE, _), (SEQUENCE, _), (SEQUENCE, validity), (SEQUENCE, _), (SEQUENCE, _), ..] =
         fields[..]
     else {
-        return false;
+        return None;
     };
     let is_time = |tag: u8| tag == UTC_TIME || tag == GENERALIZED_TIME;
-    elements(validity).is_some_and(|times| times.len() == 2 && times.iter().all(|time| is_time(time.0)))
+    let times = elements(validity)?;
+    (times.len() == 2 && times.iter().all(|time| is_time(time.0))).then_some(fields)
+}
+
+/// When the first of these certificates that has run out did so, if one has: `now` is in seconds since 1970.
+pub(super) fn ended(text: &str, now: u64) -> Option<String> {
+    let blocks = blocks(text).unwrap_or_default();
+    let ends = blocks.iter().filter_map(|(_, der)| {
+        let times = elements(fields(der)?.get(3)?.1)?;
+        let (kind, digits) = *times.get(1)?;
+        let digits = std::str::from_utf8(digits).ok()?;
+        // RFC 5280 §4.1.2.5.1: two digits of a year are of 1950 to 2049.
+        let century = if digits < "5" { "20" } else { "19" };
+        Some(if kind == UTC_TIME { format!("{century}{digits}") } else { digits.to_owned() })
+    });
+    let now = compact(now);
+    ends.into_iter().find(|end| *end < now).map(|end| readable(&end))
+}
+
+/// `20261124181051Z`, so that times compare as texts do.
+fn compact(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // H. Hinnant's `civil_from_days`, for days after 1970: years begin in March.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z")
+}
+
+fn readable(time: &str) -> String {
+    match (time.get(..4), time.get(4..6), time.get(6..8)) {
+        (Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
+        _ => time.to_owned(),
+    }
 }
 
 fn elements(mut bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {

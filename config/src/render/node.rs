@@ -30,6 +30,7 @@ pub fn node_config_policy(definition: &Definition) -> Option<NodeConfigPolicy> {
         static_pods: definition.static_pods.keys().cloned().collect(),
         firewall: table.firewall.clone(),
         preload: preload_repositories(definition),
+        has_certificate: false,
     })
 }
 

@@ -15,7 +15,13 @@ const LEAST: &str = include_str!("least.toml");
 /// Everything that it can be told.
 const FULL: &str = include_str!("full.toml");
 const CA: &str = include_str!("ca.pem");
+const CERTIFICATE: &str = include_str!("node.pem");
 const KEY: &str = include_str!("node.key.pem");
+/// The same key in another form, another one, and one of RSA with its certificate.
+const SEC1_KEY: &str = include_str!("node.sec1.pem");
+const OTHER_KEY: &str = include_str!("other.key.pem");
+const RSA: &str = include_str!("rsa.pem");
+const RSA_KEY: &str = include_str!("rsa.key.pem");
 
 fn policy() -> NodeConfigPolicy {
     use Allowance::{ExtraCas, PlainHttpMirrors, RegistryMirrors, StaticPods};
@@ -168,6 +174,36 @@ fn certificates_and_keys_are_told_from_other_text() {
 }
 
 #[test]
+fn a_client_certificate_has_its_own_key() {
+    let with = |certificate: &str, key: &str| {
+        let text = FULL.replace(KEY.trim_end(), key.trim_end());
+        parse(&text.replace(CERTIFICATE.trim_end(), certificate.trim_end()))
+    };
+    // PKCS#8, SEC 1, PKCS#1.
+    for (certificate, key) in [(CERTIFICATE, KEY), (CERTIFICATE, SEC1_KEY), (RSA, RSA_KEY)] {
+        with(certificate, key).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for (certificate, key) in [(CERTIFICATE, OTHER_KEY), (CERTIFICATE, RSA_KEY), (RSA, KEY), (RSA, SEC1_KEY)] {
+        let error = with(certificate, key).expect_err(key).to_string();
+        let says = "it is not the key of `client_certificate`; give the key that the certificate was made for";
+        assert!(error.contains(says) && error.lines().count() == 1, "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_that_ran_out_is_named_and_is_no_mistake() {
+    let config = parse(FULL).unwrap_or_else(|error| panic!("{error}"));
+    // All of them are good until 2126-10-31 18:10:51.
+    let end = 4_949_143_851;
+    assert_eq!(config.ended_certificates(end - 86_400), Vec::<String>::new());
+    let ended = config.ended_certificates(end + 1);
+    let says =
+        |key: &str| format!("{key}: a certificate ran out on 2126-10-31; give its successor, or set the clock right");
+    assert_eq!(ended[..2], [says("cluster.ca"), says("cluster.client_certificate")]);
+    assert!(ended.contains(&says("extra_cas[0]")), "{ended:?}");
+}
+
+#[test]
 fn a_node_joins_by_one_right() {
     let token = "token = \"abcdef.0123456789abcdef\"";
     for (from, to, expected) in [
@@ -186,6 +222,18 @@ fn a_node_joins_by_one_right() {
         let error = error_of(&LEAST.replacen(from, to, 1));
         assert!(error.contains(expected), "{error}\nhas no\n{expected}");
     }
+}
+
+#[test]
+fn a_machine_that_joined_before_needs_no_right_to_join() {
+    let bare = LEAST.replace("token = \"abcdef.0123456789abcdef\"\n", "");
+    let joined = NodeConfigPolicy { has_certificate: true, ..policy() };
+    let read = |text: &str, policy: &NodeConfigPolicy| NodeConfig::parse(text.as_bytes(), "node.toml", policy);
+    assert!(read(&bare, &joined).is_ok() && read(LEAST, &joined).is_ok());
+    let error = read(&bare, &policy()).expect_err("of a new machine").to_string();
+    assert!(error.contains("only a machine that joined before needs neither"), "{error}");
+    // Half a right is a mistake all the same.
+    assert!(read(&format!("{bare}client_key = \"x\"\n"), &joined).is_err());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The node config: what one machine is told at boot. `orlop-net` fetches it and hands it over through a pipe; here it
 //! is checked, by the same code as everywhere, and rendered onto tmpfs. All of it or nothing.
 
-use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, grace, identity, mounts, sysctls};
+use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, grace, identity, join, mounts, sysctls};
 use crate::report::{Refusal, or_refuse};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::net::if_::InterfaceFlags;
@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Its name in problems: the document has no path.
 const NAME: &str = "node config";
@@ -82,7 +83,8 @@ fn ask(node: &mut Node) -> Result<(), Refusal> {
 
 /// Whether the document is there. What is wrong with one is said, and another is asked for: whoever gives it may mend it.
 pub fn done(node: &mut Node) -> Result<bool, Refusal> {
-    let Some(policy) = node.settings.node_config.clone() else { return Ok(true) };
+    let Some(mut policy) = node.settings.node_config.clone() else { return Ok(true) };
+    policy.has_certificate = join::has_certificate();
     let read = match node.intake.as_mut().map(Intake::read) {
         None => return Ok(node.config.is_some()),
         Some(None) => return Ok(false),
@@ -133,6 +135,12 @@ pub fn in_force(node: &mut Node) -> Result<bool, Refusal> {
 fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
     let rendered = render::cluster(&node.settings, config, &facts()?);
     identity::set_name(node, &rendered.hostname)?;
+    // The clock is right by now. What has run out is kubelet's and containerd's to refuse; here it is said.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    config
+        .ended_certificates(now)
+        .into_iter()
+        .for_each(|ended| node.report.error("config", format!("{NAME}: {ended}")));
     for folder in TMPFS_FOLDERS {
         or_refuse(mounts::cover(Path::new(folder)), "config", format!("a tmpfs on {folder}"))?;
     }

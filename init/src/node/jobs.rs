@@ -212,6 +212,7 @@ mod tests {
             pods_limit: Duration::ZERO,
             intake: None,
             config: None,
+            joining: Default::default(),
             modules_closed: false,
             guard: None,
         }

@@ -11,6 +11,7 @@ mod identity;
 mod ipc;
 mod ipe;
 mod jobs;
+mod join;
 mod mounts;
 mod phases;
 mod pods;
@@ -81,6 +82,8 @@ pub struct Node {
     intake: Option<config::Intake>,
     /// The node config, until it is in force.
     config: Option<NodeConfig>,
+    /// Whether the node has joined its cluster.
+    joining: join::Joining,
     modules_closed: bool,
     /// Until the services start.
     guard: Option<Guard>,
@@ -125,6 +128,7 @@ pub fn run() -> ! {
         pods_limit: Duration::ZERO,
         intake: None,
         config: None,
+        joining: join::Joining::default(),
         modules_closed: false,
         guard: None,
     };
@@ -200,13 +204,15 @@ impl Node {
     }
 
     fn hear(&mut self, ears: &mut Ears, heard: &ipc::Heard) {
-        let (mut news, mut nets) = (Vec::new(), Vec::new());
+        let (mut news, mut nets, mut kubelets) = (Vec::new(), Vec::new(), Vec::new());
         for (index, service) in self.services.iter_mut().enumerate() {
             let before = news.len();
             if heard.pipes.contains(&index) {
                 service.read_log(&mut news, &mut |line| {
                     if index == NET {
                         nets.push(String::from_utf8_lossy(line).into_owned());
+                    } else if index == KUBELET {
+                        kubelets.push(line.to_vec());
                     }
                 });
             }
@@ -216,6 +222,7 @@ impl Node {
             tell(&mut self.report, service.name(), &news[before..]);
         }
         config::quote(self, &nets);
+        self.hear_of_joining(&kubelets);
         for (pid, word) in ears.notify.read() {
             for service in self.services.iter_mut().filter(|service| service.pid() == Some(pid)) {
                 let mut news = Vec::new();
@@ -285,6 +292,7 @@ impl Node {
             tell(&mut self.report, service.name(), &news);
         }
         self.tick_jobs();
+        self.tell_of_joining();
     }
 
     /// What PID 1 does itself, up to the services, may hang in the kernel: then another process refuses.

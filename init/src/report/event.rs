@@ -50,6 +50,22 @@ pub enum Event {
         /// Further facts.
         facts: Vec<(&'static str, String)>,
     },
+    /// The node has joined its cluster.
+    Joined {
+        /// Its name there.
+        node: String,
+        /// Milliseconds since the kernel started.
+        ms: u64,
+    },
+    /// The node has not joined its cluster, because this step does not work.
+    Join {
+        /// The step's name.
+        step: &'static str,
+        /// Why, in kubelet's words.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// A step of the way to power off; the last one has no phase.
     Poweroff {
         /// The step's name.
@@ -80,6 +96,8 @@ impl Event {
                 let facts: String = facts.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 format!("service={name} event={what}{facts}")
             }
+            Event::Joined { node, ms } => format!("joined node={node} ms={ms}"),
+            Event::Join { step, reason, remedy } => format!("join step={step} reason={reason}; {remedy}"),
             Event::Poweroff { phase: Some(phase), ms } => format!("poweroff phase={phase} ms={ms}"),
             Event::Poweroff { phase: None, .. } => "poweroff".to_owned(),
             Event::Note { about, text } => format!("{about}: {text}"),
@@ -102,6 +120,10 @@ impl Event {
                     object[*key] = value.parse::<i64>().map_or_else(|_| json!(value), |number| json!(number));
                 }
                 object
+            }
+            Event::Joined { node, ms } => json!({"event": "joined", "node": node, "ms": ms}),
+            Event::Join { step, reason, remedy } => {
+                json!({"event": "join", "step": step, "reason": reason, "remedy": remedy})
             }
             Event::Poweroff { phase, ms } => match phase {
                 Some(phase) => json!({"event": "poweroff-phase", "phase": phase, "ms": ms}),
@@ -130,6 +152,11 @@ mod tests {
             Event::Service { name: "kubelet".into(), what: "exited".into(), facts: vec![("pid", "7".into())] };
         assert_eq!(service.line(), "orlop: service=kubelet event=exited pid=7");
         assert_eq!(service.json()["pid"], 7);
+        let join = Event::Join { step: "token", reason: "Unauthorized".into(), remedy: "give another" };
+        assert_eq!(join.line(), "orlop: join step=token reason=Unauthorized; give another");
+        assert_eq!(join.json()["step"], "token");
+        let joined = Event::Joined { node: "one".into(), ms: 7 };
+        assert_eq!(joined.line(), "orlop: joined node=one ms=7");
         let trust = Event::Trust { rung: "secure-boot+ipe" };
         assert_eq!(trust.line(), "orlop: trust rung=secure-boot+ipe");
         assert_eq!(trust.json(), json!({"event": "trust", "rung": "secure-boot+ipe"}));

@@ -9,6 +9,8 @@ use super::registry::Pushed;
 use super::{ControlPlane, Lab, Registry};
 use crate::{Error, Result};
 
+/// A node with this label, of any value, gets no network of ours.
+pub const WITHOUT: &str = "lab.test/without-cni";
 /// The DaemonSet, its namespace.
 const NAME: &str = "lab-cni";
 const NAMESPACE: &str = "kube-system";
@@ -97,8 +99,11 @@ fn objects(image: &str) -> Value {
         "securityContext": {"privileged": true},
         "volumeMounts": [{"name": "cni", "mountPath": "/cni"}, {"name": "run", "mountPath": "/run"}],
     });
+    let without = json!({"key": WITHOUT, "operator": "DoesNotExist"});
+    let nodes = json!({"nodeSelectorTerms": [{"matchExpressions": [without]}]});
     let pod = json!({
         "serviceAccountName": NAME,
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": nodes}},
         "hostNetwork": true,
         "priorityClassName": "system-node-critical",
         "terminationGracePeriodSeconds": 1,

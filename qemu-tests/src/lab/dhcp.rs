@@ -12,7 +12,7 @@ use crate::{Card, Error, Result, program, within};
 /// dnsmasq, which Debian has without its service in this package.
 pub(super) const DNSMASQ: (&str, &str) = ("dnsmasq", "dnsmasq-base");
 /// How many machines have an address of their own.
-const MACHINES: u8 = 20;
+const MACHINES: u8 = 60;
 
 /// What the server hands out.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,7 +54,7 @@ pub use namespace::Namespace;
 pub use node_config::NodeConfig;
 pub use ntp::TimeServer;
 pub use oci::{Image, LayerFile};
-pub use pki::{Authority, Pair};
+pub use pki::{Authority, Pair, Subject};
 pub use registry::{Pushed, Registry};
 pub use service::Service;
 pub use tools::Tools;

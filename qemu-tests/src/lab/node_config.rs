@@ -16,6 +16,8 @@ pub struct NodeConfig {
     pub ca: String,
     /// The bootstrap token; absent: none is given.
     pub token: Option<String>,
+    /// A client certificate with its key, PEM, in place of a token.
+    pub client: Option<(String, String)>,
     /// The authority of the lab's registry, PEM; absent: nothing is said of that registry.
     pub registry_ca: Option<String>,
     /// Further keys of the document's top, as TOML.
@@ -32,6 +34,7 @@ impl ControlPlane {
             server: self.server.clone(),
             ca: self.authority.certificate()?,
             token: Some(self.token.text()),
+            client: None,
             registry_ca: Some(registry.authority.certificate()?),
             top: String::new(),
             tables: String::new(),
@@ -45,10 +48,14 @@ impl NodeConfig {
     pub fn text(&self) -> String {
         let NodeConfig { hostname, server, ca, top, tables, .. } = self;
         let token = self.token.as_ref().map(|token| format!("token = \"{token}\"\n")).unwrap_or_default();
+        let client = self.client.as_ref().map(|(certificate, key)| {
+            format!("client_certificate = '''\n{certificate}'''\nclient_key = '''\n{key}'''\n")
+        });
+        let right = token + &client.unwrap_or_default();
         let registry = self.registry_ca.as_ref();
         let registry = registry.map(|ca| format!("\n[registries.\"{NAME}\"]\nca = '''\n{ca}'''\n")).unwrap_or_default();
         format!(
-            "version = 1\nhostname = \"{hostname}\"\n{top}\n[cluster]\nserver = \"{server}\"\nca = '''\n{ca}'''\n{token}\
+            "version = 1\nhostname = \"{hostname}\"\n{top}\n[cluster]\nserver = \"{server}\"\nca = '''\n{ca}'''\n{right}\
              dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\nnetworks = {CLUSTER:?}\n{registry}{tables}"
         )
     }
@@ -71,6 +78,7 @@ mod tests {
             registry_ca: Some(ca.clone()),
             ca,
             token: Some("lab001.0123456789abcdef".into()),
+            client: None,
             top: "class = \"public\"\n".into(),
             tables: "\n[labels]\nzone = \"a\"\n".into(),
         };

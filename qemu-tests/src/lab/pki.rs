@@ -40,6 +40,8 @@ pub struct Subject<'a> {
     pub group: Option<&'a str>,
     /// Names and addresses, for a server.
     pub names: &'a [&'a str],
+    /// The last year in which it is good; absent: far ahead.
+    pub until: Option<i32>,
 }
 
 impl Authority {
@@ -101,7 +103,7 @@ fn params(subject: &Subject<'_>) -> Result<CertificateParams> {
     }
     // Far back and far ahead: tests have clocks that are wrong.
     params.not_before = date_time_ymd(2020, 1, 1);
-    params.not_after = date_time_ymd(2049, 12, 31);
+    params.not_after = date_time_ymd(subject.until.unwrap_or(2049), 12, 31);
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }

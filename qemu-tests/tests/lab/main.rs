@@ -5,7 +5,9 @@
 
 mod control_plane;
 mod join;
+mod joining;
 mod pulls;
+mod rejoin;
 mod segment;
 mod servers;
 mod services;

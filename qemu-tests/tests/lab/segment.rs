@@ -1,11 +1,13 @@
 //! What the tests here stand on: the network with its servers and control plane, made once for all of them, and nodes.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use orlop_machine::image::Image;
-use orlop_machine::lab::{Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, Pushed, Registry, TimeServer, cni};
+use orlop_machine::lab::{
+    Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, NodeConfig, Pushed, Registry, TimeServer, cni,
+};
 use orlop_machine::turn::{self, Turn};
 use orlop_machine::{Disk, Format, Machine, Running, overlay, within};
 use tempfile::TempDir;
@@ -101,20 +103,32 @@ impl Segment {
 
     /// The machine of this number (from 1), which is to be the node of this name.
     pub fn machine(&'static self, number: u8, name: &str) -> Result<Node> {
+        self.told(number, name, &Arc::new(turn::take()?), |_| ())
+    }
+
+    /// The same, told something else. Machines that share a turn run at once.
+    pub fn told(
+        &'static self,
+        number: u8,
+        name: &str,
+        turn: &Arc<Turn>,
+        change: impl FnOnce(&mut NodeConfig),
+    ) -> Result<Node> {
         let image = image()?;
         let files = tempfile::tempdir()?;
         let boot = Image::open(&image)?.direct_boot(files.path())?;
         let disk = files.path().join("disk.qcow2");
         overlay::create(&image, &disk, Some(4 << 30))?;
-        let config = self.plane().node_config(name, &self.registry)?.text();
+        let mut config = self.plane().node_config(name, &self.registry)?;
+        change(&mut config);
         let mut machine = Machine::with_disk(Disk::kept(disk, Format::Qcow2))
             .direct(boot)
             .card(self.lab.card(number)?)
-            .node_config(&config)
+            .node_config(&config.text())
             .serial_log(folder().join(format!("{name}.console.log")));
         machine.memory_mib = 2048;
         machine.echo = std::env::var_os("ORLOP_TEST_CONSOLE").is_some();
-        Ok(Node { segment: self, name: name.into(), machine, _files: files, _turn: turn::take()? })
+        Ok(Node { segment: self, name: name.into(), machine, config, _files: files, _turn: Arc::clone(turn) })
     }
 }
 
@@ -132,8 +146,10 @@ pub struct Node {
     segment: &'static Segment,
     pub name: String,
     pub machine: Machine,
+    /// What the machine is told.
+    pub config: NodeConfig,
     _files: TempDir,
-    _turn: Turn,
+    _turn: Arc<Turn>,
 }
 
 impl Node {
@@ -147,6 +163,13 @@ impl Node {
             }
         }
         Ok(self.machine.start()?)
+    }
+
+    /// From its next start on the machine is told something else.
+    pub fn tell(&mut self, change: impl FnOnce(&mut NodeConfig)) {
+        change(&mut self.config);
+        self.machine.fw_cfg.clear();
+        self.machine = self.machine.clone().node_config(&self.config.text());
     }
 
     /// Starts it, and waits until the cluster calls the node Ready.

@@ -26,6 +26,7 @@ pub struct BootReport {
     phases: Vec<Phase>,
     healthy_ms: Option<u64>,
     ready_ms: Option<u64>,
+    joined_ms: Option<u64>,
     pods: BTreeMap<String, Pod>,
     refused: Option<Refused>,
     serial_log: Option<PathBuf>,
@@ -90,6 +91,10 @@ impl BootReport {
             Event::Ready { ms } if self.ready_ms.is_none() => {
                 row("ready", *ms, "");
                 self.ready_ms = Some(*ms);
+            }
+            Event::Joined { node, ms } if self.joined_ms.is_none() => {
+                row(&format!("joined as {node}"), *ms, "");
+                self.joined_ms = Some(*ms);
             }
             Event::Pod { name, state, ms } if self.pods.get(name).is_none_or(|pod| pod.state != *state) => {
                 row(&format!("pod {name} {state}"), *ms, "");

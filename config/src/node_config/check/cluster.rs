@@ -12,13 +12,13 @@ const MOST_NETWORKS: usize = 32;
 const LEAST_BITS: u8 = 8;
 const LEAST_BITS_IPV6: u8 = 16;
 
-pub(super) fn check(cluster: &Cluster, report: &mut Report) {
+pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut Report) {
     check_server(&cluster.server, report);
     let found = pem::certificates(&cluster.ca);
     let next = "give the cluster's CA as PEM, from `-----BEGIN CERTIFICATE-----` to its end";
     let message = format!("not the cluster's CA: {}", found.as_ref().err().map_or("", String::as_str));
     report.expect(found.is_ok(), &["cluster", "ca"], message, next);
-    check_right_to_join(cluster, report);
+    check_right_to_join(cluster, policy.has_certificate, report);
     let message = format!("{} addresses are named", cluster.dns.len());
     report.expect(cluster.dns.len() <= MOST_DNS_ADDRESSES, &["cluster", "dns"], message, "name three at most");
     for (index, address) in cluster.dns.iter().enumerate() {
@@ -78,8 +78,8 @@ fn check_server(server: &str, report: &mut Report) {
     }
 }
 
-/// A token, or a certificate with its key.
-fn check_right_to_join(cluster: &Cluster, report: &mut Report) {
+/// A token, or a certificate with its key; neither where kubelet has its certificate already.
+fn check_right_to_join(cluster: &Cluster, has_certificate: bool, report: &mut Report) {
     let Cluster { token, client_certificate: certificate, client_key: key, .. } = cluster;
     let next = "give `token`, or `client_certificate` with `client_key`";
     match (token, certificate, key) {
@@ -95,9 +95,14 @@ fn check_right_to_join(cluster: &Cluster, report: &mut Report) {
             let found = pem::key(key.expose());
             let message = format!("not its key: {}", found.as_ref().err().map_or("", String::as_str));
             report.expect(found.is_ok(), &["cluster", "client_key"], message, "give it as PEM: PKCS#8, EC or RSA");
+            let fits = pem::fit(certificate, key.expose()) != Some(false);
+            let message = "it is not the key of `client_certificate`".to_owned();
+            report.expect(fits, &["cluster", "client_key"], message, "give the key that the certificate was made for");
         }
         (None, None, None) => {
-            report.expect(false, &["cluster"], "nothing gives the node the right to join".into(), next);
+            let message = "nothing gives the node the right to join".to_owned();
+            let next = format!("{next}; only a machine that joined before needs neither");
+            report.expect(has_certificate, &["cluster"], message, &next);
         }
         (Some(_), ..) => {
             let message = "there are a token and a client certificate or its key".to_owned();

@@ -4,10 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{BOOTSTRAP_KUBECONFIG, CLUSTER_CA, KUBECONFIG, RenderedFile, quoted};
+use crate::node::KUBELET_CERTIFICATE;
 use crate::node_config::Cluster;
 
 /// The bootstrap kubeconfig for a token; kubelet makes its own of it, with the certificate that it then has or finds on
-/// the state partition. For a client certificate kubelet's own at once; it renews that certificate, too.
+/// the state partition. For a client certificate kubelet's own at once; it renews that certificate, too. For neither
+/// kubelet's own as well, with the certificate of an earlier boot.
 pub(super) fn file(cluster: &Cluster) -> RenderedFile {
     let data = |text: &str| STANDARD.encode(text.trim_start());
     match (&cluster.token, &cluster.client_certificate, &cluster.client_key) {
@@ -16,9 +18,14 @@ pub(super) fn file(cluster: &Cluster) -> RenderedFile {
             let user = format!("    client-certificate-data: {certificate}\n    client-key-data: {key}\n");
             RenderedFile::secret(KUBECONFIG, kubeconfig(cluster, &user))
         }
-        (token, ..) => {
-            let token = token.as_ref().map(|token| quoted(token.expose())).unwrap_or_default();
-            RenderedFile::secret(BOOTSTRAP_KUBECONFIG, kubeconfig(cluster, &format!("    token: {token}\n")))
+        (Some(token), ..) => {
+            let user = format!("    token: {}\n", quoted(token.expose()));
+            RenderedFile::secret(BOOTSTRAP_KUBECONFIG, kubeconfig(cluster, &user))
+        }
+        (None, ..) => {
+            let user =
+                format!("    client-certificate: {KUBELET_CERTIFICATE}\n    client-key: {KUBELET_CERTIFICATE}\n");
+            RenderedFile::secret(KUBECONFIG, kubeconfig(cluster, &user))
         }
     }
 }

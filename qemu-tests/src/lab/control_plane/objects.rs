@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 /// The user that the API server asks kubelets as.
 pub(super) const KUBELET_CLIENT: &str = "kube-apiserver-kubelet-client";
 
+/// The group of tokens whose requests for a client certificate are approved.
+const APPROVED: &str = "system:bootstrappers:worker";
+
 /// A bootstrap token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -14,7 +17,9 @@ pub struct Token {
 }
 
 impl Token {
-    pub(super) fn new(id: &str, secret: &str) -> Token {
+    /// A token of these parts: six and sixteen characters. The cluster knows it once [`Token::secret`] was applied.
+    #[must_use]
+    pub fn new(id: &str, secret: &str) -> Token {
         Token { id: id.into(), secret: secret.into() }
     }
 
@@ -29,27 +34,33 @@ impl Token {
     pub fn object(&self) -> String {
         format!("bootstrap-token-{}", self.id)
     }
+
+    /// The Secret by which the cluster knows it. Requests by it are approved as long as nobody puts it into another group
+    /// (`auth-extra-groups`), and it is good until its `expiration`, both in `stringData`.
+    #[must_use]
+    pub fn secret(&self) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "bootstrap.kubernetes.io/token",
+            "metadata": {"name": self.object(), "namespace": "kube-system"},
+            "stringData": {
+                "token-id": self.id,
+                "token-secret": self.secret,
+                "usage-bootstrap-authentication": "true",
+                "auth-extra-groups": APPROVED,
+            },
+        })
+    }
 }
 
 /// What is applied for nodes to join with this token.
 pub(super) fn joining(token: &Token) -> String {
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "bootstrap.kubernetes.io/token",
-        "metadata": {"name": token.object(), "namespace": "kube-system"},
-        "stringData": {
-            "token-id": token.id,
-            "token-secret": token.secret,
-            "usage-bootstrap-authentication": "true",
-            "auth-extra-groups": "system:bootstrappers:worker",
-        },
-    });
     let csr = "system:certificates.k8s.io:certificatesigningrequests";
     let items = [
-        secret,
+        token.secret(),
         binding("lab:bootstrap", "system:node-bootstrapper", "Group", "system:bootstrappers"),
-        binding("lab:approve-bootstrap", &format!("{csr}:nodeclient"), "Group", "system:bootstrappers"),
+        binding("lab:approve-bootstrap", &format!("{csr}:nodeclient"), "Group", APPROVED),
         binding("lab:approve-renewal", &format!("{csr}:selfnodeclient"), "Group", "system:nodes"),
         binding("lab:kubelet-client", "system:kubelet-api-admin", "User", KUBELET_CLIENT),
     ];

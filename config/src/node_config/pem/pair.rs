@@ -1,0 +1,48 @@
+//! Whether a certificate and a private key belong together, as far as the key's own bytes tell: those of RSA, and of
+//! elliptic curves where the key's optional public half is there, as all tools write it.
+
+use super::{BIT_STRING, INTEGER, SEQUENCE, blocks, element, elements, fields};
+
+const OCTET_STRING: u8 = 0x04;
+/// The public key in an ECPrivateKey (RFC 5915).
+const PUBLIC_KEY: u8 = 0xa1;
+
+/// Whether the first certificate is of this key; `None` where nobody can tell.
+pub(in super::super) fn fit(certificate: &str, key: &str) -> Option<bool> {
+    let certificate = blocks(certificate).ok()?.into_iter().next()?.1;
+    let (_, key) = blocks(key).ok()?.into_iter().next()?;
+    Some(of_certificate(&certificate)? == of_key(&key)?)
+}
+
+/// What both have: a point, or a modulus.
+fn of_certificate(der: &[u8]) -> Option<&[u8]> {
+    // After the subject, RFC 5280 §4.1.
+    let (SEQUENCE, info) = *fields(der)?.get(5)? else { return None };
+    let [(SEQUENCE, _), (BIT_STRING, [0, bits @ ..])] = elements(info)?[..] else { return None };
+    match element(bits) {
+        Some((SEQUENCE, rsa, [])) => modulus(elements(rsa)?.first()),
+        _ => Some(bits),
+    }
+}
+
+fn of_key(der: &[u8]) -> Option<&[u8]> {
+    let Some((SEQUENCE, key, [])) = element(der) else { return None };
+    let parts = elements(key)?;
+    match parts[..] {
+        // PKCS#8: version, algorithm, the key itself.
+        [(INTEGER, _), (SEQUENCE, _), (OCTET_STRING, inner), ..] => of_key(inner),
+        // SEC 1: version, scalar, perhaps the curve, perhaps the point.
+        [(INTEGER, [1]), (OCTET_STRING, _), ..] => {
+            let (_, public) = parts.iter().find(|part| part.0 == PUBLIC_KEY)?;
+            let Some((BIT_STRING, [0, point @ ..], [])) = element(public) else { return None };
+            Some(point)
+        }
+        // PKCS#1: version, modulus, exponents, primes.
+        [(INTEGER, _), (INTEGER, _), (INTEGER, _), ..] => modulus(parts.get(1)),
+        _ => None,
+    }
+}
+
+fn modulus<'d>(part: Option<&(u8, &'d [u8])>) -> Option<&'d [u8]> {
+    part.filter(|part| part.0 == INTEGER).map(|part| part.1)
+}

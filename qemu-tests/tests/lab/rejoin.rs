@@ -1,0 +1,64 @@
+//! The second boot of a node.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use orlop_machine::lab::Token;
+use orlop_machine::{turn, within};
+
+use crate::joining::{failing, joined};
+use crate::segment::{Segment, segment};
+
+/// First without a good token, then with one, then (booted again) with none at all.
+#[test]
+fn a_machine_waits_for_its_token_joins_and_rejoins_without_one() -> Result<()> {
+    let segment = segment()?;
+    let kubectl = &segment.kubectl;
+    let token = Token::new("again1", "0123456789abcdef");
+    let mut expired = token.secret();
+    expired["stringData"]["expiration"] = "2020-01-01T00:00:00Z".into();
+    kubectl.apply(&expired.to_string())?;
+    let turn = Arc::new(turn::take()?);
+    let mut node = segment.told(50, "rejoins", &turn, |config| config.token = Some(token.text()))?;
+    let running = node.start()?;
+    let reason = failing(&running, "token")?;
+    ensure!(reason.contains("Unauthorized") && reason.contains("kubeadm token create"), "{reason}");
+    ensure!(kubectl.run(&["get", "node/rejoins"]).is_err(), "it has joined without a right to");
+
+    // What cleans up tokens may have been faster; and a Secret keeps the keys that a later `apply` leaves out.
+    kubectl.run(&["delete", "secret", "--namespace=kube-system", "--ignore-not-found", &token.object()])?;
+    kubectl.apply(&token.secret().to_string())?;
+    joined(&running, "rejoins")?;
+    node.ready(&running)?;
+    let (uid, requests) = (uid(segment)?, requests(segment)?);
+    ensure!(requests.len() == 1, "one request, by its token: {requests:?}");
+    running.power_off(within(180))?;
+
+    kubectl.run(&["delete", "secret", "--namespace=kube-system", &token.object()])?;
+    node.tell(|config| config.token = None);
+    let running = node.start()?;
+    joined(&running, "rejoins")?;
+    node.ready(&running)?;
+    ensure!(self::uid(segment)? == uid, "it is another node now");
+    ensure!(self::requests(segment)? == requests, "it asked for another certificate");
+    running.power_off(within(180))?;
+    kubectl.run(&["delete", "node/rejoins"])?;
+    Ok(())
+}
+
+fn uid(segment: &Segment) -> Result<String> {
+    let node = segment.kubectl.get(&["node", "rejoins"])?;
+    Ok(node["metadata"]["uid"].as_str().context("a UID")?.to_owned())
+}
+
+/// The requests for a client certificate of this node.
+fn requests(segment: &Segment) -> Result<BTreeSet<String>> {
+    let all = segment.kubectl.get(&["csr"])?;
+    let ours = all["items"].as_array().context("requests")?.iter().filter(|request| {
+        let user = request["spec"]["username"].as_str().unwrap_or_default();
+        let client = request["spec"]["signerName"] == "kubernetes.io/kube-apiserver-client-kubelet";
+        client && (user == "system:bootstrap:again1" || user == "system:node:rejoins")
+    });
+    Ok(ours.filter_map(|request| request["metadata"]["name"].as_str().map(str::to_owned)).collect())
+}
