@@ -89,7 +89,8 @@ impl Kubectl {
         Ok(())
     }
 
-    /// Asks again and again until `pick` takes the answer, for what cannot be watched.
+    /// Asks again and again until `ask` has an answer, for what is no state of an object: what a pod, a kubelet or a
+    /// server of the lab says. Objects are awaited by [`Kubectl::wait`] and [`Kubectl::watch_one`].
     pub fn until<R>(
         &self,
         awaited: &str,

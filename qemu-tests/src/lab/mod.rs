@@ -38,6 +38,7 @@ mod service;
 pub mod services;
 mod tls;
 mod tools;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -58,6 +59,7 @@ pub use pki::{Authority, Pair, Subject};
 pub use registry::{Pushed, Registry};
 pub use service::Service;
 pub use tools::Tools;
+pub use watch::{Seen, Watch};
 
 use crate::{Card, Error, Result};
 

@@ -3,9 +3,15 @@
 //!
 //! Every wait is for an event or for the cluster's own word, and has a deadline.
 
+mod attach;
+mod conditions;
 mod control_plane;
+mod debug;
 mod join;
 mod joining;
+mod metrics;
+mod node_logs;
+mod probes;
 mod pulls;
 mod rejoin;
 mod segment;

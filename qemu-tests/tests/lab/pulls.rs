@@ -42,10 +42,9 @@ fn a_registry_with_another_authority_is_refused_and_the_pod_says_why() -> Result
         "{apiVersion: v1, kind: Pod, metadata: {name: refused}, spec: {nodeName: one, \
          containers: [{name: it, image: \"192.0.2.1:443/busybox:1\"}]}}",
     )?;
-    let why = kubectl.until("refused pull", within(120), |kubectl| {
-        let pod = kubectl.get(&["pod", "refused"])?;
+    let why = kubectl.watch_one("pods", "refused", within(120), |pod| {
         let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
-        Ok(waiting["message"].as_str().filter(|text| text.contains("x509")).map(str::to_owned))
+        waiting["message"].as_str().filter(|text| text.contains("x509")).map(str::to_owned)
     })?;
     ensure!(why.contains("unknown authority"), "{why}");
     kubectl.run_within(&["delete", "pod/refused", "--grace-period=0", "--force"], within(60))?;
