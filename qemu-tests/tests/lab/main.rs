@@ -3,7 +3,9 @@
 //!
 //! Every wait is for an event or for the cluster's own word, and has a deadline.
 
+mod configz;
 mod control_plane;
+mod credentials;
 mod join;
 mod pulls;
 mod segment;
