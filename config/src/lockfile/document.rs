@@ -71,7 +71,7 @@ pub fn parse(file: &str, text: &str) -> Result<Lockfile, LockError> {
     Ok(lockfile)
 }
 
-const KINDS: [&str; 8] = ["deb", "deb-source", "go", "go-toolchain", "wheel", "url", "workspace", "file"];
+const KINDS: [&str; 9] = ["deb", "deb-source", "go", "go-toolchain", "wheel", "url", "workspace", "file", "oci"];
 
 fn check(input: &Input) -> Result<(), (&'static str, String)> {
     let Input { kind, sha256, .. } = input;

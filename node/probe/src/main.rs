@@ -1,10 +1,11 @@
 //! The test pod (privileged, in the host's process and network namespaces, the host's root at `/host`): it reads from
 //! inside what the booted node is, writes one JSON line per topic to the virtio-serial port `orlop.probe`, and then
-//! does what the lines that come back ask for. It is in test images only.
+//! does what the lines that come back ask for. Started by kubelet, it is a credential provider. It is in test images only.
 
 mod act;
 mod attack;
 mod command;
+mod credentials;
 mod port;
 mod report;
 mod sys;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         }
         [workload::USER_NAMESPACE] => return workload::user_namespace().into(),
         [workload::NOTHING] => Ok(()),
+        [credentials::CREDENTIALS] => credentials::answer(),
         _ => serve(),
     };
     match done {

@@ -24,6 +24,7 @@ mod control_plane;
 mod dhcp;
 mod dns;
 mod forward;
+mod guard;
 mod holder;
 mod kubectl;
 mod metadata;

@@ -1,7 +1,7 @@
 //! What a machine of the lab is told at boot: the node config (docs/node-config.md), made of the control plane's values.
 
 use super::network::{CLUSTER, CLUSTER_DNS, CLUSTER_DOMAIN};
-use super::registry::NAME;
+use super::registry::{GUARDED, NAME};
 use super::{ControlPlane, Registry};
 use crate::Result;
 
@@ -53,7 +53,9 @@ impl NodeConfig {
         });
         let right = token + &client.unwrap_or_default();
         let registry = self.registry_ca.as_ref();
-        let registry = registry.map(|ca| format!("\n[registries.\"{NAME}\"]\nca = '''\n{ca}'''\n")).unwrap_or_default();
+        let trusted =
+            |ca: &String| [NAME, GUARDED].map(|host| format!("\n[registries.\"{host}\"]\nca = '''\n{ca}'''\n"));
+        let registry = registry.map(|ca| trusted(ca).concat()).unwrap_or_default();
         format!(
             "version = 1\nhostname = \"{hostname}\"\n{top}\n[cluster]\nserver = \"{server}\"\nca = '''\n{ca}'''\n{right}\
              dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\nnetworks = {CLUSTER:?}\n{registry}{tables}"
@@ -89,7 +91,7 @@ mod tests {
         };
         let found = read(&config).unwrap();
         assert_eq!((found.hostname.as_deref(), found.cluster.server.as_str()), (Some("one"), config.server.as_str()));
-        assert!(found.registries[NAME].ca.is_some() && found.labels["zone"] == "a");
+        assert!([NAME, GUARDED].iter().all(|host| found.registries[*host].ca.is_some()) && found.labels["zone"] == "a");
         config.token = None;
         assert!(read(&config).is_err(), "neither token nor certificate");
     }

@@ -5,7 +5,9 @@
 
 mod attach;
 mod conditions;
+mod configz;
 mod control_plane;
+mod credentials;
 mod debug;
 mod join;
 mod joining;

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use orlop_config::definition::OciSource;
+use orlop_config::lockfile::VERSION;
 use serde_json::{Value, json};
 
 use super::credentials::Credentials;
@@ -170,6 +171,10 @@ fn an_image_becomes_one_plain_layer_that_everything_names() {
     let input = bed.lock(&source).unwrap();
     assert_eq!((input.kind.as_str(), input.version.as_str(), &input.origin), ("oci", "1", &source.reference));
     assert_ne!(input.sha256, pushed.digest, "the manifest that the index names");
+    let inputs = BTreeMap::from([("app".to_owned(), input)]);
+    let lockfile = Lockfile { version: VERSION, definition: "x".into(), request: hash(b"x"), epoch: 1 << 30, inputs };
+    let text = orlop_config::lockfile::render(&lockfile);
+    assert_eq!(orlop_config::lockfile::parse("x.lock", &text), Ok(lockfile));
     let archive = bed.archive(&source).unwrap();
 
     let members = members(&archive);
