@@ -7,7 +7,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 use nix::unistd::pipe2;
-use orlop_config::node::NodeConfigPolicy;
+use orlop_config::node::{NodeConfigPolicy, STATIC_PODS};
 use orlop_config::node_config::{LARGEST, NodeConfig};
 use orlop_config::render::{self, Facts, RenderedFile, TMPFS_FOLDERS};
 use std::fs::{self, File};
@@ -144,6 +144,8 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
     for folder in TMPFS_FOLDERS {
         or_refuse(mounts::cover(Path::new(folder)), "config", format!("a tmpfs on {folder}"))?;
     }
+    // Without it kubelet looks for it, and logs that it is not there, every second.
+    or_refuse(make_folder(Path::new(STATIC_PODS)), "config", STATIC_PODS)?;
     for RenderedFile { path, mode, bytes } in &rendered.files {
         or_refuse(write(Path::new(path), *mode, bytes), "config", path)?;
     }
@@ -175,11 +177,13 @@ fn address(of: &SockaddrStorage) -> Option<IpAddr> {
     four.or(six.map(IpAddr::V6))
 }
 
+fn make_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
+}
+
 /// Writes a file on tmpfs, with its folders.
 fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
-    }
+    path.parent().map_or(Ok(()), make_folder)?;
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(mode).open(path)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
