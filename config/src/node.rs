@@ -45,6 +45,9 @@ pub const CREDENTIAL_PROGRAMS: &str = "/usr/libexec/orlop/credential-providers";
 /// kubelet's client certificate with its key: of an earlier boot, or renewed since.
 pub const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
+/// In the environment of `orlop-net` where kubelet has that certificate: it does not look at the state partition itself.
+pub const HAS_CERTIFICATE: &str = "ORLOP_HAS_CERTIFICATE";
+
 /// The archive's file name for an image reference: `localhost/pause:1` → `localhost+pause:1.tar`.
 pub fn preload_file(reference: &str) -> String {
     format!("{}.tar", reference.replace('/', "+"))

@@ -7,7 +7,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 use nix::unistd::pipe2;
-use orlop_config::node::{NodeConfigPolicy, STATIC_PODS};
+use orlop_config::node::{HAS_CERTIFICATE, NodeConfigPolicy, STATIC_PODS};
 use orlop_config::node_config::{LARGEST, NodeConfig};
 use orlop_config::render::{self, Facts, RenderedFile, TMPFS_FOLDERS};
 use std::fs::{self, File};
@@ -69,6 +69,11 @@ impl Intake {
 /// Starts `orlop-net`. The phase is one of clusters' images only: they ask for a node config.
 pub fn start(node: &mut Node) -> Result<(), Refusal> {
     ask(node)?;
+    if join::has_certificate() {
+        // It judges the document before it hands it over, and takes one without a right to join only then.
+        let told = node.services[NET].configure(&["net".to_owned()], &[(HAS_CERTIFICATE.to_owned(), "1".to_owned())]);
+        or_refuse(told, "config", "the environment of orlop-net")?;
+    }
     node.start_service(NET);
     Ok(())
 }

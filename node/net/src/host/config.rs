@@ -7,7 +7,7 @@ use crate::log::Log;
 use crate::plan::Plan;
 use crate::providers::Places;
 use crate::providers::fetch::{Fetch, News, Order};
-use orlop_config::node::{NodeConfigPolicy, NodeSettings, Provider};
+use orlop_config::node::{HAS_CERTIFICATE, NodeConfigPolicy, NodeSettings, Provider};
 use orlop_config::node_config::NodeConfig;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -162,5 +162,9 @@ fn policy(settings: &Path) -> Result<Option<NodeConfigPolicy>> {
     };
     let read: std::result::Result<NodeSettings, _> = serde_json::from_slice(&bytes);
     let content = |error: serde_json::Error| Error::Content { path: settings.into(), reason: error.to_string() };
-    Ok(read.map_err(content)?.node_config)
+    let mut policy = read.map_err(content)?.node_config;
+    if let Some(policy) = &mut policy {
+        policy.has_certificate = std::env::var_os(HAS_CERTIFICATE).is_some();
+    }
+    Ok(policy)
 }
