@@ -25,7 +25,6 @@ pub fn joined(running: &Running, node: &str) -> Result<()> {
     Ok(())
 }
 
-#[cfg(feature = "slow")]
 mod slow {
     use std::net::SocketAddr;
     use std::sync::Arc;

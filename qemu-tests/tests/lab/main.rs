@@ -10,15 +10,18 @@ mod control_plane;
 mod credentials;
 mod debug;
 mod join;
+#[cfg(feature = "slow")]
 mod joining;
 mod metrics;
 mod node_logs;
 mod probes;
 mod pulls;
+#[cfg(feature = "slow")]
 mod rejoin;
 mod segment;
 mod servers;
 mod services;
+#[cfg(feature = "slow")]
 mod shutdown;
 mod two_nodes;
 mod volumes;

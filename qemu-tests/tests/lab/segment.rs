@@ -166,6 +166,7 @@ impl Node {
     }
 
     /// From its next start on the machine is told something else.
+    #[cfg(feature = "slow")]
     pub fn tell(&mut self, change: impl FnOnce(&mut NodeConfig)) {
         change(&mut self.config);
         self.machine.fw_cfg.clear();

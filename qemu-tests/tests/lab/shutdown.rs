@@ -38,7 +38,6 @@ fn a_node_is_drained_and_powered_off_and_its_pods_have_their_grace() -> Result<(
     Ok(())
 }
 
-#[cfg(feature = "slow")]
 #[test]
 fn a_node_that_is_rebooted_comes_back_as_the_same_node() -> Result<()> {
     let segment = segment()?;
