@@ -1,7 +1,6 @@
 //! The control plane by itself.
 
 use anyhow::Result;
-use orlop_machine::within;
 
 use crate::segment::segment;
 
@@ -20,19 +19,5 @@ fn it_is_ready_and_has_what_a_node_joins_by() -> Result<()> {
     };
     assert!(may("create", "certificatesigningrequests"));
     assert!(!may("list", "nodes"), "a bootstrap token is for joining only");
-    Ok(())
-}
-
-#[test]
-fn the_api_server_goes_and_comes_back_with_what_it_had() -> Result<()> {
-    let segment = segment()?;
-    let mut plane = segment.plane();
-    let objects = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"a": "b"}}"#;
-    segment.kubectl.apply(objects)?;
-    plane.stop_apiserver();
-    assert!(segment.kubectl.run(&["get", "--raw", "/readyz"]).is_err(), "nobody listens there any more");
-    plane.start_apiserver(&segment.lab)?;
-    assert_eq!(segment.kubectl.get(&["configmap", "kept"])?["data"]["a"], "b");
-    segment.kubectl.wait("configmap/kept", "jsonpath={.data.a}=b", within(30))?;
     Ok(())
 }

@@ -9,8 +9,11 @@ mod control_plane;
 mod debug;
 mod empty_dirs;
 mod join;
+#[cfg(feature = "slow")]
+mod many_pods;
 mod metrics;
 mod node_logs;
+mod outages;
 mod probes;
 mod pulls;
 mod raw_block;
