@@ -3,8 +3,12 @@
 //!
 //! Every wait is for an event or for the cluster's own word, and has a deadline.
 
+#[cfg(feature = "slow")]
+mod clock;
+mod clouds;
 mod control_plane;
 mod join;
+mod network;
 mod pulls;
 mod segment;
 mod servers;

@@ -23,7 +23,7 @@ pub struct Segment {
     /// The image that pods run.
     pub busybox: Pushed,
     pub time: TimeServer,
-    _dhcp: Dhcp,
+    pub dhcp: Dhcp,
     _dns: Dns,
 }
 
@@ -81,17 +81,7 @@ impl Segment {
         let kubectl = plane.kubectl.clone();
         let approver = Approver::start(&kubectl);
         let busybox = cni::start(&lab, &plane, &registry)?;
-        Ok(Segment {
-            lab,
-            plane: Mutex::new(plane),
-            kubectl,
-            approver,
-            registry,
-            busybox,
-            time,
-            _dhcp: dhcp,
-            _dns: dns,
-        })
+        Ok(Segment { lab, plane: Mutex::new(plane), kubectl, approver, registry, busybox, time, dhcp, _dns: dns })
     }
 
     /// The control plane, for this test alone.
