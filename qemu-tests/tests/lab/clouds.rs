@@ -1,10 +1,9 @@
 //! Machines that are told who they are by a cloud's metadata, which are not always what they should be.
 
-use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, ensure};
-use orlop_machine::lab::{Cloud, Metadata, Mood, TimeServer, network};
+use anyhow::Result;
+use orlop_machine::lab::{Cloud, Metadata, Mood};
 use orlop_machine::{Event, Running, within};
 
 use crate::segment::{Node, Segment, segment};
@@ -26,10 +25,8 @@ fn machine(segment: &'static Segment, number: u8, name: &str) -> Result<Node> {
 }
 
 /// What the machine is to be told.
-fn document(segment: &Segment, name: &str, tables: &str) -> Result<String> {
-    let mut config = segment.plane().node_config(name, &segment.registry)?;
-    config.tables = tables.into();
-    Ok(config.text())
+fn document(segment: &Segment, name: &str) -> Result<String> {
+    Ok(segment.plane().node_config(name, &segment.registry)?.text())
 }
 
 /// The console's line of a provider, or of the document that it gave.
@@ -43,23 +40,20 @@ fn phase(running: &Running, wanted: &str) -> Result<()> {
     Ok(())
 }
 
-/// A machine whose clock shows 2020, and whose cloud is not ready for it: it says why it waits, and joins when it has a
-/// document that is right and a time server that answers.
+/// A machine whose clock shows 2020, and whose cloud is not ready for it: it says why it waits, and joins when it has the
+/// time and a document that is right.
 #[test]
 fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> {
     let segment = segment()?;
     let alone = alone();
     let metadata = Metadata::start(&segment.lab, Cloud::Ec2, "")?;
     metadata.mood(Mood::NotFound);
-    let time = TimeServer::start_at(&segment.lab, SocketAddr::new(network::STRANGER.parse()?, 123))?;
-    time.silent(true);
     let mut node = machine(segment, NUMBER, "told-by-ec2")?;
     metadata.only(&node.machine.cards[0]);
     node.machine.clock = Some("2020-01-01T00:00:00".into());
     let running = node.start()?;
     says(&running, "net: ec2: /latest/api/token is not there (404)")?;
-    let tables = format!("\n[time]\nservers = [\"{}\"]\n", network::STRANGER);
-    let right = document(segment, "told-by-ec2", &tables)?;
+    let right = document(segment, "told-by-ec2")?;
     metadata.document(right.replacen("hostname", "hostnam", 1).as_bytes());
     metadata.mood(Mood::Normal);
     says(&running, "net: config: ec2:2:1: unknown key `hostnam`; did you mean `hostname`?")?;
@@ -67,15 +61,9 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     phase(&running, "config")?;
     drop((metadata, alone));
 
-    // No TLS before there is a clock that can be believed.
-    let mut asked = time.mark();
-    for _ in 0..3 {
-        asked = time.wait_asked(asked, within(180))?;
-    }
-    let lines = running.feed().collect(Default::default(), |one| one.console().map(str::to_owned));
-    ensure!(!lines.iter().any(|line| line.contains("phase=network")), "{lines:#?}");
-    time.silent(false);
-    phase(&running, "network")?;
+    // No TLS before there is a clock that can be believed: DHCP names a time server.
+    says(&running, "net: clock: it showed a time before the image was built")?;
+    says(&running, "net: clock: the clock was off by")?;
     node.ready(&running)?;
     running.power_off(within(180))?;
     segment.kubectl.run(&["delete", "node", "told-by-ec2"])?;
@@ -110,13 +98,13 @@ fn whatever_the_metadata_are_the_machine_says_so_and_each_cloud_can_tell_it() ->
         metadata.mood(mood);
         running.wait_line_since(mark, &why, within(180))?;
     }
-    metadata.becomes(Cloud::Gce, document(segment, "told-by-gce", "")?.as_bytes());
+    metadata.becomes(Cloud::Gce, document(segment, "told-by-gce")?.as_bytes());
     metadata.mood(Mood::Slow(Duration::from_secs(3)));
     node.ready(&running)?;
     running.power_off(within(180))?;
     drop(node);
 
-    metadata.becomes(Cloud::Azure, document(segment, "told-by-azure", "")?.as_bytes());
+    metadata.becomes(Cloud::Azure, document(segment, "told-by-azure")?.as_bytes());
     let node = machine(segment, NUMBER + 2, "told-by-azure")?;
     metadata.only(&node.machine.cards[0]);
     let mark = metadata.mark();
