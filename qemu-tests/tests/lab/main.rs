@@ -4,6 +4,7 @@
 //! Every wait is for an event or for the cluster's own word, and has a deadline.
 
 mod control_plane;
+mod critest;
 mod join;
 mod joining;
 mod pulls;
