@@ -14,7 +14,6 @@ mod join;
 mod joining;
 mod metrics;
 mod node_logs;
-mod probes;
 mod pulls;
 #[cfg(feature = "slow")]
 mod rejoin;
