@@ -88,13 +88,13 @@ fn ask(node: &mut Node) -> Result<(), Refusal> {
 
 /// Whether the document is there. What is wrong with one is said, and another is asked for: whoever gives it may mend it.
 pub fn done(node: &mut Node) -> Result<bool, Refusal> {
-    let Some(mut policy) = node.settings.node_config.clone() else { return Ok(true) };
-    policy.has_certificate = join::has_certificate();
     let read = match node.intake.as_mut().map(Intake::read) {
         None => return Ok(node.config.is_some()),
         Some(None) => return Ok(false),
         Some(Some(read)) => read.map(<[u8]>::to_vec),
     };
+    let Some(mut policy) = node.settings.node_config.clone() else { return Ok(true) };
+    policy.has_certificate = join::has_certificate();
     match read.map_err(|error| vec![error]).and_then(|bytes| parse(&bytes, &policy)) {
         Ok(config) => {
             node.intake = None;

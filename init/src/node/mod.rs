@@ -205,13 +205,15 @@ impl Node {
 
     fn hear(&mut self, ears: &mut Ears, heard: &ipc::Heard) {
         let (mut news, mut nets, mut kubelets) = (Vec::new(), Vec::new(), Vec::new());
+        // Who listens: until there is a node config, and on a node of a cluster.
+        let (quotes, joins) = (self.intake.is_some(), self.settings.node_config.is_some());
         for (index, service) in self.services.iter_mut().enumerate() {
             let before = news.len();
             if heard.pipes.contains(&index) {
                 service.read_log(&mut news, &mut |line| {
-                    if index == NET {
+                    if index == NET && quotes {
                         nets.push(String::from_utf8_lossy(line).into_owned());
-                    } else if index == KUBELET {
+                    } else if index == KUBELET && joins {
                         kubelets.push(line.to_vec());
                     }
                 });

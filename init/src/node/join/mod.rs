@@ -97,11 +97,8 @@ impl Joining {
 }
 
 impl Node {
-    /// Listens to a line of kubelet's log.
+    /// Listens to lines of kubelet's log, on a node of a cluster.
     pub fn hear_of_joining(&mut self, lines: &[Vec<u8>]) {
-        if self.settings.node_config.is_none() {
-            return;
-        }
         for line in lines {
             if let Some(node) = self.joining.take(meaning(line, has_certificate), Instant::now()) {
                 self.report.tell(&Event::Joined { node, ms: now_ms() });

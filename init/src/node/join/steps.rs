@@ -199,8 +199,8 @@ mod tests {
         }
     }
 
-    /// Lines as kubelet 1.37.2 writes them. Those of resolve, tls, token and identity were seen; the others are put together from its
-    /// sources, and wait for the slow tests in the lab to be seen.
+    /// Lines as kubelet 1.37.2 writes them. Those of resolve, tls, token and identity were seen; the others are put
+    /// together from its sources, and wait for the slow tests in the lab to be seen.
     const SAID: &[(&str, Step)] = &[
         (
             r#"E1128 21:13:00.123456     188 certificate_manager.go:605] "Failed while requesting a signed certificate from the control plane" err="cannot create certificate signing request: Post \"https://api.nowhere.test:6443/apis/certificates.k8s.io/v1/certificatesigningrequests\": dial tcp: lookup api.nowhere.test on 192.0.2.1:53: no such host" logger="kubernetes.io/kube-apiserver-client-kubelet.UnhandledError""#,
