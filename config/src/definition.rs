@@ -19,11 +19,12 @@ mod values;
 
 pub use crate::problem::Problem;
 pub use credential_provider::{CredentialProvider, Kubelet};
-pub use image_reference::ImageReference;
+pub use image_reference::{ImageReference, split_port};
 pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, resolve};
 pub use pattern::matches;
 pub use static_pod::check_static_pod;
-pub(crate) use values::{is_pod_name, is_sha256};
+pub(crate) use values::is_pod_name;
+pub use values::is_sha256;
 
 /// One image definition, after `extends` was resolved (tables merged, lists replaced).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@
 //! | [`node`] node settings, in the root | `orlop build` | PID 1, `orlop-net` |
 //! | [`node_config`] node config | a person | `orlop config`, PID 1, `orlop-net` |
 
+pub mod date;
 #[cfg(feature = "toml")]
 pub mod definition;
 pub mod firewall;

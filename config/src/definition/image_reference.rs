@@ -68,12 +68,17 @@ fn digest_of(text: &str) -> Result<String, String> {
         .ok_or_else(|| format!("`{text}` is no digest; write `sha256:` and 64 lowercase hexadecimal digits"))
 }
 
-/// As everybody tells it from the first part of a repository: by a dot, a port, or the name `localhost`.
-fn is_registry(host: &str) -> bool {
-    let (name, port) = match host.rsplit_once(':') {
+/// A host and its port: `registry.example:5000`, `[::1]:5000`, `[::1]`.
+pub fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
         _ => (host, None),
-    };
+    }
+}
+
+/// As everybody tells it from the first part of a repository: by a dot, a port, or the name `localhost`.
+fn is_registry(host: &str) -> bool {
+    let (name, port) = split_port(host);
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let name_good = match address {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),

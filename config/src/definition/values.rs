@@ -30,7 +30,8 @@ pub(super) fn is_release(version: &str) -> bool {
     numeric && pre_good && (2..=3).contains(&parts.len()) && (parts.len() == 3 || !version.contains('-'))
 }
 
-pub(crate) fn is_sha256(text: &str) -> bool {
+/// Whether a text is a SHA-256 in lowercase hex.
+pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -6,6 +6,8 @@ mod pair;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::date::civil;
+
 pub(super) use pair::fit;
 
 const CERTIFICATE: &str = "CERTIFICATE";
@@ -110,16 +112,7 @@ pub(super) fn ended(text: &str, now: u64) -> Option<String> {
 
 /// `20261124181051Z`, so that times compare as texts do.
 fn compact(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // H. Hinnant's `civil_from_days`, for days after 1970: years begin in March.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let ((year, month, day), second) = (civil(seconds / 86_400), seconds % 86_400);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z")
 }

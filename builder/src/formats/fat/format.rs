@@ -110,17 +110,7 @@ impl Stamp {
         let first = 315_532_800;
         let last = 4_354_819_198;
         let epoch = epoch.clamp(first, last);
-        let (days, second) = (epoch / 86_400, epoch % 86_400);
-        // Days to a date, by H. Hinnant's `civil_from_days`, for dates after 1970.
-        let shifted = days + 719_468;
-        let era = shifted / 146_097;
-        let day_of_era = shifted % 146_097;
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted_month = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let ((year, month, day), second) = (orlop_config::date::civil(epoch / 86_400), epoch % 86_400);
         let date = (((year - 1980) << 9) | (month << 5) | day) as u16;
         let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
         let time = ((hours << 11) | (minutes << 5) | (seconds / 2)) as u16;

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use debversion::Version;
+use orlop_config::definition::is_sha256;
 
 use super::super::cache::Cache;
 use super::super::download::{Downloader, Wanted};
@@ -13,7 +14,7 @@ use super::super::progress::Report;
 use super::super::unpack;
 use super::archive::Archive;
 use super::control::{Paragraph, paragraphs, relations};
-use super::release::{self, Release, is_sha256};
+use super::release::{self, Release};
 
 /// A package (or a file of a source package) of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use orlop_config::definition::is_sha256;
+
 use super::super::error::{At, Error};
 use super::super::run::Run;
 use super::control::{date, paragraphs};
@@ -98,11 +100,6 @@ pub fn parse(text: &str, now: u64, what: &str) -> Result<Release, Error> {
     }
     let (label, codename) = (field("Label")?.into(), field("Codename")?.into());
     Ok(Release { label, codename, date: time("Date", field("Date")?)?, files })
-}
-
-/// Whether a text is a SHA-256 in lowercase hex.
-pub fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

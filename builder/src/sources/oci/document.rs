@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use orlop_config::definition::is_sha256;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -80,8 +81,7 @@ impl Descriptor {
                 format!("{digest} has the media type `{media_type}`, want {}", list(known)),
             ));
         }
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if self.sha256().len() != 64 || !self.sha256().bytes().all(hex) {
+        if !is_sha256(self.sha256()) {
             return Err(Error::format(what, format!("`{digest}` is no SHA-256 digest")));
         }
         if *size > largest {

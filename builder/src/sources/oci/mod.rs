@@ -169,9 +169,10 @@ impl<'a> Image<'a> {
         let mut served = None;
         let path = self.bench.blob(self.component, &self.input(digest), |bench| {
             let (bytes, kind) = self.registry.document(&format!("sha256:{digest}"))?;
-            if !registry::is_digest_of(digest, &bytes) {
+            let got = super::cache::hash(&bytes);
+            if got != digest {
                 let (input, from) = (self.component.to_owned(), self.reference.to_string());
-                let (expected, got) = (digest.to_owned(), super::cache::hash(&bytes));
+                let expected = digest.to_owned();
                 let next = format!("write its new digest into component `{input}` of the definition");
                 return Err(Error::WrongHash { input, expected, got, from, next });
             }

@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 
-use orlop_config::definition::ImageReference;
+use orlop_config::definition::{ImageReference, split_port};
 use serde::Deserialize;
 use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
 use super::super::Bench;
-use super::super::cache::hash;
 use super::super::download::{Downloader, Failure, Hidden, Patience, Wanted, agent, header, patiently, unanswered};
 use super::super::error::Error;
 use super::challenge::Challenge;
@@ -236,17 +235,9 @@ fn body(url: &str, response: &mut Response<Body>, largest: u64) -> Result<Vec<u8
 
 /// Whether what is sent stays on this machine.
 fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, _)) if !name.contains(':') || name.ends_with(']') => name,
-        _ => host,
-    };
+    let (name, _) = split_port(host);
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     name == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether bytes are what a digest says.
-pub fn is_digest_of(sha256: &str, bytes: &[u8]) -> bool {
-    hash(bytes) == sha256
 }
 
 #[cfg(test)]
