@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use orlop_machine::lab::cni;
 use orlop_machine::within;
 
+use crate::pulls::refused;
 use crate::segment::one;
 
 #[test]
@@ -22,11 +23,7 @@ fn a_provider_of_the_image_gives_kubelet_the_registrys_password() -> Result<()> 
     pod("opened")?;
     pod("closed")?;
     kubectl.wait("pod/opened", "jsonpath={.status.phase}=Succeeded", within(180))?;
-    let why = kubectl.until("refused pull", within(120), |kubectl| {
-        let pod = kubectl.get(&["pod", "closed"])?;
-        let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
-        Ok(waiting["message"].as_str().filter(|text| text.contains("no basic auth credentials")).map(str::to_owned))
-    })?;
+    let why = refused(segment, "closed", "no basic auth credentials")?;
     ensure!(why.contains("closed:1"), "{why}");
     kubectl.run_within(&["delete", "pod/opened", "pod/closed", "--grace-period=0", "--force"], within(60))?;
     Ok(())

@@ -1,7 +1,13 @@
 //! When joining does not work: the consoles say which step, the machine stays up, and joins when what is wrong was mended.
 
-use anyhow::{Result, anyhow, ensure};
-use orlop_machine::{Event, Running, within};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use orlop_machine::lab::{NodeConfig, Subject, Token, cni};
+use orlop_machine::{Event, Running, turn, within};
+
+use crate::segment::{Node, Segment, segment};
 
 /// Until a machine beside others, under emulation, has booted and failed for the half minute after which it says so.
 const SAID: u64 = 300;
@@ -25,139 +31,128 @@ pub fn joined(running: &Running, node: &str) -> Result<()> {
     Ok(())
 }
 
-mod slow {
-    use std::net::SocketAddr;
-    use std::sync::Arc;
+/// What a machine is told otherwise than one that joins.
+type Change<'c> = Box<dyn FnOnce(&mut NodeConfig) + 'c>;
 
-    use anyhow::{Context, Result, ensure};
-    use orlop_machine::lab::{NodeConfig, Subject, Token, cni};
-    use orlop_machine::{Running, turn, within};
+fn told<'c>(name: &'static str, change: impl FnOnce(&mut NodeConfig) + 'c) -> (&'static str, Change<'c>) {
+    (name, Box::new(change))
+}
 
-    use super::{failing, joined};
-    use crate::segment::{Node, Segment, segment};
+/// Starts machines at once: they mostly wait.
+fn start(first: u8, machines: Vec<(&'static str, Change<'_>)>) -> Result<Vec<(Node, Running)>> {
+    let (segment, turn) = (segment()?, Arc::new(turn::take()?));
+    let started = (first..).zip(machines).map(|(number, (name, change))| {
+        let mut node = segment.told(number, name, &turn, change)?;
+        node.machine.memory_mib = 1024;
+        let running = node.start()?;
+        Ok((node, running))
+    });
+    started.collect()
+}
 
-    /// What a machine is told otherwise than one that joins.
-    type Change<'c> = Box<dyn FnOnce(&mut NodeConfig) + 'c>;
+/// Waits until a machine says that this step does not work, in these words of kubelet's; the node does not exist.
+fn ends_at(segment: &Segment, (node, running): &(Node, Running), step: &str, words: &str) -> Result<()> {
+    let reason = failing(running, step).with_context(|| node.name.clone())?;
+    ensure!(reason.contains(words), "{}: no `{words}` in {reason}", node.name);
+    ensure!(segment.kubectl.run(&["get", "node", &node.name]).is_err(), "{} has joined", node.name);
+    Ok(())
+}
 
-    fn told<'c>(name: &'static str, change: impl FnOnce(&mut NodeConfig) + 'c) -> (&'static str, Change<'c>) {
-        (name, Box::new(change))
+#[test]
+fn an_api_server_that_is_not_there_or_not_the_one_is_named_by_its_step() -> Result<()> {
+    let segment = segment()?;
+    let other = segment.registry.authority.certificate()?;
+    let machines = start(
+        40,
+        vec![
+            told("nowhere", |config| config.server = "https://api.nowhere.test:6443".into()),
+            told("refused", |config| config.server = "https://192.0.2.1:6444".into()),
+            told("stranger", |config| config.ca = other),
+        ],
+    )?;
+    ends_at(segment, &machines[0], "resolve", "no such host")?;
+    ends_at(segment, &machines[1], "connect", "connection refused")?;
+    ends_at(segment, &machines[2], "tls", "x509: ")
+}
+
+#[test]
+fn a_silent_api_server_an_old_certificate_and_an_unapproved_request_are_named_by_their_step() -> Result<()> {
+    let segment = segment()?;
+    let kubectl = &segment.kubectl;
+    // Connections are made by the kernel, and nobody ever says a word on them.
+    let _silent = segment.lab.namespace.listen(SocketAddr::from(([192, 0, 2, 1], 6445)))?;
+    let old = old_certificate(segment, "outdated")?;
+    let token = Token::new("alone1", "0123456789abcdef");
+    let mut secret = token.secret();
+    secret["stringData"]["auth-extra-groups"] = "system:bootstrappers:unapproved".into();
+    kubectl.apply(&secret.to_string())?;
+    let machines = start(
+        43,
+        vec![
+            told("silent", |config| config.server = "https://192.0.2.1:6445".into()),
+            told("outdated", |config| (config.token, config.client) = (None, Some(old))),
+            told("pending", |config| config.token = Some(token.text())),
+        ],
+    )?;
+    ends_at(segment, &machines[0], "connect", "timeout")?;
+    ends_at(segment, &machines[1], "token", "")?;
+    ends_at(segment, &machines[2], "certificate", "system:anonymous")?;
+    approve(segment, "system:bootstrap:alone1")?;
+    joined(&machines[2].1, "pending")?;
+    kubectl.run(&["delete", "node/pending"])?;
+    Ok(())
+}
+
+/// A client certificate of the cluster's own authority that was good until 2021, with its key.
+fn old_certificate(segment: &Segment, node: &str) -> Result<(String, String)> {
+    let user = format!("system:node:{node}");
+    let subject = Subject { name: &user, group: Some("system:nodes"), until: Some(2021), ..Subject::default() };
+    let pair = segment.plane().authority.issue(&segment.lab.folder, node, &subject)?;
+    Ok((std::fs::read_to_string(pair.certificate)?, std::fs::read_to_string(pair.key)?))
+}
+
+/// As an administrator does it.
+fn approve(segment: &Segment, user: &str) -> Result<()> {
+    let all = segment.kubectl.get(&["csr"])?;
+    let ours = all["items"].as_array().into_iter().flatten().filter(|one| one["spec"]["username"] == user);
+    for name in ours.filter_map(|one| one["metadata"]["name"].as_str()) {
+        segment.kubectl.run(&["certificate", "approve", name])?;
     }
+    Ok(())
+}
 
-    /// Starts machines at once: they mostly wait.
-    fn start(first: u8, machines: Vec<(&'static str, Change<'_>)>) -> Result<Vec<(Node, Running)>> {
-        let (segment, turn) = (segment()?, Arc::new(turn::take()?));
-        let started = (first..).zip(machines).map(|(number, (name, change))| {
-            let mut node = segment.told(number, name, &turn, change)?;
-            node.machine.memory_mib = 1024;
-            let running = node.start()?;
-            Ok((node, running))
-        });
-        started.collect()
-    }
+#[test]
+fn a_node_without_a_network_a_renamed_one_and_a_wiped_one() -> Result<()> {
+    let segment = segment()?;
+    let kubectl = &segment.kubectl;
+    let label = format!("\n[labels]\n\"{}\" = \"yes\"\n", cni::WITHOUT);
+    let mut machines = start(46, vec![told("netless", |config| config.tables = label), told("before", |_| ())])?;
+    let (mut before, running) = machines.pop().context("the second machine")?;
+    joined(&running, "before")?;
+    before.ready(&running)?;
+    let uid = uid(segment, "before")?;
+    running.power_off(within(180))?;
+    before.tell(|config| config.hostname = "after".into());
+    before.name = "after".into();
+    let running = before.start()?;
+    ends_at(segment, &(before, running), "identity", "before")?;
 
-    /// Waits until a machine says that this step does not work, in these words of kubelet's; the node does not exist.
-    fn ends_at(segment: &Segment, (node, running): &(Node, Running), step: &str, words: &str) -> Result<()> {
-        let reason = failing(running, step).with_context(|| node.name.clone())?;
-        ensure!(reason.contains(words), "{}: no `{words}` in {reason}", node.name);
-        ensure!(segment.kubectl.run(&["get", "node", &node.name]).is_err(), "{} has joined", node.name);
-        Ok(())
-    }
+    let wiped = start(48, vec![told("before", |_| ())])?;
+    joined(&wiped[0].1, "before")?;
+    ensure!(self::uid(segment, "before")? == uid, "the Node object is the one that was there");
 
-    #[test]
-    fn an_api_server_that_is_not_there_or_not_the_one_is_named_by_its_step() -> Result<()> {
-        let segment = segment()?;
-        let other = segment.registry.authority.certificate()?;
-        let machines = start(
-            40,
-            vec![
-                told("nowhere", |config| config.server = "https://api.nowhere.test:6443".into()),
-                told("refused", |config| config.server = "https://192.0.2.1:6444".into()),
-                told("stranger", |config| config.ca = other),
-            ],
-        )?;
-        ends_at(segment, &machines[0], "resolve", "no such host")?;
-        ends_at(segment, &machines[1], "connect", "connection refused")?;
-        ends_at(segment, &machines[2], "tls", "x509: ")
-    }
+    let (netless, running) = &machines[0];
+    let reason = failing(running, "network")?;
+    ensure!(reason.contains("cni"), "{reason}");
+    kubectl.run(&["label", "node/netless", &format!("{}-", cni::WITHOUT)])?;
+    netless.ready(running)?;
+    running.wait_line("orlop: join: step network works now", within(180))?;
+    kubectl.run(&["delete", "node/netless", "node/before"])?;
+    Ok(())
+}
 
-    #[test]
-    fn a_silent_api_server_an_old_certificate_and_an_unapproved_request_are_named_by_their_step() -> Result<()> {
-        let segment = segment()?;
-        let kubectl = &segment.kubectl;
-        // Connections are made by the kernel, and nobody ever says a word on them.
-        let _silent = segment.lab.namespace.listen(SocketAddr::from(([192, 0, 2, 1], 6445)))?;
-        let old = old_certificate(segment, "outdated")?;
-        let token = Token::new("alone1", "0123456789abcdef");
-        let mut secret = token.secret();
-        secret["stringData"]["auth-extra-groups"] = "system:bootstrappers:unapproved".into();
-        kubectl.apply(&secret.to_string())?;
-        let machines = start(
-            43,
-            vec![
-                told("silent", |config| config.server = "https://192.0.2.1:6445".into()),
-                told("outdated", |config| (config.token, config.client) = (None, Some(old))),
-                told("pending", |config| config.token = Some(token.text())),
-            ],
-        )?;
-        ends_at(segment, &machines[0], "connect", "timeout")?;
-        ends_at(segment, &machines[1], "token", "")?;
-        ends_at(segment, &machines[2], "certificate", "system:anonymous")?;
-        approve(segment, "system:bootstrap:alone1")?;
-        joined(&machines[2].1, "pending")?;
-        kubectl.run(&["delete", "node/pending"])?;
-        Ok(())
-    }
-
-    /// A client certificate of the cluster's own authority that was good until 2021, with its key.
-    fn old_certificate(segment: &Segment, node: &str) -> Result<(String, String)> {
-        let user = format!("system:node:{node}");
-        let subject = Subject { name: &user, group: Some("system:nodes"), until: Some(2021), ..Subject::default() };
-        let pair = segment.plane().authority.issue(&segment.lab.folder, node, &subject)?;
-        Ok((std::fs::read_to_string(pair.certificate)?, std::fs::read_to_string(pair.key)?))
-    }
-
-    /// As an administrator does it.
-    fn approve(segment: &Segment, user: &str) -> Result<()> {
-        let all = segment.kubectl.get(&["csr"])?;
-        let ours = all["items"].as_array().into_iter().flatten().filter(|one| one["spec"]["username"] == user);
-        for name in ours.filter_map(|one| one["metadata"]["name"].as_str()) {
-            segment.kubectl.run(&["certificate", "approve", name])?;
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_node_without_a_network_a_renamed_one_and_a_wiped_one() -> Result<()> {
-        let segment = segment()?;
-        let kubectl = &segment.kubectl;
-        let label = format!("\n[labels]\n\"{}\" = \"yes\"\n", cni::WITHOUT);
-        let mut machines = start(46, vec![told("netless", |config| config.tables = label), told("before", |_| ())])?;
-        let (mut before, running) = machines.pop().context("the second machine")?;
-        joined(&running, "before")?;
-        before.ready(&running)?;
-        let uid = uid(segment, "before")?;
-        running.power_off(within(180))?;
-        before.tell(|config| config.hostname = "after".into());
-        before.name = "after".into();
-        let running = before.start()?;
-        ends_at(segment, &(before, running), "identity", "before")?;
-
-        let wiped = start(48, vec![told("before", |_| ())])?;
-        joined(&wiped[0].1, "before")?;
-        ensure!(self::uid(segment, "before")? == uid, "the Node object is the one that was there");
-
-        let (netless, running) = &machines[0];
-        let reason = failing(running, "network")?;
-        ensure!(reason.contains("cni"), "{reason}");
-        kubectl.run(&["label", "node/netless", &format!("{}-", cni::WITHOUT)])?;
-        netless.ready(running)?;
-        running.wait_line("orlop: join: step network works now", within(180))?;
-        kubectl.run(&["delete", "node/netless", "node/before"])?;
-        Ok(())
-    }
-
-    fn uid(segment: &Segment, node: &str) -> Result<String> {
-        let node = segment.kubectl.get(&["node", node])?;
-        Ok(node["metadata"]["uid"].as_str().context("a UID")?.to_owned())
-    }
+/// Of the Node object, which another object of the same name has not.
+pub fn uid(segment: &Segment, node: &str) -> Result<String> {
+    let node = segment.kubectl.get(&["node", node])?;
+    Ok(node["metadata"]["uid"].as_str().context("a UID")?.to_owned())
 }

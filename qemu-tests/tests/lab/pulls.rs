@@ -42,11 +42,17 @@ fn a_registry_with_another_authority_is_refused_and_the_pod_says_why() -> Result
         "{apiVersion: v1, kind: Pod, metadata: {name: refused}, spec: {nodeName: one, \
          containers: [{name: it, image: \"192.0.2.1:443/busybox:1\"}]}}",
     )?;
-    let why = kubectl.watch_one("pods", "refused", within(120), |pod| {
-        let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
-        waiting["message"].as_str().filter(|text| text.contains("x509")).map(str::to_owned)
-    })?;
+    let why = refused(segment, "refused", "x509")?;
     ensure!(why.contains("unknown authority"), "{why}");
     kubectl.run_within(&["delete", "pod/refused", "--grace-period=0", "--force"], within(60))?;
     Ok(())
+}
+
+/// Waits until a pod says in these words why its image is not pulled: all that it says of it.
+pub fn refused(segment: &Segment, pod: &str, words: &str) -> Result<String> {
+    let why = segment.kubectl.watch_one("pods", pod, within(120), |pod| {
+        let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
+        waiting["message"].as_str().filter(|text| text.contains(words)).map(str::to_owned)
+    })?;
+    Ok(why)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use orlop_machine::lab::Token;
 use orlop_machine::{turn, within};
 
-use crate::joining::{failing, joined};
+use crate::joining::{failing, joined, uid};
 use crate::segment::{Segment, segment};
 
 /// First without a good token, then with one, then (booted again) with none at all.
@@ -31,7 +31,7 @@ fn a_machine_waits_for_its_token_joins_and_rejoins_without_one() -> Result<()> {
     kubectl.apply(&token.secret().to_string())?;
     joined(&running, "rejoins")?;
     node.ready(&running)?;
-    let (uid, requests) = (uid(segment)?, requests(segment)?);
+    let (before, requests) = (uid(segment, "rejoins")?, requests(segment)?);
     ensure!(requests.len() == 1, "one request, by its token: {requests:?}");
     running.power_off(within(180))?;
 
@@ -40,16 +40,11 @@ fn a_machine_waits_for_its_token_joins_and_rejoins_without_one() -> Result<()> {
     let running = node.start()?;
     joined(&running, "rejoins")?;
     node.ready(&running)?;
-    ensure!(self::uid(segment)? == uid, "it is another node now");
+    ensure!(uid(segment, "rejoins")? == before, "it is another node now");
     ensure!(self::requests(segment)? == requests, "it asked for another certificate");
     running.power_off(within(180))?;
     kubectl.run(&["delete", "node/rejoins"])?;
     Ok(())
-}
-
-fn uid(segment: &Segment) -> Result<String> {
-    let node = segment.kubectl.get(&["node", "rejoins"])?;
-    Ok(node["metadata"]["uid"].as_str().context("a UID")?.to_owned())
 }
 
 /// The requests for a client certificate of this node.

@@ -128,7 +128,15 @@ impl Segment {
             .serial_log(folder().join(format!("{name}.console.log")));
         machine.memory_mib = 2048;
         machine.echo = std::env::var_os("ORLOP_TEST_CONSOLE").is_some();
-        Ok(Node { segment: self, name: name.into(), machine, config, _files: files, _turn: Arc::clone(turn) })
+        Ok(Node {
+            segment: self,
+            name: name.into(),
+            machine,
+            #[cfg(feature = "slow")]
+            config,
+            _files: files,
+            _turn: Arc::clone(turn),
+        })
     }
 }
 
@@ -147,7 +155,8 @@ pub struct Node {
     pub name: String,
     pub machine: Machine,
     /// What the machine is told.
-    pub config: NodeConfig,
+    #[cfg(feature = "slow")]
+    config: NodeConfig,
     _files: TempDir,
     _turn: Arc<Turn>,
 }

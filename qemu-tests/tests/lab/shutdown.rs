@@ -3,9 +3,11 @@
 //!
 //! Pods say what happens to them in the kernel's log, and so on the console, whose order is that of the events.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
-use orlop_machine::{Running, within};
+use orlop_machine::{Running, turn, within};
 
 use crate::segment::{Node, Segment, segment};
 
@@ -72,14 +74,9 @@ fn a_node_that_is_rebooted_comes_back_as_the_same_node() -> Result<()> {
 /// A machine whose pods have so much time at the end that even under emulation, on a machine that has other work, none is cut
 /// short: kubelet counts what it needs itself as theirs.
 fn patient(segment: &'static Segment, number: u8, name: &str) -> Result<Node> {
-    let mut config = segment.plane().node_config(name, &segment.registry)?;
-    config.tables = "\n[kubelet]\nshutdown_grace_period_seconds = 240\n\
-                     shutdown_grace_period_critical_pods_seconds = 120\n"
-        .into();
-    let mut node = segment.machine(number, name)?;
-    node.machine.fw_cfg.clear();
-    node.machine = node.machine.clone().node_config(&config.text());
-    Ok(node)
+    let grace = "\n[kubelet]\nshutdown_grace_period_seconds = 240\n\
+                 shutdown_grace_period_critical_pods_seconds = 120\n";
+    segment.told(number, name, &Arc::new(turn::take()?), |config| config.tables = grace.into())
 }
 
 /// Evicted by the cluster, a pod has its grace; the others are not touched.
@@ -98,13 +95,10 @@ fn powered_off(node: &Node, running: &Running) -> Result<()> {
     let segment = segment()?;
     let mark = running.mark();
     running.power_key()?;
-    let object = ["node", node.name.as_str()];
     // It says so before its pods have ended.
-    let told = segment.kubectl.until("node that says that it shuts down", within(60), |kubectl| {
-        let found = kubectl.get(&object)?;
-        let conditions = found["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let ready = conditions.into_iter().find(|one| one["type"] == "Ready").unwrap_or_default();
-        Ok((ready["status"] == "False").then_some(ready))
+    let told = segment.kubectl.watch_one("nodes", &node.name, within(60), |found| {
+        let ready = found["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == "Ready")?;
+        (ready["status"] == "False").then(|| ready.clone())
     })?;
     ensure!(told["message"].as_str().is_some_and(|why| why.contains("node is shutting down")), "{told}");
     let steps = [
