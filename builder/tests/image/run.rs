@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -125,7 +126,7 @@ fn a_boot_that_is_refused_is_status_3_at_the_stage_that_verify_names() {
     assert_eq!(report["healthy_ms"], serde_json::Value::Null);
 }
 
-/// A node config with an API server where nobody listens. With a certificate of its own kubelet waits for nobody's answer.
+/// A node config with an API server where nobody listens. The cluster's network is QEMU's own. With a certificate of its own kubelet waits for nobody's answer.
 fn node_config(desk: &Desk) -> PathBuf {
     let (key, certificate) = (desk.path("node.key"), desk.path("node.crt"));
     let mut openssl = Command::new("openssl");
@@ -147,7 +148,8 @@ fn node_config(desk: &Desk) -> PathBuf {
         "node.toml",
         format!(
             "version = 1\nhostname = \"one\"\n[cluster]\nserver = \"https://127.0.0.1:1\"\nca = '''\n{certificate}'''\n\
-             client_certificate = '''\n{certificate}'''\nclient_key = '''\n{key}'''\n"
+             client_certificate = '''\n{certificate}'''\nclient_key = '''\n{key}'''\n\
+             networks = [\"10.0.2.0/24\"]\n"
         ),
     )
 }
@@ -160,13 +162,19 @@ fn a_forwarded_port_is_the_machines() {
     let mut command = boot(&desk);
     command.arg("--direct").arg(cluster_image()).arg("--node-config").arg(node_config(&desk));
     command.args(["--forward", &format!("{port}:10250")]);
-    // What kubelet answers to somebody who speaks plain HTTP.
+    // What kubelet answers to somebody who speaks plain HTTP. It listens there a moment after it calls itself healthy; until
+    // then QEMU takes the connection, and ends it.
     let mut answer = String::new();
     let outcome = stopped_after(&mut command, "kubelet healthy", Signal::SIGTERM, || {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(within(60))).unwrap();
-        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        let _ = stream.read_to_string(&mut answer);
+        let deadline = Instant::now() + within(60);
+        while answer.is_empty() && Instant::now() < deadline {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.set_read_timeout(Some(within(60))).unwrap();
+            stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+            if stream.read_to_string(&mut answer).is_err() || answer.is_empty() {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        }
     });
     let note = format!("127.0.0.1:{port} leads to port 10250 of the machine");
     assert!(outcome.stderr.contains(&note), "{}", outcome.stderr);
