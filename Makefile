@@ -131,9 +131,10 @@ $(DENY):
 
 # The peers' tools come from a Debian 13 of their own, kept in the cache; without root they are named as missing.
 .PHONY: bench
-bench: image ## the promised numbers beside their peers, into out/bench.json (BENCH=--cold: a cold build too)
+bench: image cluster-image lab-tools ## the promised numbers beside their peers, and a node's, into out/bench*.json (BENCH=--cold: a cold build too)
 	@if ! command -v mmdebstrap >/dev/null && [[ $$(id -u) == 0 ]]; then \
 	  echo "bench: apt-get install mmdebstrap"; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mmdebstrap >/dev/null; \
 	fi
 	@$(CARGO) bench --locked --quiet -p orlop --bench peers --profile dev -- $(BENCH)
+	@$(CARGO) bench --locked --quiet -p orlop-machine --features boot --bench node --profile dev

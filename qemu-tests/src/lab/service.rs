@@ -84,6 +84,15 @@ impl Service {
         }
     }
 
+    /// The lines since `mark` that hold `text`.
+    #[must_use]
+    pub fn lines_since(&self, mark: Mark, text: &str) -> Vec<String> {
+        self.feed.collect(mark, |sign| match sign {
+            Sign::Line(line) => line.contains(text).then(|| line.clone()),
+            Sign::Gone => None,
+        })
+    }
+
     /// An error of the lab with the end of this server's log.
     #[must_use]
     pub fn error(&self, what: &str) -> Error {

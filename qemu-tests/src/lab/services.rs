@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::network::{API_PORT, CLUSTER_DNS, CLUSTER_DOMAIN, HOST, PODS};
 use super::oci::{Image, LayerFile};
-use super::{ControlPlane, Lab, Registry};
+use super::{ControlPlane, Lab, Registry, cni};
 use crate::{Error, Result};
 
 const NAMESPACE: &str = "kube-system";
@@ -28,17 +28,33 @@ fn program_image(lab: &Lab, name: &str) -> Result<Image> {
     Ok(Image { files: vec![file], entrypoint: vec![format!("/{name}")], user: String::new() })
 }
 
-/// kube-proxy with the `nft` that it runs, and that one's libraries.
+/// kube-proxy with the `nft` that it runs.
 fn proxy_image(lab: &Lab) -> Result<Image> {
     let mut image = program_image(lab, "kube-proxy")?;
+    add_nft(lab, &mut image)?;
+    Ok(image)
+}
+
+/// busybox with `nft`, for who looks at a node's rules.
+pub fn nft_image(lab: &Lab) -> Result<Image> {
+    let mut image = cni::busybox(lab)?;
+    add_nft(lab, &mut image)?;
+    Ok(image)
+}
+
+/// `/usr/sbin/nft`, its libraries, and the names of protocols: without them `nft` lists `6` for `tcp`, and a kube-proxy that
+/// starts anew takes what the last one made for something else, and deletes it.
+fn add_nft(lab: &Lab, image: &mut Image) -> Result<()> {
     let nft = lab.tools.program("nft/usr/sbin/nft")?;
     let root = nft.ancestors().nth(3).unwrap_or(&nft).to_owned();
     for folder in ["lib64", "usr/lib/x86_64-linux-gnu", "usr/sbin"] {
-        add(&mut image, &root, folder)?;
+        add(image, &root, folder)?;
     }
+    const PROTOCOLS: &str = "icmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6-icmp 58 IPv6-ICMP\nsctp 132 SCTP\n";
+    image.files.push(LayerFile::File("/etc/protocols".into(), 0o644, PROTOCOLS.into()));
     // Where the loader looks.
     image.files.push(LayerFile::Link("/lib".into(), "usr/lib".into()));
-    Ok(image)
+    Ok(())
 }
 
 fn add(image: &mut Image, root: &Path, folder: &str) -> Result<()> {

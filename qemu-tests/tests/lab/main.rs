@@ -4,17 +4,27 @@
 //! Every wait is for an event or for the cluster's own word, and has a deadline.
 
 mod attach;
+#[cfg(feature = "slow")]
+mod clock;
+mod clouds;
 mod conditions;
 mod configz;
 mod control_plane;
 mod credentials;
 mod debug;
+mod empty_dirs;
 mod join;
 #[cfg(feature = "slow")]
 mod joining;
+#[cfg(feature = "slow")]
+mod many_pods;
 mod metrics;
+mod network;
 mod node_logs;
+mod outages;
+mod probes;
 mod pulls;
+mod raw_block;
 #[cfg(feature = "slow")]
 mod rejoin;
 mod segment;

@@ -1,5 +1,6 @@
 //! What the tests here stand on: the network with its servers and control plane, made once for all of them, and nodes.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
@@ -15,6 +16,9 @@ use tempfile::TempDir;
 /// Seconds until a node has joined under emulation, with another machine beside it.
 const JOINED: u64 = 240;
 
+/// Bytes of the empty disk that the node `one` has beside its own.
+pub const SPARE_DISK: u64 = 32 << 20;
+
 /// The network, its servers, its control plane.
 pub struct Segment {
     pub lab: Lab,
@@ -25,15 +29,21 @@ pub struct Segment {
     /// The image that pods run.
     pub busybox: Pushed,
     pub time: TimeServer,
-    _dhcp: Dhcp,
+    pub dhcp: Dhcp,
     _dns: Dns,
 }
 
 /// The one segment of this test process. Nobody drops it: it ends with the process, by its first process' end.
 pub fn segment() -> Result<&'static Segment> {
     static SEGMENT: OnceLock<Result<Segment, String>> = OnceLock::new();
-    let made = SEGMENT.get_or_init(|| Segment::start().map_err(|error| format!("{error:#}")));
+    let made = SEGMENT.get_or_init(|| Segment::start("lab").map_err(|error| format!("{error:#}")));
     made.as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+/// A segment for one test alone, whose control plane it may take away. It too ends with the process.
+#[cfg(feature = "slow")]
+pub fn alone(name: &str) -> Result<&'static Segment> {
+    Ok(Box::leak(Box::new(Segment::start(&format!("lab-{name}"))?)))
 }
 
 /// The node `one`, which most tests share: it has joined.
@@ -56,49 +66,59 @@ pub fn one() -> Result<&'static Joined> {
 /// A node that runs.
 pub struct Joined {
     pub segment: &'static Segment,
+    node: Node,
     _running: Running,
-    _node: Node,
 }
 
 impl Joined {
     fn start() -> Result<Joined> {
         let segment = segment()?;
-        let node = segment.machine(1, "one")?;
+        let mut node = segment.machine(1, "one")?;
+        node.add_disk(SPARE_DISK)?;
         let running = node.join()?;
-        Ok(Joined { segment, _running: running, _node: node })
+        Ok(Joined { segment, node, _running: running })
+    }
+
+    /// Runs a script in a pod of this node that is there anyway: root, in the node's network.
+    pub fn look(&self, script: &str) -> Result<String> {
+        let kubectl = &self.segment.kubectl;
+        let here = format!("--field-selector=spec.nodeName={}", self.node.name);
+        let pods =
+            kubectl.run(&["get", "pods", "--namespace=kube-system", "--selector=app=lab-cni", &here, "-o", "name"])?;
+        let pod = pods.lines().next().context("the node's lab-cni")?;
+        Ok(kubectl.run(&["exec", "--namespace=kube-system", pod, "--", "/bin/sh", "-c", script])?)
+    }
+
+    /// The device of a disk that is there for raw block volumes: the last one.
+    pub fn spare_disk(&self) -> Result<String> {
+        let number = u8::try_from(self.node.machine.disks.len())?;
+        Ok(format!("/dev/vd{}", char::from(b'a' + number - 1)))
     }
 }
 
-/// Where logs and consoles are kept.
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab")
-}
-
 impl Segment {
-    fn start() -> Result<Segment> {
-        let lab = Lab::start(&folder(), Path::new(env!("CARGO_BIN_EXE_orlop-lab")))?;
+    /// Starts all of it. Logs and consoles are kept in this folder of `target/tmp`.
+    fn start(folder: &str) -> Result<Segment> {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+        let lab = Lab::start(&folder, Path::new(env!("CARGO_BIN_EXE_orlop-lab")))?;
         let dhcp = Dhcp::start(&lab, &Lease::default())?;
         let (dns, time, registry) = (Dns::start(&lab, &[])?, TimeServer::start(&lab)?, Registry::start(&lab)?);
         let plane = ControlPlane::start(&lab)?;
         let kubectl = plane.kubectl.clone();
         let approver = Approver::start(&kubectl);
         let busybox = cni::start(&lab, &plane, &registry)?;
-        Ok(Segment {
-            lab,
-            plane: Mutex::new(plane),
-            kubectl,
-            approver,
-            registry,
-            busybox,
-            time,
-            _dhcp: dhcp,
-            _dns: dns,
-        })
+        Ok(Segment { lab, plane: Mutex::new(plane), kubectl, approver, registry, busybox, time, dhcp, _dns: dns })
     }
 
     /// The control plane, for this test alone.
     pub fn plane(&self) -> MutexGuard<'_, ControlPlane> {
         self.plane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A page that the lab's host reads over the network: of a pod, without API server and kubelet.
+    pub fn page(&self, url: &str) -> Result<String> {
+        let busybox = self.lab.tools.program("busybox")?;
+        Ok(self.lab.namespace.run(&busybox.to_string_lossy(), &["wget", "-qO-", "-T", "20", url])?)
     }
 
     /// The machine of this number (from 1), which is to be the node of this name.
@@ -125,18 +145,10 @@ impl Segment {
             .direct(boot)
             .card(self.lab.card(number)?)
             .node_config(&config.text())
-            .serial_log(folder().join(format!("{name}.console.log")));
+            .serial_log(self.lab.folder.join(format!("{name}.console.log")));
         machine.memory_mib = 2048;
         machine.echo = std::env::var_os("ORLOP_TEST_CONSOLE").is_some();
-        Ok(Node {
-            segment: self,
-            name: name.into(),
-            machine,
-            #[cfg(feature = "slow")]
-            config,
-            _files: files,
-            _turn: Arc::clone(turn),
-        })
+        Ok(Node { segment: self, name: name.into(), machine, config, files, _turn: Arc::clone(turn) })
     }
 }
 
@@ -151,17 +163,24 @@ fn image() -> Result<PathBuf> {
 
 /// A machine that is to be a node.
 pub struct Node {
-    segment: &'static Segment,
+    pub segment: &'static Segment,
     pub name: String,
     pub machine: Machine,
     /// What the machine is told.
-    #[cfg(feature = "slow")]
     config: NodeConfig,
-    _files: TempDir,
+    files: TempDir,
     _turn: Arc<Turn>,
 }
 
 impl Node {
+    /// One more disk, empty.
+    pub fn add_disk(&mut self, bytes: u64) -> Result<()> {
+        let path = self.files.path().join(format!("disk{}.raw", self.machine.disks.len()));
+        File::create(&path)?.set_len(bytes)?;
+        self.machine.disks.push(Disk::kept(path, Format::Raw));
+        Ok(())
+    }
+
     /// Starts the machine; a boot that the emulator broke is tried again.
     pub fn start(&self) -> Result<Running> {
         for _ in 0..2 {
@@ -175,7 +194,6 @@ impl Node {
     }
 
     /// From its next start on the machine is told something else.
-    #[cfg(feature = "slow")]
     pub fn tell(&mut self, change: impl FnOnce(&mut NodeConfig)) {
         change(&mut self.config);
         self.machine.fw_cfg.clear();

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 use orlop_machine::lab::{Cloud, Metadata, Mood};
 
+use crate::clouds;
 use crate::segment::{Segment, segment};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -15,6 +16,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[test]
 fn the_metadata_server_has_its_moods() -> Result<()> {
     let segment = segment()?;
+    let _alone = clouds::alone();
     let metadata = Metadata::start(&segment.lab, Cloud::Ec2, "version = 1\n")?;
     let path = "/latest/user-data";
     ensure!(get(segment, path, "")?.starts_with(b"HTTP/1.1 401 "), "without a token");

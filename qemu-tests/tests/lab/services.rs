@@ -1,16 +1,25 @@
 //! Services and cluster DNS: kube-proxy in nftables mode and CoreDNS, over the node's own kernel.
 
-use anyhow::{Context, Result, ensure};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, ensure};
 use orlop_machine::lab::services;
 use orlop_machine::within;
 
-use crate::segment::one;
+use crate::segment::{Segment, one};
+
+/// Has kube-proxy and CoreDNS in the cluster; once for all tests.
+pub fn started(segment: &Segment) -> Result<()> {
+    static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
+    let start = || services::start(&segment.lab, &segment.plane(), &segment.registry);
+    STARTED.get_or_init(|| start().map_err(|error| error.to_string())).clone().map_err(|error| anyhow!("{error}"))
+}
 
 #[test]
 fn a_pod_finds_another_by_its_services_name() -> Result<()> {
     let segment = one()?.segment;
     let kubectl = &segment.kubectl;
-    services::start(&segment.lab, &segment.plane(), &segment.registry)?;
+    started(segment)?;
     let image = &segment.busybox.digest;
     kubectl.apply(&format!(
         r#"

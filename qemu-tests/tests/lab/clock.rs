@@ -1,0 +1,54 @@
+//! A time server that is wrong by a day while a node runs, and right again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use orlop_machine::lab::{TimeServer, network};
+use orlop_machine::{turn, within};
+
+use crate::segment::segment;
+
+const NUMBER: u8 = 18;
+const NAME: &str = "late";
+const DAY: i64 = 86_400;
+/// Rounds come 64 s apart at first, and one that would set a clock that was well must be followed by another.
+const TWO_ROUNDS: u64 = 600;
+
+#[test]
+fn a_node_follows_its_one_time_server_by_a_day_and_back_and_stays_ready() -> Result<()> {
+    let segment = segment()?;
+    // An address that no other test's time server has.
+    let time = TimeServer::start_at(&segment.lab, SocketAddr::new(network::WIRESERVER.parse()?, 123))?;
+    let servers = format!("\n[time]\nservers = [\"{}\"]\n", network::WIRESERVER);
+    let node = segment.told(NUMBER, NAME, &Arc::new(turn::take()?), |config| config.tables += &servers)?;
+    let running = node.join()?;
+    let (kubectl, image) = (&segment.kubectl, &segment.busybox.digest);
+    kubectl.apply(&format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: clock}}, spec: {{nodeName: {NAME}, terminationGracePeriodSeconds: 1, \
+         containers: [{{name: it, image: \"{image}\", command: [/bin/sleep, \"1000000\"]}}]}}}}"
+    ))?;
+    kubectl.wait("pod/clock", "condition=Ready", within(180))?;
+    let ready = || -> Result<String> {
+        let node = kubectl.get(&["node", NAME])?;
+        let conditions = node["status"]["conditions"].as_array().context("conditions")?;
+        let ready = conditions.iter().find(|one| one["type"] == "Ready").context("Ready")?;
+        ensure!(ready["status"] == "True", "{ready}");
+        Ok(ready["lastTransitionTime"].as_str().context("a time")?.to_owned())
+    };
+    let since = ready()?;
+    for wrong_by in [DAY, 0] {
+        time.wrong_by(wrong_by);
+        kubectl.until("clock as its server says", within(TWO_ROUNDS), |kubectl| {
+            let shown = kubectl.run(&["exec", "clock", "--", "date", "+%s"])?;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
+            let off = shown.trim().parse().unwrap_or(0) - now - wrong_by;
+            Ok((off.abs() < 60).then_some(()))
+        })?;
+        ensure!(ready()? == since, "it was Ready all along");
+    }
+    running.power_off(within(180))?;
+    kubectl.run(&["delete", "node", NAME])?;
+    Ok(())
+}

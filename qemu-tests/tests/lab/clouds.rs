@@ -1,0 +1,116 @@
+//! Machines that are told who they are by a cloud's metadata, which are not always what they should be.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use orlop_machine::lab::{Cloud, Metadata, Mood};
+use orlop_machine::{Event, Running, within};
+
+use crate::segment::{Node, Segment, segment};
+
+/// The first machine's number.
+const NUMBER: u8 = 15;
+
+/// There is one metadata address, and one test at a time that serves there.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A machine that finds no node config in `fw_cfg`.
+fn machine(segment: &'static Segment, number: u8, name: &str) -> Result<Node> {
+    let mut node = segment.machine(number, name)?;
+    node.machine.fw_cfg.clear();
+    Ok(node)
+}
+
+/// What the machine is to be told.
+fn document(segment: &Segment, name: &str) -> Result<String> {
+    Ok(segment.plane().node_config(name, &segment.registry)?.text())
+}
+
+/// The console's line of a provider, or of the document that it gave.
+fn says(running: &Running, text: &str) -> Result<String> {
+    Ok(running.wait_line(text, within(180))?)
+}
+
+fn phase(running: &Running, wanted: &str) -> Result<()> {
+    let awaited = format!("phase {wanted}");
+    running.wait_event(&awaited, within(180), |event| matches!(event, Event::Phase { name, .. } if name == wanted))?;
+    Ok(())
+}
+
+/// A machine whose clock shows 2020, and whose cloud is not ready for it: it says why it waits, and joins when it has the
+/// time and a document that is right.
+#[test]
+fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> {
+    let segment = segment()?;
+    let alone = alone();
+    let metadata = Metadata::start(&segment.lab, Cloud::Ec2, "")?;
+    metadata.mood(Mood::NotFound);
+    let mut node = machine(segment, NUMBER, "told-by-ec2")?;
+    metadata.only(&node.machine.cards[0]);
+    node.machine.clock = Some("2020-01-01T00:00:00".into());
+    let running = node.start()?;
+    says(&running, "net: ec2: /latest/api/token is not there (404)")?;
+    let right = document(segment, "told-by-ec2")?;
+    metadata.document(right.replacen("hostname", "hostnam", 1).as_bytes());
+    metadata.mood(Mood::Normal);
+    says(&running, "net: config: ec2:2:1: unknown key `hostnam`; did you mean `hostname`?")?;
+    metadata.document(right.as_bytes());
+    phase(&running, "config")?;
+    drop((metadata, alone));
+
+    // No TLS before there is a clock that can be believed: DHCP names a time server.
+    says(&running, "net: clock: it showed a time before the image was built")?;
+    says(&running, "net: clock: the clock was off by")?;
+    node.ready(&running)?;
+    running.power_off(within(180))?;
+    segment.kubectl.run(&["delete", "node", "told-by-ec2"])?;
+    Ok(())
+}
+
+/// Every way in which metadata can be wrong; and the other two clouds.
+#[cfg(feature = "slow")]
+#[test]
+fn whatever_the_metadata_are_the_machine_says_so_and_each_cloud_can_tell_it() -> Result<()> {
+    use std::time::Duration;
+    let segment = segment()?;
+    let _alone = alone();
+    // Azure's, so that its host agent's address is served.
+    let metadata = Metadata::start(&segment.lab, Cloud::Azure, "")?;
+    metadata.becomes(Cloud::Gce, b"");
+    metadata.mood(Mood::Silent);
+    let node = machine(segment, NUMBER + 1, "told-by-gce")?;
+    metadata.only(&node.machine.cards[0]);
+    let running = node.start()?;
+    let attribute = "169.254.169.254 /computeMetadata/v1/instance/attributes/orlop-config";
+    says(&running, &format!("net: gce: {attribute}: no answer in time"))?;
+    for (mood, why) in [
+        (Mood::Garbage, format!("net: gce: {attribute}: the answer is not HTTP")),
+        (Mood::Huge, format!("net: gce: {attribute}: the answer has more than 65536 bytes")),
+        (Mood::Failing, "net: gce: /computeMetadata/v1/instance/attributes/orlop-config: status 500".into()),
+        (Mood::NotText, "net: config: gce:1:1: the document is not UTF-8 text".into()),
+        // The last byte came in time, or the last wait was too short for one.
+        (Mood::Dripping(Duration::from_millis(200)), format!("net: gce: {attribute}: no ")),
+    ] {
+        let mark = running.mark();
+        metadata.mood(mood);
+        running.wait_line_since(mark, &why, within(180))?;
+    }
+    metadata.becomes(Cloud::Gce, document(segment, "told-by-gce")?.as_bytes());
+    metadata.mood(Mood::Slow(Duration::from_secs(3)));
+    node.ready(&running)?;
+    running.power_off(within(180))?;
+    drop(node);
+
+    metadata.becomes(Cloud::Azure, document(segment, "told-by-azure")?.as_bytes());
+    let node = machine(segment, NUMBER + 2, "told-by-azure")?;
+    metadata.only(&node.machine.cards[0]);
+    let mark = metadata.mark();
+    let running = node.join()?;
+    metadata.wait_for(mark, "POST /machine?comp=health", within(60))?;
+    running.power_off(within(180))?;
+    segment.kubectl.run(&["delete", "node", "told-by-gce", "told-by-azure"])?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! What a node with work on its hands lives through: its programs killed, its API server away, its power cut. One machine
+//! for all of it; `slow` has the long rounds.
+
+mod kills;
+mod power;
+mod server;
+mod steady;
+#[cfg(feature = "slow")]
+mod two_minutes;
+
+use anyhow::{Result, ensure};
+use orlop_machine::within;
+
+use crate::segment::segment;
+use steady::Steady;
+
+#[test]
+fn pods_outlive_killed_programs_and_an_absent_api_server_and_come_back_after_a_power_cut() -> Result<()> {
+    let segment = segment()?;
+    let node = segment.machine(3, "three")?;
+    let running = node.join()?;
+    ensure!(segment.approver.wait_for("three", within(60))? == "approved", "its serving certificate");
+    let steady = Steady::start(segment, "three")?;
+    kills::rounds(segment, &running, &steady)?;
+    server::away_for_one_node(segment, &node, &steady)?;
+    let running = power::cut(&node, running, &steady)?;
+    steady.stop()?;
+    drop(running);
+    segment.kubectl.run(&["delete", "node/three"])?;
+    Ok(())
+}
