@@ -11,6 +11,9 @@ use crate::{Card, Error, Result, program, within};
 
 /// dnsmasq, which Debian has without its service in this package.
 pub(super) const DNSMASQ: (&str, &str) = ("dnsmasq", "dnsmasq-base");
+/// Starts dnsmasq again each time that it ended as it was told, and leaves its process number (that of the namespace) in the
+/// file that comes first. It ends with the shell. Told to read its files again (SIGHUP) dnsmasq 2.90 may crash.
+const AGAIN: &str = "while :; do setpriv --pdeathsig KILL \"$@\" & echo $! >\"$0\"; wait $! || exit 1; done";
 /// How many machines have an address of their own.
 const MACHINES: u8 = 60;
 
@@ -65,9 +68,8 @@ pub struct Dhcp {
 impl Dhcp {
     /// Starts it.
     pub fn start(lab: &Lab, lease: &Lease) -> Result<Dhcp> {
-        // Its process number in the namespace is the shell's.
         let mut command = lab.namespace.command("sh");
-        command.args(["-c", "echo $$ >\"$0\"; exec \"$@\""]).arg(process(&lab.folder)).arg(program::find(DNSMASQ)?);
+        command.args(["-c", AGAIN]).arg(process(&lab.folder)).arg(program::find(DNSMASQ)?);
         // Debug mode: it neither forks nor gives up its user, which has no other in this namespace.
         command.args(["--no-daemon", "--conf-file=/dev/null", "--port=0", "--bind-dynamic", "--log-dhcp", "--no-ping"]);
         command.arg(format!("--interface={BRIDGE}")).arg(format!("--dhcp-leasefile={}", leases(lab).display()));
@@ -111,7 +113,7 @@ impl Dhcp {
         let path = hosts(&self.folder);
         std::fs::write(&path, hosts_text(&self.usual, &others)).map_err(Error::file("writing", &path))?;
         let (mark, process) = (self.service.mark(), process(&self.folder));
-        self.namespace.run("sh", &["-c", &format!("kill -HUP $(cat {})", process.display())])?;
+        self.namespace.run("sh", &["-c", &format!("kill $(cat {})", process.display())])?;
         self.service.wait_line_since(mark, &format!("read {}", path.display()), within(30)).map(drop)
     }
 

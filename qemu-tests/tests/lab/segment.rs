@@ -16,6 +16,9 @@ use tempfile::TempDir;
 /// Seconds until a node has joined under emulation, with another machine beside it.
 const JOINED: u64 = 240;
 
+/// The node `one`'s address of IPv6.
+pub const ONE_IPV6: &str = "2001:db8::11";
+
 /// Bytes of the empty disk that the node `one` has beside its own.
 pub const SPARE_DISK: u64 = 32 << 20;
 
@@ -75,6 +78,7 @@ impl Joined {
         let segment = segment()?;
         let mut node = segment.machine(1, "one")?;
         node.add_disk(SPARE_DISK)?;
+        node.also_has(ONE_IPV6)?;
         let running = node.join()?;
         Ok(Joined { segment, node, _running: running })
     }
@@ -173,6 +177,15 @@ pub struct Node {
 }
 
 impl Node {
+    /// Its card has this address of IPv6, beside the one of IPv4 that it is given.
+    pub fn also_has(&mut self, address: &str) -> Result<()> {
+        let mac = &self.machine.cards.first().context("a card")?.mac;
+        let table =
+            format!("\n[[network.interfaces]]\nmac = \"{mac}\"\nipv4 = \"dhcp\"\naddresses = [\"{address}/64\"]\n");
+        self.tell(|config| config.tables += &table);
+        Ok(())
+    }
+
     /// One more disk, empty.
     pub fn add_disk(&mut self, bytes: u64) -> Result<()> {
         let path = self.files.path().join(format!("disk{}.raw", self.machine.disks.len()));

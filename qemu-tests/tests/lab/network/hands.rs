@@ -2,19 +2,19 @@
 
 use orlop_machine::{Result, within};
 
-use super::{Guarded, NAME};
+use super::Target;
 
 /// Where the pod in the host's network listens.
 pub const LISTENS: [u16; 4] = [8080, 8443, 9100, 30999];
 
 pub struct Hands<'g> {
-    guarded: &'g Guarded,
+    target: &'g Target,
 }
 
 impl<'g> Hands<'g> {
-    pub fn start(guarded: &'g Guarded) -> Result<Hands<'g>> {
-        let image = &guarded.segment.busybox.digest;
-        let kubectl = &guarded.segment.kubectl;
+    pub fn start(target: &'g Target) -> Result<Hands<'g>> {
+        let (image, name) = (&target.segment.busybox.digest, target.name);
+        let kubectl = &target.segment.kubectl;
         let ports = LISTENS.map(|port| port.to_string()).join(" ");
         kubectl.apply(&format!(
             r#"
@@ -22,7 +22,7 @@ apiVersion: v1
 kind: Pod
 metadata: {{name: hands}}
 spec:
-  nodeName: {NAME}
+  nodeName: {name}
   hostNetwork: true
   hostPID: true
   terminationGracePeriodSeconds: 1
@@ -37,7 +37,7 @@ apiVersion: v1
 kind: Pod
 metadata: {{name: inside, labels: {{app: inside}}}}
 spec:
-  nodeName: {NAME}
+  nodeName: {name}
   terminationGracePeriodSeconds: 1
   containers:
   - name: inside
@@ -57,16 +57,25 @@ spec:
         for pod in ["pod/hands", "pod/inside"] {
             kubectl.wait(pod, "condition=Ready", within(180))?;
         }
-        Ok(Hands { guarded })
+        Ok(Hands { target })
+    }
+
+    /// Takes the pods and the Service away.
+    pub fn stop(self) -> anyhow::Result<()> {
+        let words = ["delete", "pod/hands", "pod/inside", "service/inside"];
+        self.target.segment.kubectl.run_within(&words, within(120))?;
+        Ok(())
     }
 
     /// Runs a line of shell in the host's network and among its processes; what it wrote.
+    #[cfg(feature = "slow")]
     pub fn run(&self, line: &str) -> Result<String> {
-        self.guarded.segment.kubectl.run(&["exec", "hands", "--", "/bin/sh", "-c", line])
+        self.target.segment.kubectl.run(&["exec", "hands", "--", "/bin/sh", "-c", line])
     }
 
     /// The same in the pods' network.
+    #[cfg(feature = "slow")]
     pub fn run_inside(&self, line: &str) -> Result<String> {
-        self.guarded.segment.kubectl.run(&["exec", "inside", "--", "/bin/sh", "-c", line])
+        self.target.segment.kubectl.run(&["exec", "inside", "--", "/bin/sh", "-c", line])
     }
 }

@@ -1,85 +1,54 @@
-//! What a node lets in, what it leaves alone, and what it keeps while its network changes. One machine for all of it, whose
-//! lease is brief, and which has an address of IPv6 too.
+//! What a node lets in and what it leaves alone; and (`slow`) what it keeps while others change their rules, its network
+//! changes and `orlop-net` is killed.
 
 mod firewall;
+#[cfg(feature = "slow")]
+mod guarded;
 mod hands;
-mod lease;
-mod metadata;
-mod program;
 
 use std::net::IpAddr;
 
 use anyhow::{Context, Result};
-use orlop_machine::lab::{Answer, network};
-use orlop_machine::{Card, Running, within};
+use orlop_machine::lab::network;
 
-use crate::segment::{Node, Segment, segment};
+use crate::segment::{ONE_IPV6, Segment, one};
 use crate::services;
-
-/// The machine's number, and the node's name.
-const NUMBER: u8 = 14;
-const NAME: &str = "guarded";
-/// Its address of IPv6, which the node config gives it.
-const IPV6: &str = "2001:db8::14";
+use hands::Hands;
 
 #[test]
-fn a_node_is_closed_and_keeps_its_network_whatever_happens() -> Result<()> {
-    let guarded = Guarded::join()?;
-    services::started(guarded.segment)?;
-    let hands = hands::Hands::start(&guarded)?;
-    firewall::holds_whatever_others_do_to_their_rules(&guarded)?;
-    metadata::is_for_the_host_alone(&guarded, &hands)?;
-    program::is_killed_and_nothing_is_lost(&guarded, &hands)?;
-    lease::is_renewed_survives_its_server_and_changes(&guarded, &hands)?;
-    #[cfg(feature = "slow")]
-    lease::ends_where_nobody_renews_it(&guarded)?;
-    guarded.leave()
+fn a_node_is_closed_but_for_what_its_image_and_its_config_open() -> Result<()> {
+    let target = Target { segment: one()?.segment, name: "one", ipv6: ONE_IPV6 };
+    services::started(target.segment)?;
+    let hands = Hands::start(&target)?;
+    firewall::is_as_said(&target)?;
+    hands.stop()
 }
 
-/// The node, which has joined.
-struct Guarded {
+/// A node that has joined, and what the tests know of it.
+struct Target {
     segment: &'static Segment,
-    card: Card,
-    node: Node,
-    running: Running,
+    name: &'static str,
+    /// Its address of IPv6, which the node config gives it.
+    ipv6: &'static str,
 }
 
-impl Guarded {
-    fn join() -> Result<Guarded> {
-        let segment = segment()?;
-        let mut node = segment.machine(NUMBER, NAME)?;
-        let card = node.machine.cards.first().context("a card")?.clone();
-        segment.dhcp.answer(&card, Some(Answer::Brief(card.address)))?;
-        let interface =
-            format!("\n[[network.interfaces]]\nmac = \"{}\"\nipv4 = \"dhcp\"\naddresses = [\"{IPV6}/64\"]\n", card.mac);
-        node.tell(|config| config.tables += &interface);
-        let running = node.join()?;
-        Ok(Guarded { segment, card, node, running })
-    }
-
+impl Target {
     /// Its address as the cluster knows it.
     fn address(&self) -> Result<IpAddr> {
-        let node = self.segment.kubectl.get(&["node", NAME])?;
+        let node = self.segment.kubectl.get(&["node", self.name])?;
         let addresses = node["status"]["addresses"].as_array().context("addresses")?;
         let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
         Ok(internal.and_then(|address| address["address"].as_str()).context("an InternalIP")?.parse()?)
     }
 
     /// When it last became Ready.
+    #[cfg(feature = "slow")]
     fn ready_since(&self) -> Result<String> {
-        let node = self.segment.kubectl.get(&["node", NAME])?;
+        let node = self.segment.kubectl.get(&["node", self.name])?;
         let conditions = node["status"]["conditions"].as_array().context("conditions")?;
         let ready = conditions.iter().find(|one| one["type"] == "Ready").context("Ready")?;
         anyhow::ensure!(ready["status"] == "True", "{ready}");
         Ok(ready["lastTransitionTime"].as_str().context("a time")?.to_owned())
-    }
-
-    fn leave(self) -> Result<()> {
-        self.running.power_off(within(180))?;
-        self.segment.dhcp.answer(&self.card, None)?;
-        self.segment.kubectl.run(&["delete", "node", NAME])?;
-        drop(self.node);
-        Ok(())
     }
 }
 

@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 use orlop_machine::lab::{Cloud, Metadata};
 
 use super::Guarded;
-use super::hands::Hands;
 use crate::clouds;
+use crate::network::hands::Hands;
 
 pub fn is_for_the_host_alone(guarded: &Guarded, hands: &Hands<'_>) -> Result<()> {
     let _alone = clouds::alone();

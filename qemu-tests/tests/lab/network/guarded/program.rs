@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use orlop_machine::{Event, within};
 
-use super::firewall::open_and_closed;
-use super::hands::Hands;
-use super::{Guarded, NAME};
+use super::Guarded;
+use crate::network::firewall::open_and_closed;
+use crate::network::hands::Hands;
 
 /// Times in a row.
 const KILLED: u32 = 3;
@@ -30,7 +30,7 @@ pub fn is_killed_and_nothing_is_lost(guarded: &Guarded, hands: &Hands<'_>) -> Re
     let mark = guarded.segment.dhcp.service.mark();
     let renewed = format!("DHCPACK(br0) {} {}", guarded.address()?, guarded.card.mac);
     guarded.segment.dhcp.service.wait_line_since(mark, &renewed, within(60))?;
-    ensure!(guarded.ready_since()? == since, "{NAME} was Ready all along");
+    ensure!(guarded.ready_since()? == since, "{} was Ready all along", guarded.name);
     Ok(())
 }
 

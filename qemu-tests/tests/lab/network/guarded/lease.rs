@@ -6,8 +6,9 @@ use anyhow::{Result, ensure};
 use orlop_machine::lab::Answer;
 use orlop_machine::within;
 
-use super::hands::Hands;
-use super::{Guarded, NAME};
+use super::Guarded;
+use crate::network::firewall;
+use crate::network::hands::Hands;
 
 /// Another address than its usual one, for which no machine of the lab stands.
 const OTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 94);
@@ -22,7 +23,7 @@ pub fn is_renewed_survives_its_server_and_changes(guarded: &Guarded, hands: &Han
     ensure!(guarded.address()? == address && guarded.ready_since()? == since, "the lease holds without its server");
     guarded.segment.dhcp.answer(&guarded.card, Some(Answer::Brief(guarded.card.address)))?;
     acknowledged(guarded, address)?;
-    ensure!(guarded.ready_since()? == since, "{NAME} was Ready all along");
+    ensure!(guarded.ready_since()? == since, "{} was Ready all along", guarded.name);
     // Another address: the network's, kubelet's and the cluster's.
     guarded.segment.dhcp.answer(&guarded.card, Some(Answer::Brief(OTHER)))?;
     acknowledged(guarded, OTHER.into())?;
@@ -32,8 +33,8 @@ pub fn is_renewed_survives_its_server_and_changes(guarded: &Guarded, hands: &Han
     })?;
     ensure!(has.contains(&format!("inet {OTHER}/24")) && !has.contains(&address.to_string()), "{has}");
     ensure!(has.contains("default via 192.0.2.1"), "{has}");
-    guarded.segment.kubectl.wait(&format!("node/{NAME}"), "condition=Ready", within(180))?;
-    super::firewall::open_and_closed(guarded)
+    guarded.segment.kubectl.wait(&format!("node/{}", guarded.name), "condition=Ready", within(180))?;
+    firewall::open_and_closed(guarded)
 }
 
 /// The server says nothing to the machine, which asks it, and then any server. What it has goes on until the lease ends.
@@ -54,17 +55,16 @@ fn acknowledged(guarded: &Guarded, address: IpAddr) -> Result<()> {
 
 fn known_as(guarded: &Guarded, address: IpAddr) -> Result<()> {
     let condition = format!("jsonpath={{.status.addresses[?(@.type==\"InternalIP\")].address}}={address}");
-    guarded.segment.kubectl.wait(&format!("node/{NAME}"), &condition, within(180)).map_err(Into::into)
+    guarded.segment.kubectl.wait(&format!("node/{}", guarded.name), &condition, within(180)).map_err(Into::into)
 }
 
 /// Two minutes without a server: the address goes, and comes with the server.
-#[cfg(feature = "slow")]
 pub fn ends_where_nobody_renews_it(guarded: &Guarded) -> Result<()> {
-    let (segment, node) = (guarded.segment, format!("node/{NAME}"));
+    let (segment, node) = (guarded.segment, format!("node/{}", guarded.name));
     segment.dhcp.answer(&guarded.card, Some(Answer::Nothing))?;
     segment.kubectl.wait(&node, "condition=Ready=unknown", within(400))?;
     segment.dhcp.answer(&guarded.card, Some(Answer::Brief(OTHER)))?;
     acknowledged(guarded, OTHER.into())?;
     segment.kubectl.wait(&node, "condition=Ready", within(240))?;
-    super::firewall::open_and_closed(guarded)
+    firewall::open_and_closed(guarded)
 }
