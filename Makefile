@@ -113,7 +113,7 @@ endef
 test: lint test-images lab-tools ## all tests that fit the budget, boot tests included
 	$(call run-tests,$(FAST),$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
-SLOW := some rows of the matrix; joining that does not work, the second boot and the graceful end in the lab; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
+SLOW := some rows of the matrix; in the lab joining that does not work, the second boot, the graceful end, emptyDir's limits, leases, clouds and clocks that change, killed programs, an absent API server, 110 pods; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
 
 .PHONY: test-slow
 test-slow: lint test-images lab-tools ## the long rounds

@@ -12,6 +12,7 @@ mod configz;
 mod control_plane;
 mod credentials;
 mod debug;
+#[cfg(feature = "slow")]
 mod empty_dirs;
 mod join;
 #[cfg(feature = "slow")]
@@ -21,6 +22,7 @@ mod many_pods;
 mod metrics;
 mod network;
 mod node_logs;
+#[cfg(feature = "slow")]
 mod outages;
 mod probes;
 mod pulls;

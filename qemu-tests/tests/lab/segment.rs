@@ -32,6 +32,8 @@ pub struct Segment {
     /// The image that pods run.
     pub busybox: Pushed,
     pub time: TimeServer,
+    /// Held by all tests, and asked by the long part's.
+    #[cfg_attr(not(feature = "slow"), allow(dead_code))]
     pub dhcp: Dhcp,
     _dns: Dns,
 }
@@ -120,6 +122,7 @@ impl Segment {
     }
 
     /// A page that the lab's host reads over the network: of a pod, without API server and kubelet.
+    #[cfg(feature = "slow")]
     pub fn page(&self, url: &str) -> Result<String> {
         let busybox = self.lab.tools.program("busybox")?;
         Ok(self.lab.namespace.run(&busybox.to_string_lossy(), &["wget", "-qO-", "-T", "20", url])?)

@@ -8,7 +8,7 @@ use super::steady::Steady;
 use crate::segment::Segment;
 
 /// How often each is killed.
-const ROUNDS: u32 = if cfg!(feature = "slow") { 20 } else { 2 };
+const ROUNDS: u32 = 20;
 /// Seconds until a killed program is healthy: it is started anew after 30 s at most.
 const BACK: u64 = 150;
 

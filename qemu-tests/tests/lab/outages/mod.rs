@@ -1,11 +1,10 @@
 //! What a node with work on its hands lives through: its programs killed, its API server away, its power cut. One machine
-//! for all of it; `slow` has the long rounds.
+//! for most of it.
 
 mod kills;
 mod power;
 mod server;
 mod steady;
-#[cfg(feature = "slow")]
 mod two_minutes;
 
 use anyhow::{Result, ensure};
