@@ -126,7 +126,8 @@ fn a_boot_that_is_refused_is_status_3_at_the_stage_that_verify_names() {
     assert_eq!(report["healthy_ms"], serde_json::Value::Null);
 }
 
-/// A node config with an API server where nobody listens. The cluster's network is QEMU's own. With a certificate of its own kubelet waits for nobody's answer.
+/// A node config with an API server where nobody listens. The cluster's network is QEMU's own. With a certificate of its
+/// own kubelet waits for nobody's answer.
 fn node_config(desk: &Desk) -> PathBuf {
     let (key, certificate) = (desk.path("node.key"), desk.path("node.crt"));
     let mut openssl = Command::new("openssl");
