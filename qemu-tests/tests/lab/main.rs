@@ -11,6 +11,7 @@ mod conditions;
 mod configz;
 mod control_plane;
 mod credentials;
+mod critest;
 mod debug;
 #[cfg(feature = "slow")]
 mod empty_dirs;
