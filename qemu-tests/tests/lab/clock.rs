@@ -10,7 +10,6 @@ use orlop_machine::{turn, within};
 
 use crate::segment::segment;
 
-const NUMBER: u8 = 18;
 const NAME: &str = "late";
 const DAY: i64 = 86_400;
 /// Rounds come 64 s apart at first, and one that would set a clock that was well must be followed by another.
@@ -22,7 +21,7 @@ fn a_node_follows_its_one_time_server_by_a_day_and_back_and_stays_ready() -> Res
     // An address that no other test's time server has.
     let time = TimeServer::start_at(&segment.lab, SocketAddr::new(network::WIRESERVER.parse()?, 123))?;
     let servers = format!("\n[time]\nservers = [\"{}\"]\n", network::WIRESERVER);
-    let node = segment.told(NUMBER, NAME, &Arc::new(turn::take()?), |config| config.tables += &servers)?;
+    let node = segment.told(NAME, &Arc::new(turn::take()?), |config| config.tables += &servers)?;
     let running = node.join()?;
     let (kubectl, image) = (&segment.kubectl, &segment.busybox.digest);
     kubectl.apply(&format!(

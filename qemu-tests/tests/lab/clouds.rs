@@ -8,9 +8,6 @@ use orlop_machine::{Event, Running, within};
 
 use crate::segment::{Node, Segment, segment};
 
-/// The first machine's number.
-const NUMBER: u8 = 15;
-
 /// There is one metadata address, and one test at a time that serves there.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -18,8 +15,8 @@ pub fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// A machine that finds no node config in `fw_cfg`.
-fn machine(segment: &'static Segment, number: u8, name: &str) -> Result<Node> {
-    let mut node = segment.machine(number, name)?;
+fn machine(segment: &'static Segment, name: &str) -> Result<Node> {
+    let mut node = segment.machine(name)?;
     node.machine.fw_cfg.clear();
     Ok(node)
 }
@@ -48,7 +45,7 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     let alone = alone();
     let metadata = Metadata::start(&segment.lab, Cloud::Ec2, "")?;
     metadata.mood(Mood::NotFound);
-    let mut node = machine(segment, NUMBER, "told-by-ec2")?;
+    let mut node = machine(segment, "told-by-ec2")?;
     metadata.only(&node.machine.cards[0]);
     node.machine.clock = Some("2020-01-01T00:00:00".into());
     let running = node.start()?;
@@ -81,7 +78,7 @@ fn whatever_the_metadata_are_the_machine_says_so_and_each_cloud_can_tell_it() ->
     let metadata = Metadata::start(&segment.lab, Cloud::Azure, "")?;
     metadata.becomes(Cloud::Gce, b"");
     metadata.mood(Mood::Silent);
-    let node = machine(segment, NUMBER + 1, "told-by-gce")?;
+    let node = machine(segment, "told-by-gce")?;
     metadata.only(&node.machine.cards[0]);
     let running = node.start()?;
     let attribute = "169.254.169.254 /computeMetadata/v1/instance/attributes/orlop-config";
@@ -105,7 +102,7 @@ fn whatever_the_metadata_are_the_machine_says_so_and_each_cloud_can_tell_it() ->
     drop(node);
 
     metadata.becomes(Cloud::Azure, document(segment, "told-by-azure")?.as_bytes());
-    let node = machine(segment, NUMBER + 2, "told-by-azure")?;
+    let node = machine(segment, "told-by-azure")?;
     metadata.only(&node.machine.cards[0]);
     let mark = metadata.mark();
     let running = node.join()?;

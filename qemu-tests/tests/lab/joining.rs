@@ -39,10 +39,10 @@ fn told<'c>(name: &'static str, change: impl FnOnce(&mut NodeConfig) + 'c) -> (&
 }
 
 /// Starts machines at once: they mostly wait.
-fn start(first: u8, machines: Vec<(&'static str, Change<'_>)>) -> Result<Vec<(Node, Running)>> {
+fn start(machines: Vec<(&'static str, Change<'_>)>) -> Result<Vec<(Node, Running)>> {
     let (segment, turn) = (segment()?, Arc::new(turn::take()?));
-    let started = (first..).zip(machines).map(|(number, (name, change))| {
-        let mut node = segment.told(number, name, &turn, change)?;
+    let started = machines.into_iter().map(|(name, change)| {
+        let mut node = segment.told(name, &turn, change)?;
         node.machine.memory_mib = 1024;
         let running = node.start()?;
         Ok((node, running))
@@ -62,14 +62,11 @@ fn ends_at(segment: &Segment, (node, running): &(Node, Running), step: &str, wor
 fn an_api_server_that_is_not_there_or_not_the_one_is_named_by_its_step() -> Result<()> {
     let segment = segment()?;
     let other = segment.registry.authority.certificate()?;
-    let machines = start(
-        40,
-        vec![
-            told("nowhere", |config| config.server = "https://api.nowhere.test:6443".into()),
-            told("refused", |config| config.server = "https://192.0.2.1:6444".into()),
-            told("stranger", |config| config.ca = other),
-        ],
-    )?;
+    let machines = start(vec![
+        told("nowhere", |config| config.server = "https://api.nowhere.test:6443".into()),
+        told("refused", |config| config.server = "https://192.0.2.1:6444".into()),
+        told("stranger", |config| config.ca = other),
+    ])?;
     ends_at(segment, &machines[0], "resolve", "no such host")?;
     ends_at(segment, &machines[1], "connect", "connection refused")?;
     ends_at(segment, &machines[2], "tls", "x509: ")
@@ -86,14 +83,11 @@ fn a_silent_api_server_an_old_certificate_and_an_unapproved_request_are_named_by
     let mut secret = token.secret();
     secret["stringData"]["auth-extra-groups"] = "system:bootstrappers:unapproved".into();
     kubectl.apply(&secret.to_string())?;
-    let machines = start(
-        43,
-        vec![
-            told("silent", |config| config.server = "https://192.0.2.1:6445".into()),
-            told("outdated", |config| (config.token, config.client) = (None, Some(old))),
-            told("pending", |config| config.token = Some(token.text())),
-        ],
-    )?;
+    let machines = start(vec![
+        told("silent", |config| config.server = "https://192.0.2.1:6445".into()),
+        told("outdated", |config| (config.token, config.client) = (None, Some(old))),
+        told("pending", |config| config.token = Some(token.text())),
+    ])?;
     ends_at(segment, &machines[0], "connect", "timeout")?;
     ends_at(segment, &machines[1], "token", "")?;
     ends_at(segment, &machines[2], "certificate", "system:anonymous")?;
@@ -126,7 +120,7 @@ fn a_node_without_a_network_a_renamed_one_and_a_wiped_one() -> Result<()> {
     let segment = segment()?;
     let kubectl = &segment.kubectl;
     let label = format!("\n[labels]\n\"{}\" = \"yes\"\n", cni::WITHOUT);
-    let mut machines = start(46, vec![told("netless", |config| config.tables = label), told("before", |_| ())])?;
+    let mut machines = start(vec![told("netless", |config| config.tables = label), told("before", |_| ())])?;
     let (mut before, running) = machines.pop().context("the second machine")?;
     joined(&running, "before")?;
     before.ready(&running)?;
@@ -137,7 +131,7 @@ fn a_node_without_a_network_a_renamed_one_and_a_wiped_one() -> Result<()> {
     let running = before.start()?;
     ends_at(segment, &(before, running), "identity", "before")?;
 
-    let wiped = start(48, vec![told("before", |_| ())])?;
+    let wiped = start(vec![told("before", |_| ())])?;
     joined(&wiped[0].1, "before")?;
     ensure!(self::uid(segment, "before")? == uid, "the Node object is the one that was there");
 

@@ -17,7 +17,7 @@ const LIMIT: u64 = 1800;
 fn a_node_runs_110_pods_and_stays_well() -> Result<()> {
     let segment = alone("many-pods")?;
     let kubectl = &segment.kubectl;
-    let mut node = segment.machine(1, "many")?;
+    let mut node = segment.machine("many")?;
     node.machine.memory_mib = 4096;
     let running = node.join()?;
     ensure!(segment.approver.wait_for("many", within(60))? == "approved", "its serving certificate");

@@ -20,7 +20,7 @@ fn a_machine_waits_for_its_token_joins_and_rejoins_without_one() -> Result<()> {
     expired["stringData"]["expiration"] = "2020-01-01T00:00:00Z".into();
     kubectl.apply(&expired.to_string())?;
     let turn = Arc::new(turn::take()?);
-    let mut node = segment.told(50, "rejoins", &turn, |config| config.token = Some(token.text()))?;
+    let mut node = segment.told("rejoins", &turn, |config| config.token = Some(token.text()))?;
     let running = node.start()?;
     let reason = failing(&running, "token")?;
     ensure!(reason.contains("Unauthorized") && reason.contains("kubeadm token create"), "{reason}");

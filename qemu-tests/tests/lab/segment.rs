@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -36,6 +37,8 @@ pub struct Segment {
     #[cfg_attr(not(feature = "slow"), allow(dead_code))]
     pub dhcp: Dhcp,
     _dns: Dns,
+    /// The number of the next machine. The first one is the node `one`'s.
+    next: AtomicU8,
 }
 
 /// The one segment of this test process. Nobody drops it: it ends with the process, by its first process' end.
@@ -78,7 +81,7 @@ pub struct Joined {
 impl Joined {
     fn start() -> Result<Joined> {
         let segment = segment()?;
-        let mut node = segment.machine(1, "one")?;
+        let mut node = segment.numbered(1, "one", &Arc::new(turn::take()?), |_| ())?;
         node.add_disk(SPARE_DISK)?;
         node.also_has(ONE_IPV6)?;
         let running = node.join()?;
@@ -113,7 +116,18 @@ impl Segment {
         let kubectl = plane.kubectl.clone();
         let approver = Approver::start(&kubectl);
         let busybox = cni::start(&lab, &plane, &registry)?;
-        Ok(Segment { lab, plane: Mutex::new(plane), kubectl, approver, registry, busybox, time, dhcp, _dns: dns })
+        Ok(Segment {
+            lab,
+            plane: Mutex::new(plane),
+            kubectl,
+            approver,
+            registry,
+            busybox,
+            time,
+            dhcp,
+            _dns: dns,
+            next: AtomicU8::new(2),
+        })
     }
 
     /// The control plane, for this test alone.
@@ -128,13 +142,18 @@ impl Segment {
         Ok(self.lab.namespace.run(&busybox.to_string_lossy(), &["wget", "-qO-", "-T", "20", url])?)
     }
 
-    /// The machine of this number (from 1), which is to be the node of this name.
-    pub fn machine(&'static self, number: u8, name: &str) -> Result<Node> {
-        self.told(number, name, &Arc::new(turn::take()?), |_| ())
+    /// A machine that is to be the node of this name.
+    pub fn machine(&'static self, name: &str) -> Result<Node> {
+        self.told(name, &Arc::new(turn::take()?), |_| ())
     }
 
     /// The same, told something else. Machines that share a turn run at once.
-    pub fn told(
+    pub fn told(&'static self, name: &str, turn: &Arc<Turn>, change: impl FnOnce(&mut NodeConfig)) -> Result<Node> {
+        self.numbered(self.next.fetch_add(1, Ordering::Relaxed), name, turn, change)
+    }
+
+    /// The machine of this number, which nobody else has: card, addresses and name follow from it.
+    fn numbered(
         &'static self,
         number: u8,
         name: &str,

@@ -18,7 +18,7 @@ const END: u64 = 3;
 fn a_node_is_drained_and_powered_off_and_its_pods_have_their_grace() -> Result<()> {
     let segment = segment()?;
     let kubectl = &segment.kubectl;
-    let node = patient(segment, 13, "ends")?;
+    let node = patient(segment, "ends")?;
     let running = node.join()?;
     for (name, priority) in [("drained", ""), ("ordinary", ""), ("critical", "system-node-critical")] {
         kubectl.apply(&pod(segment, name, "ends", priority))?;
@@ -44,7 +44,7 @@ fn a_node_is_drained_and_powered_off_and_its_pods_have_their_grace() -> Result<(
 fn a_node_that_is_rebooted_comes_back_as_the_same_node() -> Result<()> {
     let segment = segment()?;
     let kubectl = &segment.kubectl;
-    let mut node = patient(segment, 14, "again")?;
+    let mut node = patient(segment, "again")?;
     // The same machine goes on after a reset.
     node.machine.end_on_reset = false;
     let running = node.join()?;
@@ -73,10 +73,10 @@ fn a_node_that_is_rebooted_comes_back_as_the_same_node() -> Result<()> {
 
 /// A machine whose pods have so much time at the end that even under emulation, on a machine that has other work, none is cut
 /// short: kubelet counts what it needs itself as theirs.
-fn patient(segment: &'static Segment, number: u8, name: &str) -> Result<Node> {
+fn patient(segment: &'static Segment, name: &str) -> Result<Node> {
     let grace = "\n[kubelet]\nshutdown_grace_period_seconds = 240\n\
                  shutdown_grace_period_critical_pods_seconds = 120\n";
-    segment.told(number, name, &Arc::new(turn::take()?), |config| config.tables = grace.into())
+    segment.told(name, &Arc::new(turn::take()?), |config| config.tables = grace.into())
 }
 
 /// Evicted by the cluster, a pod has its grace; the others are not touched.

@@ -9,7 +9,7 @@ use crate::segment::one;
 fn pods_of_two_nodes_reach_each_other_in_both_directions() -> Result<()> {
     let segment = one()?.segment;
     let kubectl = &segment.kubectl;
-    let node = segment.machine(2, "two")?;
+    let node = segment.machine("two")?;
     let running = node.join()?;
     let image = &segment.busybox.digest;
     for name in ["one", "two"] {

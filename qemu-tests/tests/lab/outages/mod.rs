@@ -16,7 +16,7 @@ use steady::Steady;
 #[test]
 fn pods_outlive_killed_programs_and_an_absent_api_server_and_come_back_after_a_power_cut() -> Result<()> {
     let segment = segment()?;
-    let node = segment.machine(3, "three")?;
+    let node = segment.machine("three")?;
     let running = node.join()?;
     ensure!(segment.approver.wait_for("three", within(60))? == "approved", "its serving certificate");
     let steady = Steady::start(segment, "three")?;

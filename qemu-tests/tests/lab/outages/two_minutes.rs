@@ -13,7 +13,7 @@ const AWAY: u64 = 120;
 fn two_minutes_without_an_api_server_are_no_matter_to_pods() -> Result<()> {
     let segment = alone("two-minutes")?;
     let kubectl = &segment.kubectl;
-    let node = segment.machine(1, "patient")?;
+    let node = segment.machine("patient")?;
     let running = node.join()?;
     ensure!(segment.approver.wait_for("patient", within(60))? == "approved", "its serving certificate");
     let steady = Steady::start(segment, "patient")?;

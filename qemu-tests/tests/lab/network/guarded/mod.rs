@@ -49,7 +49,7 @@ impl Guarded {
     fn join() -> Result<Guarded> {
         let segment = segment()?;
         let target = Target { segment, name: "guarded", ipv6: "2001:db8::14" };
-        let mut node = segment.machine(14, target.name)?;
+        let mut node = segment.machine(target.name)?;
         let card = node.machine.cards.first().context("a card")?.clone();
         segment.dhcp.answer(&card, Some(Answer::Brief(card.address)))?;
         node.also_has(target.ipv6)?;
