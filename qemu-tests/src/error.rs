@@ -55,6 +55,16 @@ pub enum Error {
     /// The machine cannot be described to QEMU.
     #[error("{0}")]
     Machine(String),
+    /// Nobody answered as was awaited.
+    #[error("no {awaited} within {} s; the last answer: {last}", waited.as_secs_f32())]
+    NoAnswer {
+        /// What was awaited.
+        awaited: String,
+        /// How long.
+        waited: Duration,
+        /// The last answer, or why there was none.
+        last: String,
+    },
     /// The lab, or a server in it.
     #[error("the lab: {0}")]
     Lab(String),

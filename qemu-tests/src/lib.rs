@@ -40,6 +40,7 @@ pub mod qmp;
 mod running;
 mod spawn;
 pub mod turn;
+mod until;
 pub mod writelog;
 
 use std::time::Duration;
@@ -50,6 +51,7 @@ pub use event::Event;
 pub use machine::{Bus, Card, Disk, Firmware, Format, Machine, ReportPort};
 pub use port_forward::PortForward;
 pub use running::{Exit, Happening, Running};
+pub use until::until;
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -165,6 +165,19 @@ impl Running {
         self.wait_since(mark, awaited, limit, |happening| happening.event().filter(|event| wanted(event)).cloned())
     }
 
+    /// Waits for the end of a phase of the boot, looking at the past too.
+    pub fn wait_phase(&self, phase: &str, limit: Duration) -> Result<()> {
+        let is_it = |event: &Event| matches!(event, Event::Phase { name, .. } if name == phase);
+        self.wait_event(&format!("phase={phase}"), limit, is_it).map(drop)
+    }
+
+    /// Waits until something has happened to a service since `mark`: `started`, `healthy`, `exited`.
+    pub fn wait_service_since(&self, mark: Mark, service: &str, wanted: &str, limit: Duration) -> Result<()> {
+        let is_it =
+            |event: &Event| matches!(event, Event::Service { name, what, .. } if name == service && what == wanted);
+        self.wait_event_since(mark, &format!("{service} {wanted}"), limit, is_it).map(drop)
+    }
+
     /// Waits until `pick` takes a happening since `mark`. A refusal, a panic, the machine's end and a wish to stop it
     /// are errors at once, unless `pick` takes them.
     pub fn wait_since<R>(

@@ -6,13 +6,12 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use orlop_chain::device::ReadAt;
 use orlop_machine::image::Image;
-use orlop_machine::{turn, within};
+use orlop_machine::{turn, until, within};
 
 use crate::support::{Desk, Outcome, cluster_image, image, names, orlop, run, verify_as_built};
 
@@ -167,15 +166,14 @@ fn a_forwarded_port_is_the_machines() {
     // then QEMU takes the connection, and ends it.
     let mut answer = String::new();
     let outcome = stopped_after(&mut command, "kubelet healthy", Signal::SIGTERM, || {
-        let deadline = Instant::now() + within(60);
-        while answer.is_empty() && Instant::now() < deadline {
+        // The assertion below has what became of the machine, too.
+        let _ = until("answer of kubelet", within(60), || {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
             stream.set_read_timeout(Some(within(60))).unwrap();
             stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-            if stream.read_to_string(&mut answer).is_err() || answer.is_empty() {
-                std::thread::sleep(Duration::from_millis(200));
-            }
-        }
+            let _ = stream.read_to_string(&mut answer);
+            Ok((!answer.is_empty()).then_some(()))
+        });
     });
     let note = format!("127.0.0.1:{port} leads to port 10250 of the machine");
     assert!(outcome.stderr.contains(&note), "{}", outcome.stderr);

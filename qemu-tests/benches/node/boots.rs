@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use orlop_machine::lab::condition;
 use orlop_machine::{Event, Running, within};
 use serde_json::Value;
 
@@ -67,6 +68,5 @@ fn boot(node: &Node) -> Result<(Boot, Running)> {
 }
 
 fn is_ready(node: &Value) -> bool {
-    let conditions = node["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+    condition(node, "Ready").is_some_and(|ready| ready["status"] == "True")
 }

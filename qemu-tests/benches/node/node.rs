@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use orlop_machine::lab::{Kubectl, services};
 use orlop_machine::within;
 use serde_json::json;
@@ -26,8 +26,7 @@ pub struct Measurable {
 impl Measurable {
     /// Starts the pods.
     pub fn prepare(segment: &'static Segment, name: &str) -> Result<Measurable> {
-        let decided = segment.approver.wait_for(name, within(120))?;
-        ensure!(decided == "approved", "its serving certificate: {decided}");
+        segment.approver.approved(name, within(120))?;
         let image = segment.registry.push(&segment.lab, "nft:1", &services::nft_image(&segment.lab)?)?.digest;
         let pod = |pod: &str, script: &str, more: serde_json::Value| {
             let mut spec = json!({
@@ -53,7 +52,7 @@ impl Measurable {
         for pod in [LOOKS, TAKES] {
             kubectl.wait(&format!("pod/{pod}"), "condition=Ready", within(240))?;
         }
-        let address = kubectl.get(&["pod", TAKES])?["status"]["podIP"].as_str().context("an address")?.parse()?;
+        let address = kubectl.pod_address(TAKES)?;
         Ok(Measurable { segment, name: name.into(), address })
     }
 

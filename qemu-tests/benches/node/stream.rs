@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use orlop_machine::within;
+use anyhow::{Context, Result, ensure};
+use orlop_machine::{until, within};
 
 use crate::node::Measurable;
 
@@ -41,12 +41,7 @@ pub fn seconds(node: &Measurable) -> Result<f64> {
 
 /// Between two connections there is nobody for a moment.
 fn connect(node: &Measurable) -> Result<TcpStream> {
-    let (address, deadline) = (SocketAddr::new(node.address, PORT), Instant::now() + LIMIT);
-    while Instant::now() < deadline {
-        if let Ok(stream) = node.segment.lab.namespace.connect(address, LIMIT)? {
-            return Ok(stream);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    bail!("nobody listens at {address}")
+    let address = SocketAddr::new(node.address, PORT);
+    let connect = || Ok(node.segment.lab.namespace.connect(address, LIMIT)?.ok());
+    Ok(until(&format!("listener at {address}"), LIMIT, connect)?)
 }

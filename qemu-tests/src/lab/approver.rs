@@ -22,6 +22,8 @@ use crate::spawn::Reaped;
 use crate::{Error, Result};
 
 const SIGNER: &str = "kubernetes.io/kubelet-serving";
+/// The decision about a request that is as it should be; any other is the reason for leaving it.
+const APPROVED: &str = "approved";
 /// How many decisions are remembered.
 const KEPT: usize = 1024;
 
@@ -48,11 +50,15 @@ impl Approver {
         Approver { watch, decisions }
     }
 
-    /// Waits for a decision about a node: `approved` or why it was left.
-    pub fn wait_for(&self, node: &str, limit: std::time::Duration) -> Result<String> {
+    /// Waits until a node's serving certificate is approved. One that was left is an error with the reason.
+    pub fn approved(&self, node: &str, limit: std::time::Duration) -> Result<()> {
         let start = format!("system:node:{node}: ");
         let found = self.decisions.wait(Mark::default(), limit, |line| line.strip_prefix(&start).map(str::to_owned));
-        found.ok_or_else(|| Error::Lab(format!("no serving certificate of {node} was asked for within {limit:?}")))
+        match found.as_deref() {
+            Some(APPROVED) => Ok(()),
+            Some(reason) => Err(Error::Lab(format!("the serving certificate of {node}: {reason}"))),
+            None => Err(Error::Lab(format!("no serving certificate of {node} was asked for within {limit:?}"))),
+        }
     }
 }
 
@@ -87,7 +93,7 @@ fn watch_once(kubectl: &Kubectl, watch: &Mutex<Watch>, decisions: &Feed<String>)
         let addresses = |node: &str| addresses(kubectl, node);
         let said = match judge(&request, &addresses) {
             Ok(()) => match kubectl.run(&["certificate", "approve", request["metadata"]["name"].as_str()?]) {
-                Ok(_) => "approved".to_owned(),
+                Ok(_) => APPROVED.to_owned(),
                 Err(error) => error.to_string(),
             },
             // It stays as it is: somebody may look at it.

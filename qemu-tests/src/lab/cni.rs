@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::network::{API_PORT, HOST};
 use super::oci::{Image, LayerFile};
 use super::registry::Pushed;
+use super::status::internal_address;
 use super::{ControlPlane, Lab, Registry};
 use crate::{Error, Result};
 
@@ -64,9 +65,7 @@ pub fn route(lab: &Lab, plane: &ControlPlane, node: &str) -> Result<()> {
     let found = plane.kubectl.get(&["node", node])?;
     let missing = |what: &str| Error::Lab(format!("the node {node} has no {what}"));
     let pods = found["spec"]["podCIDR"].as_str().ok_or_else(|| missing("podCIDR"))?;
-    let addresses = found["status"]["addresses"].as_array().cloned().unwrap_or_default();
-    let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
-    let address = internal.and_then(|address| address["address"].as_str()).ok_or_else(|| missing("InternalIP"))?;
+    let address = internal_address(&found).ok_or_else(|| missing("InternalIP"))?;
     lab.namespace.ip(&format!("route replace {pods} via {address}\n"))
 }
 

@@ -1,9 +1,10 @@
 //! DHCP, router advertisements and their options: dnsmasq, a real server.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::network::{BRIDGE, DOMAIN, HOST, address};
 use super::{Lab, Namespace, Service};
@@ -117,18 +118,10 @@ impl Dhcp {
         self.service.wait_line_since(mark, &format!("read {}", path.display()), within(30)).map(drop)
     }
 
-    /// Waits until it has given an address to a machine.
-    pub fn wait_for(&self, card: &Card) -> Result<()> {
-        self.service.wait_line(&format!("DHCPACK({BRIDGE}) {} {}", card.address, card.mac), within(120)).map(drop)
-    }
-
-    /// Forgets all leases, for the next server.
-    pub fn forget(lab: &Lab) -> Result<()> {
-        let path = leases(lab);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("removing", &path)(error)),
-            _ => Ok(()),
-        }
+    /// Waits until it gives this address to a machine once more.
+    pub fn acknowledged(&self, card: &Card, address: IpAddr, limit: Duration) -> Result<()> {
+        let line = format!("DHCPACK({BRIDGE}) {address} {}", card.mac);
+        self.service.wait_line_since(self.service.mark(), &line, limit).map(drop)
     }
 }
 

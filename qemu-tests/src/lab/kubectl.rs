@@ -8,12 +8,10 @@ use serde_json::Value;
 
 use super::service::{finish, succeeded};
 use super::{Lab, Namespace};
-use crate::{Error, Result};
+use crate::{Error, Result, until};
 
 /// How long one call may take that waits for nothing.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Between two looks at what cannot be watched.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// A client with a kubeconfig.
 #[derive(Clone, Debug)]
@@ -97,16 +95,6 @@ impl Kubectl {
         limit: Duration,
         mut ask: impl FnMut(&Kubectl) -> Result<Option<R>>,
     ) -> Result<R> {
-        let deadline = Instant::now() + limit;
-        let mut last = String::from("not asked");
-        while Instant::now() < deadline {
-            match ask(self) {
-                Ok(Some(found)) => return Ok(found),
-                Ok(None) => last = "not so".into(),
-                Err(error) => last = error.to_string(),
-            }
-            std::thread::sleep(AGAIN);
-        }
-        Err(Error::Lab(format!("no {awaited} within {} s; the last answer: {last}", limit.as_secs_f32())))
+        until(awaited, limit, || ask(self))
     }
 }

@@ -37,6 +37,7 @@ mod pki;
 mod registry;
 mod service;
 pub mod services;
+mod status;
 mod tls;
 mod tools;
 mod watch;
@@ -59,6 +60,7 @@ pub use oci::{Image, LayerFile};
 pub use pki::{Authority, Pair, Subject};
 pub use registry::{Pushed, Registry};
 pub use service::Service;
+pub use status::condition;
 pub use tools::Tools;
 pub use watch::{Seen, Watch};
 
@@ -89,6 +91,12 @@ impl Lab {
     /// Starts a server process in the network; its log is `NAME.log` in the lab's folder.
     pub fn serve(&self, name: &str, command: std::process::Command) -> Result<Service> {
         Service::start(name, command, &self.folder.join(format!("{name}.log")))
+    }
+
+    /// Runs an applet of busybox at the lab's host; what it wrote.
+    pub fn busybox(&self, words: &[&str]) -> Result<String> {
+        let program = self.tools.program("busybox")?;
+        self.namespace.run(&program.to_string_lossy(), words)
     }
 
     /// The network card of the lab's machine of this number (from 1), which has a tap device in the bridge.

@@ -195,9 +195,7 @@ pub fn boot(machine: &Machine) -> Result<Booted> {
 impl Booted {
     /// Waits for the end of a phase of the boot.
     pub fn phase(&self, wanted: &str, seconds: u64) -> Result<()> {
-        let is_it = |event: &Event| matches!(event, Event::Phase { name, .. } if name == wanted);
-        self.wait_event(&format!("phase={wanted}"), within(seconds), is_it)?;
-        Ok(())
+        Ok(self.wait_phase(wanted, within(seconds))?)
     }
 
     /// Waits until kubelet is healthy and this pod runs.

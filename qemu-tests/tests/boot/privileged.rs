@@ -136,10 +136,7 @@ fn a_signal_to_pid_1_is_ignored(node: &Probed) -> Result<()> {
 /// kubelet is healthy when its health check says so, whoever else says it.
 fn a_forged_datagram_makes_nothing_ready(node: &Probed) -> Result<()> {
     let mark = node.0.mark();
-    let await_event = |wanted: &'static str| {
-        let is_it = move |event: &Event| matches!(event, Event::Service { name, what, .. } if name == "kubelet" && what == wanted);
-        node.0.wait_event_since(mark, &format!("kubelet {wanted}"), within(HEALTHY), is_it)
-    };
+    let await_event = |wanted: &str| node.0.wait_service_since(mark, "kubelet", wanted, within(HEALTHY));
     node.ask(json!({ "do": "kill", "comm": "kubelet", "signal": SIGKILL }))?;
     await_event("exited")?;
     for _ in 0..20 {

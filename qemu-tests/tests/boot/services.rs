@@ -33,9 +33,7 @@ fn killed_services_come_back_and_pods_do_not_notice() -> Result<()> {
         let mark = node.0.mark();
         node.ask(json!({ "do": "kill", "comm": service, "signal": SIGKILL }))?;
         for wanted in ["exited", "started", "healthy"] {
-            let is_it =
-                |event: &Event| matches!(event, Event::Service { name, what, .. } if name == service && what == wanted);
-            node.0.wait_event_since(mark, &format!("{service} {wanted}"), within(BACK), is_it)?;
+            node.0.wait_service_since(mark, service, wanted, within(BACK))?;
         }
         assert_ne!(node.pid(service)?, before);
         assert_eq!(node.pid("hello")?, hello, "{service}'s end took the pod's process with it");
@@ -64,9 +62,7 @@ fn a_kubelet_that_hangs_is_killed_and_comes_back() -> Result<()> {
     node.ask(json!({ "do": "kill", "comm": "kubelet", "signal": SIGSTOP }))?;
     node.0.wait_line_since(mark, "orlop: kubelet: has not said that it is alive for 60 s: killed", within(BACK))?;
     for wanted in ["exited", "started", "healthy"] {
-        let is_it =
-            |event: &Event| matches!(event, Event::Service { name, what, .. } if name == "kubelet" && what == wanted);
-        node.0.wait_event_since(mark, &format!("kubelet {wanted}"), within(BACK), is_it)?;
+        node.0.wait_service_since(mark, "kubelet", wanted, within(BACK))?;
     }
     assert_ne!(node.pid("kubelet")?, before);
     assert_eq!(node.pid("hello")?, hello, "kubelet's end took the pod's process with it");
@@ -119,9 +115,7 @@ fn a_full_state_loses_no_line_silently(node: &Probed) -> Result<()> {
     node.0.wait_line_since(mark, "orlop: containerd: log cannot be written", within(BACK))?;
     node.ask(json!({ "do": "unfill", "path": path }))?;
     node.0.wait_line_since(mark, "service=containerd event=log-recovered", within(BACK))?;
-    let healthy =
-        |event: &Event| matches!(event, Event::Service { name, what, .. } if name == "containerd" && what == "healthy");
-    node.0.wait_event_since(mark, "containerd healthy", within(BACK), healthy)?;
+    node.0.wait_service_since(mark, "containerd", "healthy", within(BACK))?;
     assert_eq!([node.pid("hello")?, node.pid("kubelet")?], survivors, "a full disk ended a process");
     assert_eq!(node.topic("state")?["record"]["version"], Value::from(1));
     Ok(())

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use orlop_machine::lab::{TimeServer, network};
 use orlop_machine::{turn, within};
 
@@ -29,14 +29,7 @@ fn a_node_follows_its_one_time_server_by_a_day_and_back_and_stays_ready() -> Res
          containers: [{{name: it, image: \"{image}\", command: [/bin/sleep, \"1000000\"]}}]}}}}"
     ))?;
     kubectl.wait("pod/clock", "condition=Ready", within(180))?;
-    let ready = || -> Result<String> {
-        let node = kubectl.get(&["node", NAME])?;
-        let conditions = node["status"]["conditions"].as_array().context("conditions")?;
-        let ready = conditions.iter().find(|one| one["type"] == "Ready").context("Ready")?;
-        ensure!(ready["status"] == "True", "{ready}");
-        Ok(ready["lastTransitionTime"].as_str().context("a time")?.to_owned())
-    };
-    let since = ready()?;
+    let since = segment.ready_since(NAME)?;
     for wrong_by in [DAY, 0] {
         time.wrong_by(wrong_by);
         kubectl.until("clock as its server says", within(TWO_ROUNDS), |kubectl| {
@@ -45,7 +38,7 @@ fn a_node_follows_its_one_time_server_by_a_day_and_back_and_stays_ready() -> Res
             let off = shown.trim().parse().unwrap_or(0) - now - wrong_by;
             Ok((off.abs() < 60).then_some(()))
         })?;
-        ensure!(ready()? == since, "it was Ready all along");
+        ensure!(segment.ready_since(NAME)? == since, "it was Ready all along");
     }
     running.power_off(within(180))?;
     kubectl.run(&["delete", "node", NAME])?;

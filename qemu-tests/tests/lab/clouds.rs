@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use orlop_machine::lab::{Cloud, Metadata, Mood};
-use orlop_machine::{Event, Running, within};
+use orlop_machine::{Running, within};
 
 use crate::segment::{Node, Segment, segment};
 
@@ -31,12 +31,6 @@ fn says(running: &Running, text: &str) -> Result<String> {
     Ok(running.wait_line(text, within(180))?)
 }
 
-fn phase(running: &Running, wanted: &str) -> Result<()> {
-    let awaited = format!("phase {wanted}");
-    running.wait_event(&awaited, within(180), |event| matches!(event, Event::Phase { name, .. } if name == wanted))?;
-    Ok(())
-}
-
 /// A machine whose clock shows 2020, and whose cloud is not ready for it: it says why it waits, and joins when it has the
 /// time and a document that is right.
 #[test]
@@ -55,7 +49,7 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     metadata.mood(Mood::Normal);
     says(&running, "net: config: ec2:2:1: unknown key `hostnam`; did you mean `hostname`?")?;
     metadata.document(right.as_bytes());
-    phase(&running, "config")?;
+    running.wait_phase("config", within(180))?;
     drop((metadata, alone));
 
     // No TLS before there is a clock that can be believed: DHCP names a time server.

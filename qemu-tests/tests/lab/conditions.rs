@@ -1,6 +1,7 @@
 //! What a node says of itself: conditions, versions, what it has for pods.
 
 use anyhow::{Context, Result, ensure};
+use orlop_machine::lab::condition;
 use serde_json::Value;
 
 use crate::segment::one;
@@ -10,12 +11,11 @@ fn a_node_is_well_and_says_what_it_is() -> Result<()> {
     let kubectl = &one()?.segment.kubectl;
     let node = kubectl.get(&["node", "one"])?;
     let status = &node["status"];
-    let conditions = status["conditions"].as_array().context("conditions")?;
     for (name, wanted) in
         [("Ready", "True"), ("MemoryPressure", "False"), ("DiskPressure", "False"), ("PIDPressure", "False")]
     {
-        let found = conditions.iter().find(|condition| condition["type"] == name);
-        ensure!(found.is_some_and(|found| found["status"] == wanted), "{name} is not {wanted}: {conditions:?}");
+        let found = condition(&node, name);
+        ensure!(found.is_some_and(|one| one["status"] == wanted), "{name} is not {wanted}: {}", status["conditions"]);
     }
     let info = &status["nodeInfo"];
     let says = |key: &str, start: &str| {

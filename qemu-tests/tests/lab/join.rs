@@ -18,7 +18,7 @@ fn a_machine_joins_and_its_pod_has_all_that_pods_use() -> Result<()> {
             && spec["signerName"] == "kubernetes.io/kube-apiserver-client-kubelet"
     };
     ensure!(requests["items"].as_array().is_some_and(|all| all.iter().any(|one| ours(&one))), "{requests}");
-    ensure!(segment.approver.wait_for("one", within(60))? == "approved", "its serving certificate");
+    segment.approver.approved("one", within(60))?;
 
     kubectl.apply(&pod(segment, "uses-all", "one"))?;
     kubectl.wait("pod/uses-all", "condition=Ready", within(180))?;
@@ -51,8 +51,7 @@ fn forwarded(segment: &Segment) -> Result<()> {
     let line = forward.wait_line("Forwarding from 127.0.0.1:", within(60))?;
     let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split(' ').next()).context("a port")?;
     let url = format!("http://127.0.0.1:{port}/index.html");
-    let busybox = segment.lab.tools.program("busybox")?;
-    let page = segment.lab.namespace.run(&busybox.to_string_lossy(), &["wget", "-qO-", "-T", "30", &url])?;
+    let page = segment.lab.busybox(&["wget", "-qO-", "-T", "30", &url])?;
     ensure!(page.trim() == "page", "{page}");
     Ok(())
 }

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use orlop_machine::within;
 
 use crate::segment::{SPARE_DISK, Segment, one};
+use crate::volumes::local;
 
 /// kubelet's loop devices for the volume, by the file behind each.
 const LOCKS: &str = "cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep lab-raw || echo none";
@@ -13,7 +14,8 @@ fn a_pod_has_a_disk_as_a_device_and_the_next_pod_finds_what_it_wrote() -> Result
     let joined = one()?;
     let (segment, disk) = (joined.segment, joined.spare_disk()?);
     let kubectl = &segment.kubectl;
-    kubectl.apply(&volume(&disk))?;
+    let node = segment.daemon("lab-cni", "one")?;
+    kubectl.apply(&local("lab-raw", &disk, "Block"))?;
     // It is that disk and no other.
     let size = format!("test $(cat /sys/class/block/{}/size) = {}", disk.trim_start_matches("/dev/"), SPARE_DISK / 512);
     let script = format!("{size}; test -b /dev/raw; printf written-raw >/dev/raw; {LOCKS}");
@@ -21,9 +23,10 @@ fn a_pod_has_a_disk_as_a_device_and_the_next_pod_finds_what_it_wrote() -> Result
     ensure!(log.contains("/volumeDevices/lab-raw/"), "kubelet's lock on the device: {log}");
     let log = ran(segment, "reads-raw", "head -c 11 /dev/raw")?;
     ensure!(log.trim() == "written-raw", "{log}");
-    kubectl.until("end of kubelet's lock", within(180), |_| {
-        let locks = joined.look(LOCKS).map_err(|error| orlop_machine::Error::Lab(error.to_string()))?;
-        Ok((locks.trim() == "none").then_some(()))
+    // Its pod is in no network of its own, and sees the node's devices.
+    let look = ["exec", "--namespace=kube-system", &node, "--", "/bin/sh", "-c", LOCKS];
+    kubectl.until("end of kubelet's lock", within(180), |kubectl| {
+        Ok((kubectl.run(&look)?.trim() == "none").then_some(()))
     })?;
     kubectl.run(&["delete", "pvc/lab-raw", "pv/lab-raw", "storageclass/lab-raw", "--wait=false"])?;
     Ok(())
@@ -48,39 +51,4 @@ spec:
     let log = kubectl.run(&["logs", name])?;
     kubectl.run(&["delete", "pod", name, "--wait=false"])?;
     Ok(log)
-}
-
-/// The disk as a volume of the node `one`, and a claim for it.
-fn volume(disk: &str) -> String {
-    format!(
-        r#"
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {{name: lab-raw}}
-provisioner: kubernetes.io/no-provisioner
-volumeBindingMode: WaitForFirstConsumer
----
-apiVersion: v1
-kind: PersistentVolume
-metadata: {{name: lab-raw}}
-spec:
-  capacity: {{storage: 16Mi}}
-  volumeMode: Block
-  accessModes: [ReadWriteOnce]
-  storageClassName: lab-raw
-  local: {{path: {disk}}}
-  nodeAffinity:
-    required:
-      nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [one]}}]}}]
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {{name: lab-raw}}
-spec:
-  storageClassName: lab-raw
-  volumeMode: Block
-  accessModes: [ReadWriteOnce]
-  resources: {{requests: {{storage: 16Mi}}}}
-"#
-    )
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use orlop_machine::image::Image;
+#[cfg(feature = "slow")]
+use orlop_machine::lab::condition;
 use orlop_machine::lab::{
     Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, NodeConfig, Pushed, Registry, TimeServer, cni,
 };
@@ -88,16 +90,6 @@ impl Joined {
         Ok(Joined { segment, node, _running: running })
     }
 
-    /// Runs a script in a pod of this node that is there anyway: root, in the node's network.
-    pub fn look(&self, script: &str) -> Result<String> {
-        let kubectl = &self.segment.kubectl;
-        let here = format!("--field-selector=spec.nodeName={}", self.node.name);
-        let pods =
-            kubectl.run(&["get", "pods", "--namespace=kube-system", "--selector=app=lab-cni", &here, "-o", "name"])?;
-        let pod = pods.lines().next().context("the node's lab-cni")?;
-        Ok(kubectl.run(&["exec", "--namespace=kube-system", pod, "--", "/bin/sh", "-c", script])?)
-    }
-
     /// The device of a disk that is there for raw block volumes: the last one.
     pub fn spare_disk(&self) -> Result<String> {
         let number = u8::try_from(self.node.machine.disks.len())?;
@@ -138,8 +130,31 @@ impl Segment {
     /// A page that the lab's host reads over the network: of a pod, without API server and kubelet.
     #[cfg(feature = "slow")]
     pub fn page(&self, url: &str) -> Result<String> {
-        let busybox = self.lab.tools.program("busybox")?;
-        Ok(self.lab.namespace.run(&busybox.to_string_lossy(), &["wget", "-qO-", "-T", "20", url])?)
+        Ok(self.lab.busybox(&["wget", "-qO-", "-T", "20", url])?)
+    }
+
+    /// When a node that is Ready became so, as the cluster writes it.
+    #[cfg(feature = "slow")]
+    pub fn ready_since(&self, node: &str) -> Result<String> {
+        let node = self.kubectl.get(&["node", node])?;
+        let ready = condition(&node, "Ready").context("Ready")?;
+        ensure!(ready["status"] == "True", "{ready}");
+        Ok(ready["lastTransitionTime"].as_str().context("a time")?.to_owned())
+    }
+
+    /// The pod of a DaemonSet on a node, once it is ready. One that is going away is none.
+    pub fn daemon(&self, app: &str, node: &str) -> Result<String> {
+        let (label, node) = (format!("--selector=app={app}"), format!("--field-selector=spec.nodeName={node}"));
+        let found = self.kubectl.until("pod of the DaemonSet", within(120), |kubectl| {
+            let pods = kubectl.get(&["pods", "--namespace=kube-system", &label, &node])?;
+            let name = |pod: &serde_json::Value| pod["metadata"]["name"].as_str().map(str::to_owned);
+            let pods = pods["items"].as_array().cloned().unwrap_or_default();
+            Ok(pods.iter().find(|pod| pod["metadata"]["deletionTimestamp"].is_null()).and_then(name))
+        })?;
+        let ready = format!("pod/{found}");
+        let words = ["wait", "--namespace=kube-system", "--for=condition=Ready", "--timeout=240s", &ready];
+        self.kubectl.run_within(&words, within(300))?;
+        Ok(found)
     }
 
     /// A machine that is to be the node of this name.

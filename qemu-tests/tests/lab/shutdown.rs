@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
+use orlop_machine::lab::condition;
 use orlop_machine::{Running, turn, within};
 
 use crate::segment::{Node, Segment, segment};
@@ -97,7 +98,7 @@ fn powered_off(node: &Node, running: &Running) -> Result<()> {
     running.power_key()?;
     // It says so before its pods have ended.
     let told = segment.kubectl.watch_one("nodes", &node.name, within(60), |found| {
-        let ready = found["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == "Ready")?;
+        let ready = condition(found, "Ready")?;
         (ready["status"] == "False").then(|| ready.clone())
     })?;
     ensure!(told["message"].as_str().is_some_and(|why| why.contains("node is shutting down")), "{told}");

@@ -1,6 +1,6 @@
 //! Two nodes on the segment.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use orlop_machine::within;
 
 use crate::segment::one;
@@ -32,8 +32,7 @@ spec:
     let mut addresses = Vec::new();
     for name in ["one", "two"] {
         kubectl.wait(&format!("pod/on-{name}"), "condition=Ready", within(180))?;
-        let pod = kubectl.get(&["pod", &format!("on-{name}")])?;
-        addresses.push(pod["status"]["podIP"].as_str().context("an address")?.to_owned());
+        addresses.push(kubectl.pod_address(&format!("on-{name}"))?);
     }
     for (from, to, address) in [("on-one", "on-two", &addresses[1]), ("on-two", "on-one", &addresses[0])] {
         let url = format!("http://{address}:8080/index.html");

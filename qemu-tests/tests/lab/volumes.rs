@@ -10,31 +10,9 @@ fn a_host_path_and_a_local_volume_keep_what_pods_write() -> Result<()> {
     let segment = one()?.segment;
     let kubectl = &segment.kubectl;
     let image = &segment.busybox.digest;
+    kubectl.apply(&local("local", "/var/lib/lab-local", "Filesystem"))?;
     kubectl.apply(&format!(
         r#"
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {{name: local}}
-provisioner: kubernetes.io/no-provisioner
-volumeBindingMode: WaitForFirstConsumer
----
-apiVersion: v1
-kind: PersistentVolume
-metadata: {{name: local}}
-spec:
-  capacity: {{storage: 16Mi}}
-  accessModes: [ReadWriteOnce]
-  storageClassName: local
-  local: {{path: /var/lib/lab-local}}
-  nodeAffinity:
-    required:
-      nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [one]}}]}}]
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {{name: local}}
-spec: {{storageClassName: local, accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 16Mi}}}}}}
----
 apiVersion: v1
 kind: Pod
 metadata: {{name: makes-folder}}
@@ -100,4 +78,39 @@ spec:
     ensure!(matches!(words[..], ["0", "0", outside, "65536"] if outside != "0"), "{log}");
     kubectl.run(&["delete", "pod/mapped"])?;
     Ok(())
+}
+
+/// A folder or a disk of the node `one` as a volume of this mode, and a claim for it; all of this name.
+pub fn local(name: &str, path: &str, mode: &str) -> String {
+    format!(
+        r#"
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {{name: {name}}}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: {name}}}
+spec:
+  capacity: {{storage: 16Mi}}
+  volumeMode: {mode}
+  accessModes: [ReadWriteOnce]
+  storageClassName: {name}
+  local: {{path: {path}}}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [one]}}]}}]
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: {name}}}
+spec:
+  storageClassName: {name}
+  volumeMode: {mode}
+  accessModes: [ReadWriteOnce]
+  resources: {{requests: {{storage: 16Mi}}}}
+"#
+    )
 }

@@ -6,26 +6,24 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Context, Result, ensure};
 use orlop_machine::{Error, within};
 
+use super::hands::NODE_PORT;
 use super::{Target, hosts};
 
 /// kubelet's, what the image opens to the cluster and to all, what nobody opens, a NodePort's number in the host, and a
 /// NodePort of a Service, which is of IPv4.
-const PORTS: [u16; 6] = [10250, 9100, 8443, 8080, 30999, SERVICE];
-const CLUSTER: [u16; 5] = [10250, 9100, 8443, 30999, SERVICE];
-const STRANGER: [u16; 3] = [8443, 30999, SERVICE];
-const SERVICE: u16 = 30080;
+const PORTS: [u16; 6] = [10250, 9100, 8443, 8080, 30999, NODE_PORT];
+const CLUSTER: [u16; 5] = [10250, 9100, 8443, 30999, NODE_PORT];
+const STRANGER: [u16; 3] = [8443, 30999, NODE_PORT];
 
 /// What the node is open for, and that it answers pings.
 pub fn is_as_said(target: &Target) -> Result<()> {
     // A NodePort is somebody's only when kube-proxy is there.
-    pod(target, "kube-proxy")?;
+    target.segment.daemon("kube-proxy", target.name)?;
     open_and_closed(target)?;
     for [host, stranger] in hosts()? {
         let node = if host.is_ipv4() { target.address()?.to_string() } else { target.ipv6.to_owned() };
         for from in [host, stranger] {
-            let busybox = target.segment.lab.tools.program("busybox")?;
-            let words = ["ping", "-c", "1", "-W", "20", "-I", &from.to_string(), &node].map(str::to_owned);
-            let said = target.segment.lab.namespace.run(&busybox.to_string_lossy(), &words)?;
+            let said = target.segment.lab.busybox(&["ping", "-c", "1", "-W", "20", "-I", &from.to_string(), &node])?;
             ensure!(said.contains(" 0% packet loss"), "ICMP from {from}: {said}");
         }
     }
@@ -39,7 +37,7 @@ pub fn holds_whatever_others_do_to_their_rules(target: &Target) -> Result<()> {
     renew(target, "kube-proxy")?;
     renew(target, "lab-cni")?;
     open_and_closed(target).context("after kube-proxy's and the CNI's pods came anew")?;
-    let proxy = pod(target, "kube-proxy")?;
+    let proxy = target.segment.daemon("kube-proxy", target.name)?;
     let nft = |words: &[&str]| {
         kubectl.run(&[&["exec", "--namespace=kube-system", &proxy, "--", "/usr/sbin/nft"], words].concat())
     };
@@ -64,7 +62,7 @@ fn reaches(target: &Target, [cluster, stranger]: [&[u16]; 2]) -> Result<()> {
         let node: IpAddr = if host.is_ipv4() { target.address()? } else { target.ipv6.parse()? };
         for (from, ports) in [(host, cluster), (other, stranger)] {
             // Where there is no Service, the kernel itself answers that nobody listens.
-            let asked = |port: &u16| *port != SERVICE || (node.is_ipv4() && cluster.contains(&SERVICE));
+            let asked = |port: &u16| *port != NODE_PORT || (node.is_ipv4() && cluster.contains(&NODE_PORT));
             let wanted: Vec<u16> = ports.iter().copied().filter(asked).collect();
             // kube-proxy makes its rules a moment after its pod is there.
             let open = target.segment.kubectl.until("open ports", within(60), |_| {
@@ -101,31 +99,16 @@ fn open(target: &Target, (from, node): (IpAddr, IpAddr), ports: &[u16]) -> orlop
 /// What kube-proxy has done, for who reads of a failure.
 fn proxy_says(target: &Target) -> String {
     let kubectl = &target.segment.kubectl;
-    let Ok(pod) = pod(target, "kube-proxy") else { return "no kube-proxy".into() };
+    let Ok(pod) = target.segment.daemon("kube-proxy", target.name) else { return "no kube-proxy".into() };
     let rules = ["exec", "--namespace=kube-system", &pod, "--", "/usr/sbin/nft", "list", "table", "ip", "kube-proxy"];
     let log = ["logs", "--namespace=kube-system", "--tail=80", &pod];
     [&log[..], &rules].map(|words| kubectl.run(words).unwrap_or_else(|error| error.to_string())).join("\n")
 }
 
-/// The pod of a DaemonSet on the node.
-fn pod(target: &Target, app: &str) -> Result<String> {
-    let (label, node) = (format!("--selector=app={app}"), format!("--field-selector=spec.nodeName={}", target.name));
-    let found = target.segment.kubectl.until("pod of the DaemonSet", within(120), |kubectl| {
-        let pods = kubectl.get(&["pods", "--namespace=kube-system", &label, &node])?;
-        let name = |pod: &serde_json::Value| pod["metadata"]["name"].as_str().map(str::to_owned);
-        let pods = pods["items"].as_array().cloned().unwrap_or_default();
-        Ok(pods.iter().find(|pod| pod["metadata"]["deletionTimestamp"].is_null()).and_then(name))
-    })?;
-    let ready = format!("pod/{found}");
-    let words = ["wait", "--namespace=kube-system", "--for=condition=Ready", "--timeout=240s", &ready];
-    target.segment.kubectl.run_within(&words, within(300))?;
-    Ok(found)
-}
-
-/// Deletes it, and waits for the next one.
+/// Deletes the pod of a DaemonSet on the node, and waits for the next one.
 #[cfg(feature = "slow")]
 fn renew(target: &Target, app: &str) -> Result<()> {
-    let pod = format!("pod/{}", self::pod(target, app)?);
-    target.segment.kubectl.run_within(&["delete", "--namespace=kube-system", &pod], within(120))?;
-    self::pod(target, app).map(drop)
+    let old = format!("pod/{}", target.segment.daemon(app, target.name)?);
+    target.segment.kubectl.run_within(&["delete", "--namespace=kube-system", &old], within(120))?;
+    target.segment.daemon(app, target.name).map(drop)
 }

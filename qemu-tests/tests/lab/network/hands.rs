@@ -5,7 +5,9 @@ use orlop_machine::{Result, within};
 use super::Target;
 
 /// Where the pod in the host's network listens.
-pub const LISTENS: [u16; 4] = [8080, 8443, 9100, 30999];
+const LISTENS: [u16; 4] = [8080, 8443, 9100, 30999];
+/// The NodePort of the Service before the pod of the cluster's own network.
+pub const NODE_PORT: u16 = 30080;
 
 pub struct Hands<'g> {
     target: &'g Target,
@@ -51,7 +53,7 @@ metadata: {{name: inside}}
 spec:
   type: NodePort
   selector: {{app: inside}}
-  ports: [{{port: 80, targetPort: 8000, nodePort: 30080}}]
+  ports: [{{port: 80, targetPort: 8000, nodePort: {NODE_PORT}}}]
 "#
         ))?;
         for pod in ["pod/hands", "pod/inside"] {

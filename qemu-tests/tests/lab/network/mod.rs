@@ -8,7 +8,7 @@ mod hands;
 
 use std::net::IpAddr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use orlop_machine::lab::network;
 
 use crate::segment::{ONE_IPV6, Segment, one};
@@ -33,22 +33,9 @@ struct Target {
 }
 
 impl Target {
-    /// Its address as the cluster knows it.
+    /// Its address of IPv4, as the cluster knows it.
     fn address(&self) -> Result<IpAddr> {
-        let node = self.segment.kubectl.get(&["node", self.name])?;
-        let addresses = node["status"]["addresses"].as_array().context("addresses")?;
-        let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
-        Ok(internal.and_then(|address| address["address"].as_str()).context("an InternalIP")?.parse()?)
-    }
-
-    /// When it last became Ready.
-    #[cfg(feature = "slow")]
-    fn ready_since(&self) -> Result<String> {
-        let node = self.segment.kubectl.get(&["node", self.name])?;
-        let conditions = node["status"]["conditions"].as_array().context("conditions")?;
-        let ready = conditions.iter().find(|one| one["type"] == "Ready").context("Ready")?;
-        anyhow::ensure!(ready["status"] == "True", "{ready}");
-        Ok(ready["lastTransitionTime"].as_str().context("a time")?.to_owned())
+        Ok(self.segment.kubectl.node_address(self.name)?)
     }
 }
 

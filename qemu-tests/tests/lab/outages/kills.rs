@@ -1,5 +1,7 @@
 //! kubelet and containerd killed again and again, while pods run and others are being started.
 
+use std::net::IpAddr;
+
 use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
 use orlop_machine::{Event, Running, within};
@@ -16,11 +18,10 @@ const BACK: u64 = 150;
 /// and the pod that was being started meanwhile has run.
 pub fn rounds(segment: &Segment, running: &Running, steady: &Steady) -> Result<()> {
     let kubectl = &segment.kubectl;
-    let node = kubectl.get(&["pod", "ticks"])?["spec"]["nodeName"].as_str().context("a node")?.to_owned();
-    kubectl.apply(&killer(&node, &steady.image.tag))?;
+    kubectl.apply(&killer(&steady.node, &steady.image.tag))?;
     kubectl.wait("pod/kills", "condition=Ready", within(180))?;
-    let killer = kubectl.get(&["pod", "kills"])?["status"]["podIP"].as_str().context("an address")?.to_owned();
-    let kill = |programs: &[&str]| kill(segment, running, &killer, programs);
+    let killer = kubectl.pod_address("kills")?;
+    let kill = |programs: &[&str]| kill(segment, running, killer, programs);
     for round in 0..ROUNDS {
         let short = format!("in-flight-{round}");
         steady.short(&short)?;
@@ -44,20 +45,16 @@ pub fn rounds(segment: &Segment, running: &Running, steady: &Steady) -> Result<(
 
 /// Kills these programs of the node, and waits until they are healthy again. The order goes to the pod over the pods'
 /// network: `kubectl exec` would be carried by what is killed.
-fn kill(segment: &Segment, running: &Running, killer: &str, programs: &[&str]) -> Result<()> {
+fn kill(segment: &Segment, running: &Running, killer: IpAddr, programs: &[&str]) -> Result<()> {
     let pids = programs.iter().map(|program| pid(running, program)).collect::<Result<Vec<_>>>()?;
     let mark = running.mark();
     let said = segment.page(&format!("http://{killer}:8080/cgi-bin/kill?{}", pids.join("+")))?;
     ensure!(said.trim() == "killed", "{said}");
     for wanted in ["exited", "healthy"] {
-        programs.iter().try_for_each(|program| wait(running, mark, program, wanted))?;
+        for program in programs {
+            running.wait_service_since(mark, program, wanted, within(BACK))?;
+        }
     }
-    Ok(())
-}
-
-fn wait(running: &Running, mark: Mark, program: &str, wanted: &str) -> Result<()> {
-    let is_it = |event: &Event| matches!(event, Event::Service { name, what, .. } if name == program && what == wanted);
-    running.wait_event_since(mark, &format!("{program} {wanted}"), within(BACK), is_it)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ mod server;
 mod steady;
 mod two_minutes;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use orlop_machine::within;
 
 use crate::segment::segment;
@@ -18,7 +18,7 @@ fn pods_outlive_killed_programs_and_an_absent_api_server_and_come_back_after_a_p
     let segment = segment()?;
     let node = segment.machine("three")?;
     let running = node.join()?;
-    ensure!(segment.approver.wait_for("three", within(60))? == "approved", "its serving certificate");
+    segment.approver.approved("three", within(60))?;
     let steady = Steady::start(segment, "three")?;
     kills::rounds(segment, &running, &steady)?;
     server::away_for_one_node(segment, &node, &steady)?;

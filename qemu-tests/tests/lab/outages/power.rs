@@ -1,6 +1,7 @@
 //! The plug pulled from a node whose pods run.
 
 use anyhow::{Result, ensure};
+use orlop_machine::lab::condition;
 use orlop_machine::{Running, within};
 
 use super::steady::{REPOSITORY, Steady};
@@ -14,8 +15,7 @@ pub fn cut(node: &Node, running: Running, steady: &Steady) -> Result<Running> {
     running.cut_power();
     let running = node.start()?;
     kubectl.watch_one("nodes", &node.name, within(300), |found| {
-        let conditions = found["status"]["conditions"].as_array()?;
-        let ready = conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+        let ready = condition(found, "Ready")?["status"] == "True";
         (ready && found["status"]["nodeInfo"]["bootID"] != boot).then_some(())
     })?;
     steady.restarted_once()?;

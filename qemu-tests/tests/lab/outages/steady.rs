@@ -26,7 +26,7 @@ const PODS: [(&str, &str); 3] = [
 pub struct Steady {
     segment: &'static Segment,
     pub image: Pushed,
-    node: String,
+    pub node: String,
     address: IpAddr,
     containers: Vec<Container>,
 }
@@ -52,7 +52,7 @@ impl Steady {
         for (name, _) in PODS {
             kubectl.wait(&format!("pod/{name}"), "condition=Ready", within(240))?;
         }
-        let address = kubectl.get(&["pod", "ticks"])?["status"]["podIP"].as_str().context("an address")?.parse()?;
+        let address = kubectl.pod_address("ticks")?;
         let mut steady = Steady { segment, image, node: node.into(), address, containers: Vec::new() };
         steady.containers = steady.look()?;
         Ok(steady)

@@ -19,7 +19,7 @@ pub fn is_renewed_survives_its_server_and_changes(guarded: &Guarded, hands: &Han
     acknowledged(guarded, address)?;
     acknowledged(guarded, address)?;
     // The server is gone: first its own client asks it, and later anybody.
-    gone(guarded, hands)?;
+    gone(guarded)?;
     ensure!(guarded.address()? == address && guarded.ready_since()? == since, "the lease holds without its server");
     guarded.segment.dhcp.answer(&guarded.card, Some(Answer::Brief(guarded.card.address)))?;
     acknowledged(guarded, address)?;
@@ -38,19 +38,17 @@ pub fn is_renewed_survives_its_server_and_changes(guarded: &Guarded, hands: &Han
 }
 
 /// The server says nothing to the machine, which asks it, and then any server. What it has goes on until the lease ends.
-fn gone(guarded: &Guarded, hands: &Hands<'_>) -> Result<()> {
+fn gone(guarded: &Guarded) -> Result<()> {
     guarded.segment.dhcp.answer(&guarded.card, Some(Answer::Nothing))?;
-    guarded.segment.kubectl.until("question to any server", within(120), |_| {
-        let asked = hands.run("grep 'does not renew' /proc/1/root/var/log/net.log || true")?;
-        Ok((!asked.is_empty()).then_some(()))
+    let log = format!("/api/v1/nodes/{}/proxy/logs/net.log", guarded.name);
+    guarded.segment.kubectl.until("question to any server", within(120), |kubectl| {
+        Ok(kubectl.run(&["get", "--raw", &log])?.contains("does not renew").then_some(()))
     })?;
     Ok(())
 }
 
 fn acknowledged(guarded: &Guarded, address: IpAddr) -> Result<()> {
-    let service = &guarded.segment.dhcp.service;
-    let line = format!("DHCPACK(br0) {address} {}", guarded.card.mac);
-    service.wait_line_since(service.mark(), &line, within(120)).map(drop).map_err(Into::into)
+    Ok(guarded.segment.dhcp.acknowledged(&guarded.card, address, within(120))?)
 }
 
 fn known_as(guarded: &Guarded, address: IpAddr) -> Result<()> {

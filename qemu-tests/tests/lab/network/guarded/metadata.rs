@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use orlop_machine::lab::{Cloud, Metadata};
+use orlop_machine::within;
 
 use super::Guarded;
 use crate::clouds;
@@ -16,7 +17,7 @@ pub fn is_for_the_host_alone(guarded: &Guarded, hands: &Hands<'_>) -> Result<()>
         let mark = metadata.mark();
         let said = hands.run(&asked(url))?;
         ensure!(said.contains("HTTP/1.1 400"), "the host reaches {url}: {said}");
-        metadata.wait_for(mark, "GET /m", orlop_machine::within(10))?;
+        metadata.wait_for(mark, "GET /m", within(10))?;
         let mark = metadata.mark();
         let said = hands.run_inside(&asked(url))?;
         ensure!(said.contains("timed out"), "a pod reaches {url}: {said}");

@@ -57,6 +57,11 @@ impl Guarded {
         Ok(Guarded { target, card, node, running })
     }
 
+    /// When it last became Ready.
+    fn ready_since(&self) -> Result<String> {
+        self.segment.ready_since(self.name)
+    }
+
     fn leave(self) -> Result<()> {
         self.running.power_off(within(180))?;
         self.segment.dhcp.answer(&self.card, None)?;
