@@ -5,9 +5,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::{Error, Result};
+
+/// Between two looks at the turns.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The right to run a machine; given back when dropped.
 #[derive(Debug)]
@@ -22,20 +25,22 @@ pub fn take() -> Result<Turn> {
 }
 
 fn take_of(folder: &Path, turns: usize) -> Result<Turn> {
-    let files: Vec<File> = (0..turns).map(|number| open(folder, number)).collect::<Result<_>>()?;
-    let free = files.iter().position(|file| file.try_lock().is_ok());
-    // All taken: wait for one of them, each caller for the next.
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = free.unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed) % turns);
-    let file = files.into_iter().nth(number).expect("the number is below the length");
-    if free.is_none() {
-        file.lock().map_err(Error::file("locking a turn in", folder))?;
+    let files: Vec<File> = (0..turns).map(|number| open(folder, &number.to_string())).collect::<Result<_>>()?;
+    // Who waits stands in a queue. Its head takes whichever turn is given back first: one may be held for as long as its
+    // process lives, and the kernel has no wait for one of several locks.
+    let queue = open(folder, "queue")?;
+    queue.lock().map_err(Error::file("locking the queue for a turn in", folder))?;
+    loop {
+        if let Some(free) = files.iter().position(|file| file.try_lock().is_ok()) {
+            let file = files.into_iter().nth(free).expect("the number is below the length");
+            return Ok(Turn { _lock: file });
+        }
+        std::thread::sleep(PAUSE);
     }
-    Ok(Turn { _lock: file })
 }
 
-fn open(folder: &Path, number: usize) -> Result<File> {
-    let path = folder.join(format!("orlop-machine-turn-{number}"));
+fn open(folder: &Path, which: &str) -> Result<File> {
+    let path = folder.join(format!("orlop-machine-turn-{which}"));
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     file.map_err(Error::file("opening", &path))
 }
@@ -49,11 +54,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = take_of(folder.path(), 2).unwrap();
         let _second = take_of(folder.path(), 2).unwrap();
-        assert!(open(folder.path(), 0).unwrap().try_lock().is_err());
+        assert!(open(folder.path(), "0").unwrap().try_lock().is_err());
         std::thread::scope(|scope| {
             let third = scope.spawn(|| take_of(folder.path(), 1).unwrap());
             drop(first);
             third.join().unwrap();
         });
+    }
+    #[test]
+    fn whichever_turn_is_given_back_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut turns = [take_of(folder.path(), 2).unwrap(), take_of(folder.path(), 2).unwrap()].map(Some);
+        // One of them is kept: each of the two in its turn.
+        for given_back in [0, 1, 1, 0] {
+            std::thread::scope(|scope| {
+                let next = scope.spawn(|| take_of(folder.path(), 2).unwrap());
+                turns[given_back] = None;
+                turns[given_back] = Some(next.join().unwrap());
+            });
+        }
     }
 }
