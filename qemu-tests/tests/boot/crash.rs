@@ -5,7 +5,7 @@ use orlop_machine::{Event, Machine, within};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Built, HEALTHY};
-use crate::probe::{PORT, Probed};
+use crate::probe::Probed;
 
 #[test]
 fn the_last_lines_of_a_kernel_that_crashed_are_kept_by_the_next_boot() -> Result<()> {
@@ -15,7 +15,7 @@ fn the_last_lines_of_a_kernel_that_crashed_are_kept_by_the_next_boot() -> Result
     // Then the module is there that writes them.
     node.0.ready()?;
     // Its answer does not come.
-    node.0.write_port(PORT, &json!({ "do": "write", "path": "/proc/sysrq-trigger", "text": "c" }).to_string())?;
+    node.tell(&json!({ "do": "write", "path": "/proc/sysrq-trigger", "text": "c" }));
     let console = node.0.panicked()?;
     assert!(console.iter().any(|line| line.contains("sysrq triggered crash")), "{console:?}");
     let mark = node.0.mark();

@@ -176,9 +176,7 @@ fn a_block_of_the_root_that_is_overwritten_ends_the_machine_at_its_next_read() -
     let found = partitions.as_array().into_iter().flatten().find(|one| one["device"] == name).context("the root")?;
     let offset = 512 * found["start_sectors"].as_u64().context("its place")?;
     node.ask(attack(json!({ "by": "overwrite", "path": "/host/dev/vda", "offset": offset })))?;
-    node.ask(json!({ "do": "drop-caches" }))?;
-    // Its answer does not come.
-    let _ = node.0.write_port(crate::probe::PORT, &json!({ "do": "read", "path": "/host/dev/dm-0" }).to_string());
+    node.read_the_root_anew();
     let console = node.0.panicked()?;
     assert!(console.iter().any(|line| line.contains("data block 0 is corrupted")), "{console:?}");
     Ok(())

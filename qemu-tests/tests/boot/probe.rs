@@ -50,6 +50,20 @@ impl Probed {
         self.line(mark, &format!("reply to {command}"), |line| line["reply"] == command["do"])
     }
 
+    /// Gives the pod a command that is to end the machine, or that comes after one: the answer is not awaited, and the
+    /// machine may be gone already.
+    pub fn tell(&self, command: &Value) {
+        let _ = self.0.write_port(PORT, &command.to_string());
+    }
+
+    /// Has the machine read the root's blocks anew from its disk. Whoever reads an altered one first, a running program or
+    /// the pod, ends the machine.
+    pub fn read_the_root_anew(&self) {
+        self.tell(&json!({ "do": "drop-caches" }));
+        // Not files: what a process has mapped stays in memory.
+        self.tell(&json!({ "do": "read", "path": "/host/dev/dm-0" }));
+    }
+
     /// The one process of this name.
     pub fn pid(&self, comm: &str) -> Result<i64> {
         let answer = self.ask(json!({ "do": "pids", "comm": comm }))?;
