@@ -204,6 +204,9 @@ pub struct GoSource {
     /// Packages of commands, relative to the module (`cmd/kubelet`). Each yields a file named as its last part; `.`
     /// is the module itself, and yields a file named as the module (`github.com/opencontainers/runc` → `runc`).
     pub commands: Vec<String>,
+    /// The commands are the packages' tests: each yields a file named as its last part and `.test`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub test: bool,
     /// Build tags.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -213,6 +216,11 @@ pub struct GoSource {
     /// Compile with cgo, the locked C compiler and these locked static libraries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgo: Option<Cgo>,
+}
+
+/// What is the default is not written, so that lockfiles of before it was there stay good.
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What a cgo build links.

@@ -23,8 +23,8 @@ pub fn fetch(bench: &Bench<'_>, project: &Project, lockfile: &Lockfile) -> Resul
     if lockfile.inputs.contains_key("toolchain.go") {
         let toolchain = go::locked_toolchain(bench, lockfile)?;
         for (name, component) in &project.definition().components {
-            if let Source::Go(_) = component.source {
-                go::fetch_modules(bench, &toolchain, name, &lock::module(project, lockfile, name)?)?;
+            if let Source::Go(source) = &component.source {
+                go::fetch_modules(bench, &toolchain, (name, source), &lock::module(project, lockfile, name)?)?;
             }
         }
     }

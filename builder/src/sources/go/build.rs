@@ -35,7 +35,7 @@ pub fn build(
     sums: &Sums,
 ) -> Result<Produced, Error> {
     let input = bench.input(lockfile, component)?;
-    let flags = flags(source, &input.version);
+    let (verb, flags) = (verb(source), flags(source, &input.version));
     let packages = packages(source);
     let go_hash = &bench.input(lockfile, "toolchain.go")?.sha256;
     let c_key =
@@ -43,10 +43,11 @@ pub fn build(
     let sums_hash = sums.sha256();
     let mut inputs = vec![component, go_hash.as_str(), &sums_hash, &c_key];
     inputs.extend(flags.iter().chain(&packages).map(String::as_str));
+    inputs.extend(verb.iter().skip(1));
     let key = Key::new("go", RECIPE, &inputs);
     let files = produce::files(bench.cache, &key, |folder| {
         let go = locked_toolchain(bench, lockfile)?;
-        super::fetch_modules(bench, &go, component, sums)?;
+        super::fetch_modules(bench, &go, (component, source), sums)?;
         let c = match source.cgo {
             Some(_) => Some(C { zig: zig::locked(bench, lockfile)?, seccomp: libseccomp::build(bench, lockfile)? }),
             None => None,
@@ -73,13 +74,19 @@ pub fn build(
                 run = c.configure(run, bench, work.path())?;
             }
             let jobs = bench.jobs.to_string();
-            run = run.args(["build", "-p", &jobs]).args(&flags).arg_pair("-o", folder.join("")).args(&packages);
+            run = run.args(verb).args(["-p", &jobs]).args(&flags).arg_pair("-o", folder.join("")).args(&packages);
             run.output()?;
-            let names: Vec<_> = packages.iter().map(|package| program(package)).collect();
+            let suffix = if source.test { ".test" } else { "" };
+            let names: Vec<_> = packages.iter().map(|package| format!("{}{suffix}", program(package))).collect();
             Ok(((), names.join(" ")))
         })
     })?;
     Ok(Produced { files, version: input.version.clone(), origin: input.origin.clone(), sha256: input.sha256.clone() })
+}
+
+/// A package's tests are a program, too. What vet says of them is upstream's affair.
+fn verb(source: &GoSource) -> &'static [&'static str] {
+    if source.test { &["test", "-c", "-vet=off"] } else { &["build"] }
 }
 
 fn flags(source: &GoSource, version: &str) -> Vec<String> {

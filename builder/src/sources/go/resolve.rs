@@ -8,7 +8,7 @@ use orlop_config::lockfile::Input;
 
 use super::super::Bench;
 use super::super::error::{At, Error};
-use super::module::{Module, Sums, candidates};
+use super::module::{Module, Sums, candidates, packages};
 use super::toolchain::{self, Toolchain, host_go};
 
 /// Resolves Go components of one definition.
@@ -145,7 +145,12 @@ fn tidy(bench: &Bench<'_>, go: &Toolchain, go_mod: &str) -> Result<Sums, Error> 
 }
 
 /// Fetches the modules of a component, unless they are there.
-pub fn fetch_modules(bench: &Bench<'_>, go: &Toolchain, component: &str, sums: &Sums) -> Result<(), Error> {
+pub fn fetch_modules(
+    bench: &Bench<'_>,
+    go: &Toolchain,
+    (component, source): (&str, &GoSource),
+    sums: &Sums,
+) -> Result<(), Error> {
     let done = bench.cache.folder("go/mod/cache/orlop")?.join(sums.sha256());
     if done.exists() {
         return Ok(());
@@ -155,6 +160,11 @@ pub fn fetch_modules(bench: &Bench<'_>, go: &Toolchain, component: &str, sums: &
         let folder = tempfile::tempdir().at("a temporary folder")?;
         write_module(folder.path(), sums)?;
         go.fetching(bench)?.args(["mod", "download"]).folder(folder.path()).output()?;
+        if source.test {
+            // `go.mod` names the modules of programs, and not those that only tests import; `go.sum` has all of them.
+            let list = go.fetching(bench)?.args(["list", "-test", "-deps"]).args(packages(source));
+            list.folder(folder.path()).output()?;
+        }
         // Beside the modules, so that it goes when they go.
         std::fs::write(&done, "").at(done.display())?;
         Ok(((), String::new()))
