@@ -99,7 +99,7 @@ keep-time = $(if $(CLEAN),if (( status == 0 )); then echo $$(( $$(date +%s) - $(
 # line that stands last.
 FAST := orlop/image,orlop-machine/boot
 LONG := orlop/image,orlop/slow,orlop-machine/slow,orlop-net/slow
-test: COMPILE = $(CARGO) test --locked --quiet --no-run --workspace --features $(FAST)
+test bench: COMPILE = $(CARGO) test --locked --quiet --no-run --workspace --features $(FAST)
 test-slow: COMPILE = $(CARGO) test --locked --quiet --no-run --workspace --features $(LONG)
 define run-tests
 	@mkdir -p out; status=0; \
@@ -113,7 +113,7 @@ endef
 test: lint test-images lab-tools ## all tests that fit the budget, boot tests included
 	$(call run-tests,$(FAST),$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
-SLOW := some rows of the matrix; in the lab joining that does not work, the second boot, the graceful end, emptyDir's limits, leases, clouds and clocks that change, killed programs, an absent API server, 110 pods; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
+SLOW := some rows of the matrix; in the lab joining that does not work, the second boot, the graceful end, emptyDir's limits, leases, clouds and clocks that change, killed programs, an absent API server, critest, 110 pods; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
 
 .PHONY: test-slow
 test-slow: lint test-images lab-tools ## the long rounds
@@ -136,5 +136,5 @@ bench: image cluster-image lab-tools ## the promised numbers beside their peers,
 	  echo "bench: apt-get install mmdebstrap"; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mmdebstrap >/dev/null; \
 	fi
-	@$(CARGO) bench --locked --quiet -p orlop --bench peers --profile dev -- $(BENCH)
-	@$(CARGO) bench --locked --quiet -p orlop-machine --features boot --bench node --profile dev
+	@$(CARGO) bench --locked --quiet --workspace --features $(FAST) --bench peers --profile dev -- $(BENCH)
+	@$(CARGO) bench --locked --quiet --workspace --features $(FAST) --bench node --profile dev

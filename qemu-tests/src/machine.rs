@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use crate::firmware::{Enrolled, Ovmf};
-use crate::{Accelerator, PortForward, Result, Running, image::DirectBoot, program, spawn};
+use crate::{Accelerator, PortForward, Result, Running, image::DirectBoot, program, spawn, within};
 
 /// A machine: what it boots from, its disks, its size.
 #[derive(Clone, Debug)]
@@ -219,6 +219,18 @@ impl Machine {
     /// Starts QEMU. It dies with the thread that calls this, at the latest.
     pub fn start(&self) -> Result<Running> {
         spawn::start(self)
+    }
+
+    /// Starts QEMU, and waits until the image's init runs. A boot that the emulator broke before that is tried again.
+    pub fn start_to_init(&self) -> Result<Running> {
+        for _ in 0..2 {
+            let running = self.start()?;
+            match running.wait_line("orlop: phase=initramfs", within(120)) {
+                Err(error) if error.is_emulators() => {}
+                _ => return Ok(running),
+            }
+        }
+        self.start()
     }
 }
 

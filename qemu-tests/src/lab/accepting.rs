@@ -26,6 +26,9 @@ impl Accepting {
                     return;
                 }
                 let (Ok(stream), each) = (stream, Arc::clone(&each)) else { continue };
+                // What is written goes out. Else the last piece of a TLS record waits for the acknowledgement of those before
+                // it, which the other side holds back for 40 ms: an image was pulled at 370 kB/s.
+                let _ = stream.set_nodelay(true);
                 std::thread::spawn(move || each(stream));
             }
         });

@@ -140,7 +140,7 @@ impl Cluster {
             .card(lab.card(number)?)
             .node_config(&config.text())
             .serial_log(self.folder.join(format!("{name}.console.log")));
-        Machine { memory_mib: 2048, ..machine }.start()
+        Machine { memory_mib: 2048, ..machine }.start_to_init()
     }
 
     fn kubeconfig(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::affinity::but_for_nodes_with;
 use super::network::{API_PORT, HOST};
 use super::oci::{Image, LayerFile};
 use super::registry::Pushed;
@@ -16,14 +17,16 @@ pub const WITHOUT: &str = "lab.test/without-cni";
 const NAME: &str = "lab-cni";
 const NAMESPACE: &str = "kube-system";
 
-/// What each node's pod does: every two seconds the same, so that it does not matter what happened to the node. Its TLS
-/// checks no certificate (busybox cannot); what it asks for is no secret, and the lab is closed.
+/// What each node's pod does: the same again whenever a node changes, and every 20 seconds, so that it does not matter what
+/// happened to this one. Its TLS checks no certificate (busybox cannot); what it asks for is no secret, and the lab is
+/// closed.
 const SCRIPT: &str = r#"
-api=https://HOST:PORT/api/v1/nodes?pretty=true
 account=/var/run/secrets/kubernetes.io/serviceaccount
-while :; do
-  wget --no-check-certificate -qO- --header "Authorization: Bearer $(cat $account/token)" "$api" |
-    awk -F'"' '/"kubernetes.io\/hostname":/ { node = $4 } /"podCIDR":/ { pods = $4 }
+ask() {
+  wget --no-check-certificate -T 30 -qO- --header "Authorization: Bearer $(cat $account/token)" "https://HOST:PORT/api/v1/nodes?$1"
+}
+apply() {
+  ask pretty=true | awk -F'"' '/"kubernetes.io\/hostname":/ { node = $4 } /"podCIDR":/ { pods = $4 }
       /"address":/ && $4 ~ /^[0-9.]+$/ && pods { print node, pods, $4; pods = "" }' >/run/nodes
   while read -r node pods address; do
     if [ "$node" = "$NODE" ]; then
@@ -33,7 +36,12 @@ while :; do
       ip route replace "$pods" via "$address" || echo "no route to $pods by $address"
     fi
   done </run/nodes
-  sleep 2
+}
+while :; do
+  apply
+  # A line for each node there is, and for each change of one. Each question costs a processor of the emulator 0.1 s.
+  ask 'watch=true&timeoutSeconds=20' | while read -r change; do apply; done
+  sleep 1
 done
 "#;
 
@@ -98,11 +106,9 @@ fn objects(image: &str) -> Value {
         "securityContext": {"privileged": true},
         "volumeMounts": [{"name": "cni", "mountPath": "/cni"}, {"name": "run", "mountPath": "/run"}],
     });
-    let without = json!({"key": WITHOUT, "operator": "DoesNotExist"});
-    let nodes = json!({"nodeSelectorTerms": [{"matchExpressions": [without]}]});
     let pod = json!({
         "serviceAccountName": NAME,
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": nodes}},
+        "affinity": but_for_nodes_with(WITHOUT),
         "hostNetwork": true,
         "priorityClassName": "system-node-critical",
         "terminationGracePeriodSeconds": 1,
@@ -113,7 +119,7 @@ fn objects(image: &str) -> Value {
             {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         ],
     });
-    let rules = [json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]})];
+    let rules = [json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]})];
     let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME});
     let account = json!({"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE});
     let rbac = "rbac.authorization.k8s.io/v1";

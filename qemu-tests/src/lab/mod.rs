@@ -17,6 +17,7 @@
 //! | [`Approver`] | approves the serving certificates of kubelets, after a look at who asks for which names |
 
 mod accepting;
+mod affinity;
 mod approver;
 mod cluster;
 pub mod cni;
@@ -58,7 +59,7 @@ pub use node_config::NodeConfig;
 pub use ntp::TimeServer;
 pub use oci::{Image, LayerFile};
 pub use pki::{Authority, Pair, Subject};
-pub use registry::{Pushed, Registry};
+pub use registry::{PORT as REGISTRY_PORT, Pushed, Registry};
 pub use service::Service;
 pub use status::condition;
 pub use tools::Tools;

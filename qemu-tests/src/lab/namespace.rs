@@ -178,6 +178,9 @@ impl Namespace {
         let timeout = sockopt::Timeout::Send;
         sockopt::set_socket_timeout(&socket, timeout, Some(limit))
             .map_err(|error| Error::Lab(format!("no deadline on a socket: {error}")))?;
+        // As of the connections that are taken: see `accepting.rs`.
+        sockopt::set_tcp_nodelay(&socket, true)
+            .map_err(|error| Error::Lab(format!("no socket that sends at once: {error}")))?;
         let connected = rustix::net::connect(&socket, &address).map_err(|error| match error {
             // What the kernel says of a connection whose deadline has passed.
             Errno::INPROGRESS => io::ErrorKind::TimedOut.into(),

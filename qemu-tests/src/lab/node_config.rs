@@ -1,5 +1,7 @@
 //! What a machine of the lab is told at boot: the node config (docs/node-config.md), made of the control plane's values.
 
+use std::collections::BTreeMap;
+
 use super::network::{CLUSTER, CLUSTER_DNS, CLUSTER_DOMAIN};
 use super::registry::{GUARDED, NAME};
 use super::{ControlPlane, Registry};
@@ -22,6 +24,8 @@ pub struct NodeConfig {
     pub registry_ca: Option<String>,
     /// Further keys of the document's top, as TOML.
     pub top: String,
+    /// The node's labels.
+    pub labels: BTreeMap<String, String>,
     /// Further tables, as TOML.
     pub tables: String,
 }
@@ -37,6 +41,7 @@ impl ControlPlane {
             client: None,
             registry_ca: Some(registry.authority.certificate()?),
             top: String::new(),
+            labels: BTreeMap::new(),
             tables: String::new(),
         })
     }
@@ -56,9 +61,10 @@ impl NodeConfig {
         let trusted =
             |ca: &String| [NAME, GUARDED].map(|host| format!("\n[registries.\"{host}\"]\nca = '''\n{ca}'''\n"));
         let registry = registry.map(|ca| trusted(ca).concat()).unwrap_or_default();
+        let labels: String = self.labels.iter().map(|(key, value)| format!("{key:?} = {value:?}\n")).collect();
         format!(
             "version = 1\nhostname = \"{hostname}\"\n{top}\n[cluster]\nserver = \"{server}\"\nca = '''\n{ca}'''\n{right}\
-             dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\nnetworks = {CLUSTER:?}\n{registry}{tables}"
+             dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\nnetworks = {CLUSTER:?}\n{registry}\n[labels]\n{labels}{tables}"
         )
     }
 }
@@ -82,7 +88,8 @@ mod tests {
             token: Some("lab001.0123456789abcdef".into()),
             client: None,
             top: "class = \"public\"\n".into(),
-            tables: "\n[labels]\nzone = \"a\"\n".into(),
+            labels: BTreeMap::from([("zone".into(), "a".into())]),
+            tables: "\n[network]\n".into(),
         };
         let allow = vec![Allowance::ExtraCas];
         let policy = NodeConfigPolicy { class: "public".into(), allow, ..NodeConfigPolicy::default() };

@@ -11,8 +11,8 @@ use super::tls::Tls;
 use super::{Lab, Service};
 use crate::{Error, Result, within};
 
-/// Where it speaks plain HTTP.
-const PORT: u16 = 5000;
+/// Where it speaks plain HTTP, at the lab's host.
+pub const PORT: u16 = 5000;
 /// The registry that images of the lab are named after, over HTTPS.
 pub const NAME: &str = "registry.lab.test";
 

@@ -4,11 +4,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::affinity::but_for_nodes_with;
 use super::network::{API_PORT, CLUSTER_DNS, CLUSTER_DOMAIN, HOST, PODS};
 use super::oci::{Image, LayerFile};
 use super::{ControlPlane, Lab, Registry, cni};
 use crate::{Error, Result};
 
+/// A node with this label, of any value, gets neither kube-proxy nor CoreDNS: it saves pulling them to where no Service is
+/// asked.
+pub const WITHOUT: &str = "lab.test/without-services";
 const NAMESPACE: &str = "kube-system";
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
@@ -107,6 +111,7 @@ fn proxy_objects(image: &str) -> Value {
     });
     let pod = json!({
         "serviceAccountName": name,
+        "affinity": but_for_nodes_with(WITHOUT),
         "hostNetwork": true,
         "priorityClassName": "system-node-critical",
         "tolerations": [{"operator": "Exists"}],
@@ -142,6 +147,7 @@ fn dns_objects(image: &str) -> Value {
         "serviceAccountName": name,
         // It asks the lab's own server for the rest, and never itself.
         "dnsPolicy": "Default",
+        "affinity": but_for_nodes_with(WITHOUT),
         "priorityClassName": "system-cluster-critical",
         "terminationGracePeriodSeconds": 1,
         "containers": [container],

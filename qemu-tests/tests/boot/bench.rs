@@ -114,6 +114,7 @@ impl Bench {
     /// The machine that boots from this disk by its firmware.
     pub fn firmware(&self, disk: Disk) -> Machine {
         let mut machine = Machine::with_disk(disk).serial_log(next_log());
+        machine.cpus = turn::processors();
         machine.echo = std::env::var_os("ORLOP_TEST_CONSOLE").is_some();
         machine
     }

@@ -23,7 +23,7 @@ fn machine(segment: &'static Segment, name: &str) -> Result<Node> {
 
 /// What the machine is to be told.
 fn document(segment: &Segment, name: &str) -> Result<String> {
-    Ok(segment.plane().node_config(name, &segment.registry)?.text())
+    Ok(segment.node_config(name)?.text())
 }
 
 /// The console's line of a provider, or of the document that it gave.

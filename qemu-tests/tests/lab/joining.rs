@@ -119,8 +119,10 @@ fn approve(segment: &Segment, user: &str) -> Result<()> {
 fn a_node_without_a_network_a_renamed_one_and_a_wiped_one() -> Result<()> {
     let segment = segment()?;
     let kubectl = &segment.kubectl;
-    let label = format!("\n[labels]\n\"{}\" = \"yes\"\n", cni::WITHOUT);
-    let mut machines = start(vec![told("netless", |config| config.tables = label), told("before", |_| ())])?;
+    let unconnected = |config: &mut NodeConfig| {
+        config.labels.insert(cni::WITHOUT.into(), "yes".into());
+    };
+    let mut machines = start(vec![told("netless", unconnected), told("before", |_| ())])?;
     let (mut before, running) = machines.pop().context("the second machine")?;
     joined(&running, "before")?;
     before.ready(&running)?;

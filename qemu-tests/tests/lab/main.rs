@@ -11,6 +11,8 @@ mod conditions;
 mod configz;
 mod control_plane;
 mod credentials;
+#[cfg(feature = "slow")]
+mod critest;
 mod debug;
 #[cfg(feature = "slow")]
 mod empty_dirs;

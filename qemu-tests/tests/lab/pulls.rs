@@ -1,15 +1,15 @@
 //! Pulling from a registry.
 
 use anyhow::{Result, ensure};
-use orlop_machine::lab::LayerFile;
+use orlop_machine::lab::{LayerFile, cni};
 use orlop_machine::within;
 
-use crate::segment::{Segment, one};
+use crate::segment::{ELSEWHERE, Segment, one};
 
 #[test]
 fn an_image_is_pulled_by_its_tag_and_by_its_digest() -> Result<()> {
     let segment = one()?.segment;
-    let mut image = orlop_machine::lab::cni::busybox(&segment.lab)?;
+    let mut image = cni::busybox(&segment.lab)?;
     image.files.push(LayerFile::File("/mark".into(), 0o644, b"by tag".to_vec()));
     let pushed = segment.registry.push(&segment.lab, "pulled:1", &image)?;
     ran(segment, "by-tag", &pushed.tag, "by tag")?;
@@ -17,6 +17,16 @@ fn an_image_is_pulled_by_its_tag_and_by_its_digest() -> Result<()> {
     image.files.push(LayerFile::File("/mark".into(), 0o644, b"by digest".to_vec()));
     let pushed = segment.registry.push(&segment.lab, "pulled:2", &image)?;
     ran(segment, "by-digest", &pushed.digest, "by digest")
+}
+
+/// Its own registry is nowhere, and so is the first mirror.
+#[test]
+fn an_image_is_pulled_through_the_mirror_that_answers() -> Result<()> {
+    let segment = one()?.segment;
+    let mut image = cni::busybox(&segment.lab)?;
+    image.files.push(LayerFile::File("/mark".into(), 0o644, b"by a mirror".to_vec()));
+    segment.registry.push(&segment.lab, "team/mirrored:1", &image)?;
+    ran(segment, "by-mirror", &format!("{ELSEWHERE}/team/mirrored:1"), "by a mirror")
 }
 
 /// Runs a pod of an image to its end, and asserts what it says.

@@ -9,8 +9,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use orlop_machine::image::Image;
 #[cfg(feature = "slow")]
 use orlop_machine::lab::condition;
+use orlop_machine::lab::network::HOST;
 use orlop_machine::lab::{
-    Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, NodeConfig, Pushed, Registry, TimeServer, cni,
+    Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, NodeConfig, Pushed, REGISTRY_PORT, Registry, TimeServer,
+    cni, services,
 };
 use orlop_machine::turn::{self, Turn};
 use orlop_machine::{Disk, Format, Machine, Running, overlay, within};
@@ -22,8 +24,19 @@ const JOINED: u64 = 240;
 /// The node `one`'s address of IPv6.
 pub const ONE_IPV6: &str = "2001:db8::11";
 
+/// A registry that there is not: the node `one` asks [`mirrors`] in its place.
+pub const ELSEWHERE: &str = "elsewhere.example";
+
 /// Bytes of the empty disk that the node `one` has beside its own.
 pub const SPARE_DISK: u64 = 32 << 20;
+
+/// What the node `one` is told of [`ELSEWHERE`]: nobody is at the first mirror; the second is the lab's registry.
+fn mirrors() -> String {
+    format!(
+        "\n[registries.{ELSEWHERE:?}]\nmirrors = [{{ url = \"https://{HOST}:6444\" }}, \
+         {{ url = \"http://{HOST}:{REGISTRY_PORT}\", insecure = true }}]\n"
+    )
+}
 
 /// The network, its servers, its control plane.
 pub struct Segment {
@@ -83,7 +96,10 @@ pub struct Joined {
 impl Joined {
     fn start() -> Result<Joined> {
         let segment = segment()?;
-        let mut node = segment.numbered(1, "one", &Arc::new(turn::take()?), |_| ())?;
+        let mut node = segment.numbered(1, "one", &Arc::new(turn::take()?), |config| {
+            config.labels.clear();
+            config.tables += &mirrors();
+        })?;
         node.add_disk(SPARE_DISK)?;
         node.also_has(ONE_IPV6)?;
         let running = node.join()?;
@@ -157,6 +173,13 @@ impl Segment {
         Ok(found)
     }
 
+    /// What a machine is told by itself: a node without Services, which few tests ask.
+    pub fn node_config(&self, name: &str) -> Result<NodeConfig> {
+        let mut config = self.plane().node_config(name, &self.registry)?;
+        config.labels.insert(services::WITHOUT.into(), "yes".into());
+        Ok(config)
+    }
+
     /// A machine that is to be the node of this name.
     pub fn machine(&'static self, name: &str) -> Result<Node> {
         self.told(name, &Arc::new(turn::take()?), |_| ())
@@ -180,7 +203,7 @@ impl Segment {
         let boot = Image::open(&image)?.direct_boot(files.path())?;
         let disk = files.path().join("disk.qcow2");
         overlay::create(&image, &disk, Some(4 << 30))?;
-        let mut config = self.plane().node_config(name, &self.registry)?;
+        let mut config = self.node_config(name)?;
         change(&mut config);
         let mut machine = Machine::with_disk(Disk::kept(disk, Format::Qcow2))
             .direct(boot)
@@ -188,6 +211,7 @@ impl Segment {
             .node_config(&config.text())
             .serial_log(self.lab.folder.join(format!("{name}.console.log")));
         machine.memory_mib = 2048;
+        machine.cpus = turn::processors();
         machine.echo = std::env::var_os("ORLOP_TEST_CONSOLE").is_some();
         Ok(Node { segment: self, name: name.into(), machine, config, files, _turn: Arc::clone(turn) })
     }
@@ -231,16 +255,9 @@ impl Node {
         Ok(())
     }
 
-    /// Starts the machine; a boot that the emulator broke is tried again.
+    /// Starts the machine.
     pub fn start(&self) -> Result<Running> {
-        for _ in 0..2 {
-            let running = self.machine.start()?;
-            match running.wait_line("orlop: phase=initramfs", within(120)) {
-                Err(error) if error.is_emulators() => {}
-                _ => return Ok(running),
-            }
-        }
-        Ok(self.machine.start()?)
+        Ok(self.machine.start_to_init()?)
     }
 
     /// From its next start on the machine is told something else.

@@ -36,8 +36,8 @@ spec:
     }
     for (from, to, address) in [("on-one", "on-two", &addresses[1]), ("on-two", "on-one", &addresses[0])] {
         let url = format!("http://{address}:8080/index.html");
-        // The routes are set every two seconds.
-        let page = kubectl.until("page of the other node's pod", within(30), |kubectl| {
+        // The routes come with the next change of a node, and every 20 seconds.
+        let page = kubectl.until("page of the other node's pod", within(60), |kubectl| {
             kubectl.run(&["exec", from, "--", "wget", "-qO-", "-T", "5", &url]).map(Some)
         })?;
         ensure!(page.trim() == to, "{from} asked {to}: {page}");
