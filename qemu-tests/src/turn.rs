@@ -26,7 +26,7 @@ pub fn take() -> Result<Turn> {
 /// How many processors a machine has that takes turns with others: the host's, shared out.
 ///
 /// One that waits for a core may hold a lock of the guest's kernel, on which the other one spins meanwhile. On two cores
-/// kubelet was healthy after 43 s in each of two machines with two processors, and after 24 s with one.
+/// kubelet was healthy after 26 s in each of two machines with two processors, and after 22 s with one.
 #[must_use]
 pub fn processors() -> u32 {
     let cores = cores();

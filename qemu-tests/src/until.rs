@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::{Error, Result};
 
-/// Between two questions.
-const AGAIN: Duration = Duration::from_millis(200);
+/// Between two questions, at least and at most. What takes long is asked more seldom: a `kubectl` costs a third of a second of
+/// a processor, which the machines lack.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// Asks until `ask` has an answer; an error of it is no answer, and the last one is told at the deadline. Who says by himself
 /// that something happened is waited for by [`crate::feed::Feed::wait`].
 pub fn until<R>(awaited: &str, limit: Duration, mut ask: impl FnMut() -> Result<Option<R>>) -> Result<R> {
-    let deadline = Instant::now() + limit;
+    let start = Instant::now();
+    let deadline = start + limit;
     let mut last = String::from("not asked");
     while Instant::now() < deadline {
         match ask() {
@@ -18,7 +20,7 @@ pub fn until<R>(awaited: &str, limit: Duration, mut ask: impl FnMut() -> Result<
             Ok(None) => last = "not so".into(),
             Err(error) => last = error.to_string(),
         }
-        std::thread::sleep(AGAIN);
+        std::thread::sleep((start.elapsed() / 10).clamp(AGAIN.0, AGAIN.1));
     }
     Err(Error::NoAnswer { awaited: awaited.to_owned(), waited: limit, last })
 }

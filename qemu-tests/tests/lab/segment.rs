@@ -63,10 +63,9 @@ pub fn segment() -> Result<&'static Segment> {
     made.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
-/// A segment for one test alone, whose control plane it may take away. It too ends with the process.
-#[cfg(feature = "slow")]
-pub fn alone(name: &str) -> Result<&'static Segment> {
-    Ok(Box::leak(Box::new(Segment::start(&format!("lab-{name}"))?)))
+/// A segment for one test alone, whose control plane it may take away.
+pub fn alone(name: &str) -> Result<Segment> {
+    Segment::start(&format!("lab-{name}"))
 }
 
 /// The node `one`, which most tests share: it has joined.
@@ -100,6 +99,8 @@ impl Joined {
             config.labels.clear();
             config.tables += &mirrors();
         })?;
+        // Other machines come and go beside it.
+        node.machine.cpus = 2;
         node.add_disk(SPARE_DISK)?;
         node.also_has(ONE_IPV6)?;
         let running = node.join()?;

@@ -42,7 +42,7 @@ spec:
         })?;
         ensure!(page.trim() == to, "{from} asked {to}: {page}");
     }
-    kubectl.run_within(&["delete", "pod/on-one", "pod/on-two"], within(120))?;
+    kubectl.run_within(&["delete", "pod/on-one", "pod/on-two"], within(240))?;
     running.power_off(within(120))?;
     kubectl.wait("node/two", "condition=Ready=false", within(60)).or_else(|_| {
         // A node that is gone without a word is Unknown.

@@ -12,6 +12,9 @@ const GROUP: &str = "root:x:0:\nwww-data:x:33:\ngroup-defined-in-image:x:50000:d
 const NGINX: &str = "#!/bin/sh\necho $$ >/var/run/nginx.pid\nhttpd -p $1 -h /www\nwhile :; do sleep 1000; done\n";
 const HTTPD: &str = "#!/bin/sh\necho httpd\nexec httpd -f -p 80 -h /www\n";
 
+/// Debian's busybox has none.
+const PGREP: &str = "#!/bin/sh\nexec pidof \"$1\"\n";
+
 /// By their user.
 const USERS: [(&str, &str); 5] = [
     ("user-uid", "1002"),
@@ -38,7 +41,7 @@ pub fn push(segment: &Segment) -> Result<String> {
     let base = base(segment)?;
     let push = |name: &str, image: &Image| segment.registry.push(&segment.lab, name, image);
     push("e2e-test-images/busybox:1.29-2", &base)?;
-    push("pause:3.9", &base)?;
+    push("pause:3.9", &with(&base, "/mark", 0o644, "pause"))?;
     for (name, port, script) in [
         ("e2e-test-images/nginx:1.14-2", "80", NGINX),
         ("k8s-staging-cri-tools/hostnet-nginx-amd64:latest", "12003", NGINX),
@@ -67,6 +70,7 @@ fn base(segment: &Segment) -> Result<Image> {
     image.files.extend(applets.map(|applet| LayerFile::Link(format!("/bin/{applet}"), "busybox".into())));
     let image = with(&image, "/etc/passwd", 0o644, PASSWD);
     let image = with(&image, "/etc/group", 0o644, GROUP);
+    let image = with(&image, "/bin/pgrep", 0o755, PGREP);
     let image = with(&image, "/var/run/.keep", 0o644, "");
     Ok(Image { entrypoint: vec!["/bin/sh".into()], ..with(&image, "/tmp/.keep", 0o644, "") })
 }

@@ -31,6 +31,7 @@ for process in /proc/[0-9]*; do
   read -r name <$process/comm && [ "$name" = kubelet ] && kill ${process#/proc/}
 done
 export TMPDIR=/var/lib/critest
+mkdir -p $TMPDIR
 critest -runtime-endpoint unix:///run/containerd/containerd.sock \
   -ginkgo.no-color -ginkgo.v -ginkgo.seed 1 -ginkgo.skip "$1"
 echo "critest status=$?"
@@ -66,9 +67,11 @@ fn run() -> Result<Outcome> {
     let node = segment.told(NODE, &Arc::new(turn::take()?), |config| config.tables += &mirror)?;
     let running = node.join()?;
     segment.kubectl.apply(&pod(&image).to_string())?;
-    // Its end, and not the pod's: kubelet has to be back for anybody to see it.
-    running.wait_line("orlop: service=kubelet event=exited", within(180))?;
-    let log = segment.kubectl.until("end of critest", within(LIMIT), |kubectl| {
+    // kubelet is away as long as it runs: nobody else could tell of the pod.
+    let mark = running.mark();
+    running.wait_service_since(mark, "kubelet", "exited", within(300))?;
+    running.wait_service_since(running.mark(), "kubelet", "healthy", within(LIMIT))?;
+    let log = segment.kubectl.until("end of critest", within(120), |kubectl| {
         let log = kubectl.run(&["logs", NODE])?;
         Ok(log.contains("\ncritest status=").then_some(log))
     });

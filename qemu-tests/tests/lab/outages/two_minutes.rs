@@ -4,14 +4,15 @@ use anyhow::{Result, ensure};
 use orlop_machine::within;
 
 use super::steady::Steady;
-use crate::segment::alone;
+use crate::segment::{Segment, alone};
 
 /// How long it is away, in seconds of the node's own.
 const AWAY: u64 = 120;
 
 #[test]
 fn two_minutes_without_an_api_server_are_no_matter_to_pods() -> Result<()> {
-    let segment = alone("two-minutes")?;
+    // It too ends with the process.
+    let segment: &'static Segment = Box::leak(Box::new(alone("two-minutes")?));
     let kubectl = &segment.kubectl;
     let node = segment.machine("patient")?;
     let running = node.join()?;
