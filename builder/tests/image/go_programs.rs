@@ -59,7 +59,9 @@ fn go_version_says_the_same_of_every_program() {
         let name = program.file_name().unwrap().to_str().unwrap();
         let info = go_binary::build_info(&bytes, name).unwrap();
         let theirs = says(go().args(["version", "-m"]).arg(program));
-        assert_eq!(format!("{}: {info}", program.display()), theirs);
+        // It puts an empty line behind a module that was replaced.
+        let theirs: Vec<&str> = theirs.lines().filter(|line| !line.trim().is_empty()).collect();
+        assert_eq!(format!("{}: {info}", program.display()).lines().collect::<Vec<_>>(), theirs);
         let functions = go_binary::functions(&bytes, name).unwrap();
         assert!(functions.has("runtime", "goexit") && functions.len() > 3000, "{name}: {}", functions.len());
         assert!(info.dependencies.is_empty() || functions.iter().any(|(_, _, linked)| !linked), "{name}: none inlined");

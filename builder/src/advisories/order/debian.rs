@@ -93,8 +93,8 @@ fn compare_words(a: &[u8], b: &[u8]) -> Ordering {
 
 /// By value, however long; none is 0.
 fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
-    let value = |digits: &[u8]| digits.iter().position(|digit| *digit != b'0').map_or(digits.len(), |at| at);
-    let (a, b) = (&a[value(a)..], &b[value(b)..]);
+    let zeros = |digits: &[u8]| digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len());
+    let (a, b) = (&a[zeros(a)..], &b[zeros(b)..]);
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 

@@ -10,11 +10,13 @@ pub(super) fn parse(text: &str) -> Option<Version> {
         return Some(version);
     }
     let (text, build) = match text.split_once('+') {
-        Some((text, build)) => (text, BuildMetadata::new(build).ok()?),
+        Some((text, build)) if !build.is_empty() => (text, BuildMetadata::new(build).ok()?),
+        Some(_) => return None,
         None => (text, BuildMetadata::EMPTY),
     };
     let (numbers, pre) = match text.split_once('-') {
-        Some((numbers, pre)) => (numbers, Prerelease::new(pre).ok()?),
+        Some((numbers, pre)) if !pre.is_empty() => (numbers, Prerelease::new(pre).ok()?),
+        Some(_) => return None,
         None => (text, Prerelease::EMPTY),
     };
     let mut parts = [0; 3];

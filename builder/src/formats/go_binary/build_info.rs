@@ -106,7 +106,7 @@ enum Last {
     Dependency,
 }
 
-/// As `go version -m` prints it, without the file's name.
+/// As `go version -m` prints it, without the file's name and the empty line that it puts behind a replacement.
 impl fmt::Display for BuildInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.go_version)?;

@@ -51,6 +51,10 @@ fn is_standard(package: &str) -> bool {
     !package.split('/').next().is_some_and(|first| first.contains('.'))
 }
 
+/// A method that was promoted from an embedded field, and is unexported, carries its own package behind the field's name:
+/// `go.etcd.io/etcd/client/v3.retryOption.google.golang.org/grpc.after` is of `go.etcd.io/etcd/client/v3`.
 fn is_within(package: &str, module: &str) -> bool {
-    package.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    package
+        .strip_prefix(module)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || (rest.starts_with('.') && rest.contains('/')))
 }

@@ -166,6 +166,12 @@ fn packages_of_no_listed_module_are_named() {
     let program = program();
     let (mut info, functions) = (build_info(&program, "tool").unwrap(), functions(&program, "tool").unwrap());
     assert_eq!(unaccounted(&info, &functions), ["gopkg.in/yaml.v2"]);
+    let mut promoted = Functions::default();
+    promoted.add("golang.org/x/net.option.google.golang.org/grpc.after", true);
+    assert!(unaccounted(&info, &promoted).is_empty());
+    promoted.add("golang.org/x/network.F", true);
+    promoted.add("golang.org/x/net%2ev2.F", true);
+    assert_eq!(unaccounted(&info, &promoted), ["golang.org/x/net.v2", "golang.org/x/network"]);
     info.dependencies.clear();
     assert_eq!(unaccounted(&info, &functions), ["golang.org/x/net/html", "gopkg.in/yaml.v2"]);
 }
