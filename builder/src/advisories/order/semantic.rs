@@ -20,10 +20,8 @@ pub(super) fn parse(text: &str) -> Option<Version> {
         None => (text, Prerelease::EMPTY),
     };
     let mut parts = [0; 3];
-    let mut count = 0;
-    for part in numbers.split('.') {
-        *parts.get_mut(count)? = number(part)?;
-        count += 1;
+    for (at, part) in numbers.split('.').enumerate() {
+        *parts.get_mut(at)? = number(part)?;
     }
     let [major, minor, patch] = parts;
     Some(Version { major, minor, patch, pre, build })
