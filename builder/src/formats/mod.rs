@@ -9,6 +9,7 @@ pub mod elf;
 pub mod erofs;
 pub mod ext4_template;
 pub mod fat;
+pub mod go_binary;
 pub mod gpt;
 pub mod kmod;
 pub mod oci;

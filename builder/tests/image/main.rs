@@ -5,6 +5,7 @@
 mod compare;
 mod damaged;
 mod epoch;
+mod go_programs;
 mod output;
 mod outside;
 mod registry;

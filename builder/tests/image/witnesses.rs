@@ -22,14 +22,14 @@ use crate::support::{image, image_certificate, image_key, names, orlop, run, wor
 use crate::tools::{says, tool};
 
 /// An image taken apart.
-struct Parts {
+pub struct Parts {
     image: PathBuf,
     inspection: Value,
     folder: TempDir,
 }
 
 impl Parts {
-    fn new() -> Parts {
+    pub fn new() -> Parts {
         Parts::of(&image())
     }
 
@@ -39,7 +39,7 @@ impl Parts {
     }
 
     /// The root's files, unpacked by `fsck.erofs`.
-    fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         let (root, extracted) = (self.partition("root-a"), self.path("extracted"));
         let tools = locked(|bench, inputs| tools(bench, &inputs.lockfile).unwrap());
         says(tools.erofs.command("fsck.erofs").arg(format!("--extract={}", extracted.display())).arg(&root));
