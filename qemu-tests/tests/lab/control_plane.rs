@@ -3,7 +3,7 @@
 use anyhow::Result;
 use orlop_machine::within;
 
-use crate::segment::{alone, segment};
+use crate::segment::{Segment, segment};
 
 #[test]
 fn it_is_ready_and_has_what_a_node_joins_by() -> Result<()> {
@@ -25,7 +25,8 @@ fn it_is_ready_and_has_what_a_node_joins_by() -> Result<()> {
 
 #[test]
 fn the_api_server_goes_and_comes_back_with_what_it_had() -> Result<()> {
-    let segment = alone("control-plane")?;
+    // Tests beside it would miss its API server.
+    let segment = Segment::start("lab-control-plane")?;
     let mut plane = segment.plane();
     let objects = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"a": "b"}}"#;
     segment.kubectl.apply(objects)?;

@@ -63,9 +63,10 @@ pub fn segment() -> Result<&'static Segment> {
     made.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
-/// A segment for one test alone, whose control plane it may take away.
-pub fn alone(name: &str) -> Result<Segment> {
-    Segment::start(&format!("lab-{name}"))
+/// A segment for one test alone, with nodes of its own, whose control plane it may take away. It too ends with the process.
+#[cfg(feature = "slow")]
+pub fn alone(name: &str) -> Result<&'static Segment> {
+    Ok(Box::leak(Box::new(Segment::start(&format!("lab-{name}"))?)))
 }
 
 /// The node `one`, which most tests share: it has joined.
@@ -116,7 +117,7 @@ impl Joined {
 
 impl Segment {
     /// Starts all of it. Logs and consoles are kept in this folder of `target/tmp`.
-    fn start(folder: &str) -> Result<Segment> {
+    pub fn start(folder: &str) -> Result<Segment> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         let lab = Lab::start(&folder, Path::new(env!("CARGO_BIN_EXE_orlop-lab")))?;
         let dhcp = Dhcp::start(&lab, &Lease::default())?;

@@ -4,15 +4,14 @@ use anyhow::{Result, ensure};
 use orlop_machine::within;
 
 use super::steady::Steady;
-use crate::segment::{Segment, alone};
+use crate::segment::alone;
 
 /// How long it is away, in seconds of the node's own.
 const AWAY: u64 = 120;
 
 #[test]
 fn two_minutes_without_an_api_server_are_no_matter_to_pods() -> Result<()> {
-    // It too ends with the process.
-    let segment: &'static Segment = Box::leak(Box::new(alone("two-minutes")?));
+    let segment = alone("two-minutes")?;
     let kubectl = &segment.kubectl;
     let node = segment.machine("patient")?;
     let running = node.join()?;
