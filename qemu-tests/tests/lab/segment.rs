@@ -170,8 +170,8 @@ impl Segment {
             Ok(pods.iter().find(|pod| pod["metadata"]["deletionTimestamp"].is_null()).and_then(name))
         })?;
         let ready = format!("pod/{found}");
-        let words = ["wait", "--namespace=kube-system", "--for=condition=Ready", "--timeout=240s", &ready];
-        self.kubectl.run_within(&words, within(300))?;
+        let words = ["wait", "--namespace=kube-system", "--for=condition=Ready", "--timeout=480s", &ready];
+        self.kubectl.run_within(&words, within(500))?;
         Ok(found)
     }
 

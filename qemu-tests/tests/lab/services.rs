@@ -51,7 +51,7 @@ spec:
     ))?;
     // Two images of 125 MB together.
     for part in ["daemonset/kube-proxy", "deployment/coredns"] {
-        let rolled = kubectl.run_within(&["rollout", "status", "--namespace=kube-system", part], within(300));
+        let rolled = kubectl.run_within(&["rollout", "status", "--namespace=kube-system", part], within(500));
         rolled.with_context(|| kubectl.run(&["describe", "pod", "--namespace=kube-system"]).unwrap_or_default())?;
     }
     kubectl.wait("pod/web", "condition=Ready", within(120))?;
