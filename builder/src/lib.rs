@@ -1,6 +1,6 @@
 //! The builder: one image definition becomes an immutable, signed disk image, without privilege.
 //!
-//! Imports point down: [`cli`] → [`image`] → [`advisories`] → [`formats`], [`tree`], [`sources`] → `orlop_chain` → `orlop_config`.
+//! Imports point down: [`cli`] → [`image`], [`advisories`] → [`formats`], [`tree`], [`sources`] → `orlop_chain` → `orlop_config`.
 
 pub mod advisories;
 pub mod cli;

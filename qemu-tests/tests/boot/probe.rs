@@ -60,7 +60,11 @@ impl Probed {
     /// the pod, ends the machine.
     pub fn read_the_root_anew(&self) {
         self.tell(&json!({ "do": "drop-caches" }));
-        // Not files: what a process has mapped stays in memory.
+        self.read_the_root();
+    }
+
+    /// Has the pod read all of the root's device. Not files: what a process has mapped stays in memory.
+    pub fn read_the_root(&self) {
         self.tell(&json!({ "do": "read", "path": "/host/dev/dm-0" }));
     }
 

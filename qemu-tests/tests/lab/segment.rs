@@ -32,10 +32,12 @@ pub const SPARE_DISK: u64 = 32 << 20;
 
 /// What the node `one` is told of [`ELSEWHERE`]: nobody is at the first mirror; the second is the lab's registry.
 fn mirrors() -> String {
-    format!(
-        "\n[registries.{ELSEWHERE:?}]\nmirrors = [{{ url = \"https://{HOST}:6444\" }}, \
-         {{ url = \"http://{HOST}:{REGISTRY_PORT}\", insecure = true }}]\n"
-    )
+    format!("\n[registries.{ELSEWHERE:?}]\nmirrors = [{{ url = \"https://{HOST}:6444\" }}, {}]\n", mirror())
+}
+
+/// The lab's registry as a mirror of others, in a node config.
+pub fn mirror() -> String {
+    format!("{{ url = \"http://{HOST}:{REGISTRY_PORT}\", insecure = true }}")
 }
 
 /// The network, its servers, its control plane.

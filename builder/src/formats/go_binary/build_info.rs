@@ -70,20 +70,20 @@ impl BuildInfo {
         let mut last: Option<Last> = None;
         for (index, line) in text.lines().enumerate() {
             let bad = |reason| Problem::Line { line: index + 1, reason, value: line.chars().take(SHOWN).collect() };
+            let module = |columns| module(columns).ok_or_else(|| bad("expected a path, a version and perhaps a sum"));
             let Some((key, rest)) = line.split_once('\t') else { continue };
             match key {
                 "path" => info.path = rest.to_owned(),
                 "mod" => {
-                    info.main = Some(module(rest).ok_or_else(|| bad("expected a path, a version and perhaps a sum"))?);
+                    info.main = Some(module(rest)?);
                     last = Some(Last::Main);
                 }
                 "dep" => {
-                    info.dependencies
-                        .push(module(rest).ok_or_else(|| bad("expected a path, a version and perhaps a sum"))?);
+                    info.dependencies.push(module(rest)?);
                     last = Some(Last::Dependency);
                 }
                 "=>" => {
-                    let by = module(rest).ok_or_else(|| bad("expected a path, a version and perhaps a sum"))?;
+                    let by = module(rest)?;
                     let replaced = match last.take() {
                         Some(Last::Main) => info.main.as_mut(),
                         Some(Last::Dependency) => info.dependencies.last_mut(),

@@ -38,7 +38,7 @@ pub fn is_go(bytes: &[u8]) -> bool {
 /// dependencies nothing is known, and a scan that finds nothing in them says nothing.
 pub fn unaccounted<'a>(info: &BuildInfo, functions: &'a Functions) -> Vec<&'a str> {
     // A package belongs to the module by whose first name it was required, whatever replaced that.
-    let listed: Vec<&str> = info.main.iter().chain(&info.dependencies).map(|module| &*module.path).collect();
+    let listed: Vec<&str> = info.modules().map(|module| &*module.path).collect();
     functions
         .packages()
         .filter(|package| *package != info.path && !is_standard(package))

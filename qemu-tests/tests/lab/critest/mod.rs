@@ -10,12 +10,11 @@ mod specs;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use orlop_machine::lab::network::HOST;
-use orlop_machine::lab::{LayerFile, REGISTRY_PORT};
+use orlop_machine::lab::LayerFile;
 use orlop_machine::{turn, within};
 use serde_json::{Value, json};
 
-use crate::segment::{Segment, segment};
+use crate::segment::{Segment, mirror, segment};
 use outcome::Outcome;
 use specs::{LEFT_OUT, SKIPPED};
 
@@ -62,8 +61,7 @@ fn run() -> Result<Outcome> {
     let segment = segment()?;
     let image = images::push(segment)?;
     // Whatever registry a spec names.
-    let mirror =
-        format!("\n[registries.\"*\"]\nmirrors = [{{ url = \"http://{HOST}:{REGISTRY_PORT}\", insecure = true }}]\n");
+    let mirror = format!("\n[registries.\"*\"]\nmirrors = [{}]\n", mirror());
     let node = segment.told(NODE, &Arc::new(turn::take()?), |config| config.tables += &mirror)?;
     let running = node.join()?;
     segment.kubectl.apply(&pod(&image).to_string())?;

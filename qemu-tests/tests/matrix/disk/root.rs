@@ -5,7 +5,6 @@ use orlop::image::inputs::Inputs;
 use orlop::sources::{Bench, Cache, Silent, tools};
 use orlop_chain::Stage;
 use orlop_machine::image::Image;
-use serde_json::json;
 
 use crate::bench::{Built, take_partition};
 use crate::probe::Probed;
@@ -72,7 +71,7 @@ rows! {
 
 /// dm-verity reads nothing that nobody reads.
 fn read_the_device(_: &Subject, node: &Probed) -> Result<()> {
-    node.tell(&json!({ "do": "read", "path": "/host/dev/dm-0" }));
+    node.read_the_root();
     Ok(())
 }
 
