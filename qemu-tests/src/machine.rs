@@ -225,7 +225,7 @@ impl Machine {
     pub fn start_to_init(&self) -> Result<Running> {
         for _ in 0..2 {
             let running = self.start()?;
-            match running.wait_line("orlop: phase=initramfs", within(120)) {
+            match running.wait_phase("initramfs", within(150)) {
                 Err(error) if error.is_emulators() => {}
                 _ => return Ok(running),
             }

@@ -7,6 +7,10 @@ use super::SANDBOX_IMAGE;
 ///
 /// No image verifier is configured, because none exists yet, and its plugin is off: it would let everything
 /// pass that a missing folder does not object to. NRI is off: its socket and plugin folder run code.
+///
+/// containerd's default is to ask every shim once a second what its pod has used, which kubelet does not want to know from
+/// it (it reads the cgroups itself, every ten seconds): on a node without work most of its time went there
+/// (docs/performance.md).
 pub fn containerd() -> String {
     CONFIG.replace("@SANDBOX@", SANDBOX_IMAGE)
 }
@@ -46,6 +50,7 @@ disabled_plugins = [
   enable_unprivileged_icmp = false
   netns_mounts_under_state_dir = true
   enable_criu = false
+  stats_collect_period = "10s"
   [plugins."io.containerd.cri.v1.runtime".containerd]
     default_runtime_name = "runc"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]

@@ -32,6 +32,14 @@ pub enum LayerFile {
 }
 
 impl Image {
+    /// The same image and a text file in it.
+    #[must_use]
+    pub fn with(&self, path: &str, mode: u32, text: &str) -> Image {
+        let mut image = self.clone();
+        image.files.push(LayerFile::File(path.into(), mode, text.into()));
+        image
+    }
+
     /// Writes the layout into an empty folder; the manifest's digest.
     pub fn write(&self, folder: &Path) -> Result<String> {
         let blobs = folder.join("blobs/sha256");

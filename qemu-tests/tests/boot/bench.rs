@@ -174,23 +174,12 @@ impl Deref for Booted {
     }
 }
 
-/// A boot that the emulator itself broke is tried this often.
-const EMULATOR_TRIES: usize = 3;
-
 /// Starts a machine, and waits until its init speaks.
 ///
 /// A boot that the emulator broke has tested nothing and written nothing, so the machine is started again; whatever else
 /// goes wrong is the test's to find.
 pub fn boot(machine: &Machine) -> Result<Booted> {
-    for _ in 1..EMULATOR_TRIES {
-        let booted = Booted(machine.start()?);
-        let Err(error) = booted.phase("initramfs", HEALTHY) else { return Ok(booted) };
-        if !error.downcast_ref().is_some_and(orlop_machine::Error::is_emulators) {
-            return Ok(booted);
-        }
-        eprintln!("started again: the emulator ran into the kernel's patching of itself (Oops: int3)");
-    }
-    Ok(Booted(machine.start()?))
+    Ok(Booted(machine.start_to_init()?))
 }
 
 impl Booted {

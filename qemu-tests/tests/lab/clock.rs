@@ -1,12 +1,11 @@
 //! A time server that is wrong by a day while a node runs, and right again.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use orlop_machine::lab::{TimeServer, network};
-use orlop_machine::{turn, within};
+use orlop_machine::within;
 
 use crate::segment::segment;
 
@@ -21,7 +20,7 @@ fn a_node_follows_its_one_time_server_by_a_day_and_back_and_stays_ready() -> Res
     // An address that no other test's time server has.
     let time = TimeServer::start_at(&segment.lab, SocketAddr::new(network::WIRESERVER.parse()?, 123))?;
     let servers = format!("\n[time]\nservers = [\"{}\"]\n", network::WIRESERVER);
-    let node = segment.told(NAME, &Arc::new(turn::take()?), |config| config.tables += &servers)?;
+    let node = segment.machine_told(NAME, |config| config.tables += &servers)?;
     let running = node.join()?;
     let (kubectl, image) = (&segment.kubectl, &segment.busybox.digest);
     kubectl.apply(&format!(

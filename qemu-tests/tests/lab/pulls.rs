@@ -1,7 +1,7 @@
 //! Pulling from a registry.
 
 use anyhow::{Result, ensure};
-use orlop_machine::lab::{LayerFile, cni};
+use orlop_machine::lab::cni;
 use orlop_machine::within;
 
 use crate::segment::{ELSEWHERE, Segment, one};
@@ -9,13 +9,11 @@ use crate::segment::{ELSEWHERE, Segment, one};
 #[test]
 fn an_image_is_pulled_by_its_tag_and_by_its_digest() -> Result<()> {
     let segment = one()?.segment;
-    let mut image = cni::busybox(&segment.lab)?;
-    image.files.push(LayerFile::File("/mark".into(), 0o644, b"by tag".to_vec()));
-    let pushed = segment.registry.push(&segment.lab, "pulled:1", &image)?;
+    let busybox = cni::busybox(&segment.lab)?;
+    let push = |name: &str, says: &str| segment.registry.push(&segment.lab, name, &busybox.with("/mark", 0o644, says));
+    let pushed = push("pulled:1", "by tag")?;
     ran(segment, "by-tag", &pushed.tag, "by tag")?;
-    image.files.pop();
-    image.files.push(LayerFile::File("/mark".into(), 0o644, b"by digest".to_vec()));
-    let pushed = segment.registry.push(&segment.lab, "pulled:2", &image)?;
+    let pushed = push("pulled:2", "by digest")?;
     ran(segment, "by-digest", &pushed.digest, "by digest")
 }
 
@@ -23,8 +21,7 @@ fn an_image_is_pulled_by_its_tag_and_by_its_digest() -> Result<()> {
 #[test]
 fn an_image_is_pulled_through_the_mirror_that_answers() -> Result<()> {
     let segment = one()?.segment;
-    let mut image = cni::busybox(&segment.lab)?;
-    image.files.push(LayerFile::File("/mark".into(), 0o644, b"by a mirror".to_vec()));
+    let image = cni::busybox(&segment.lab)?.with("/mark", 0o644, "by a mirror");
     segment.registry.push(&segment.lab, "team/mirrored:1", &image)?;
     ran(segment, "by-mirror", &format!("{ELSEWHERE}/team/mirrored:1"), "by a mirror")
 }

@@ -186,10 +186,15 @@ impl Segment {
 
     /// A machine that is to be the node of this name.
     pub fn machine(&'static self, name: &str) -> Result<Node> {
-        self.told(name, &Arc::new(turn::take()?), |_| ())
+        self.machine_told(name, |_| ())
     }
 
-    /// The same, told something else. Machines that share a turn run at once.
+    /// The same, told something else.
+    pub fn machine_told(&'static self, name: &str, change: impl FnOnce(&mut NodeConfig)) -> Result<Node> {
+        self.told(name, &Arc::new(turn::take()?), change)
+    }
+
+    /// The same, of machines that share a turn: they run at once.
     pub fn told(&'static self, name: &str, turn: &Arc<Turn>, change: impl FnOnce(&mut NodeConfig)) -> Result<Node> {
         self.numbered(self.next.fetch_add(1, Ordering::Relaxed), name, turn, change)
     }

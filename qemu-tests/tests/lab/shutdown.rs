@@ -3,12 +3,10 @@
 //!
 //! Pods say what happens to them in the kernel's log, and so on the console, whose order is that of the events.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
 use orlop_machine::lab::condition;
-use orlop_machine::{Running, turn, within};
+use orlop_machine::{Running, within};
 
 use crate::segment::{Node, Segment, segment};
 
@@ -77,7 +75,7 @@ fn a_node_that_is_rebooted_comes_back_as_the_same_node() -> Result<()> {
 fn patient(segment: &'static Segment, name: &str) -> Result<Node> {
     let grace = "\n[kubelet]\nshutdown_grace_period_seconds = 240\n\
                  shutdown_grace_period_critical_pods_seconds = 120\n";
-    segment.told(name, &Arc::new(turn::take()?), |config| config.tables = grace.into())
+    segment.machine_told(name, |config| config.tables = grace.into())
 }
 
 /// Evicted by the cluster, a pod has its grace; the others are not touched.

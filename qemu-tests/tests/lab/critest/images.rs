@@ -41,7 +41,7 @@ pub fn push(segment: &Segment) -> Result<String> {
     let base = base(segment)?;
     let push = |name: &str, image: &Image| segment.registry.push(&segment.lab, name, image);
     push("e2e-test-images/busybox:1.29-2", &base)?;
-    push("pause:3.9", &with(&base, "/mark", 0o644, "pause"))?;
+    push("pause:3.9", &base.with("/mark", 0o644, "pause"))?;
     for (name, port, script) in [
         ("e2e-test-images/nginx:1.14-2", "80", NGINX),
         ("k8s-staging-cri-tools/hostnet-nginx-amd64:latest", "12003", NGINX),
@@ -54,7 +54,7 @@ pub fn push(segment: &Segment) -> Result<String> {
         push(&format!("k8s-staging-cri-tools/test-image-{name}:latest"), &image)?;
     }
     for (name, mark) in MARKED {
-        push(&format!("k8s-staging-cri-tools/test-image-{name}"), &with(&base, "/mark", 0o644, mark))?;
+        push(&format!("k8s-staging-cri-tools/test-image-{name}"), &base.with("/mark", 0o644, mark))?;
     }
     let mut image = base;
     image.files.push(super::files(segment)?);
@@ -68,21 +68,14 @@ fn base(segment: &Segment) -> Result<Image> {
     let applets = segment.lab.busybox(&["--list"])?;
     let applets = applets.lines().filter(|applet| *applet != "busybox");
     image.files.extend(applets.map(|applet| LayerFile::Link(format!("/bin/{applet}"), "busybox".into())));
-    let image = with(&image, "/etc/passwd", 0o644, PASSWD);
-    let image = with(&image, "/etc/group", 0o644, GROUP);
-    let image = with(&image, "/bin/pgrep", 0o755, PGREP);
-    let image = with(&image, "/var/run/.keep", 0o644, "");
-    Ok(Image { entrypoint: vec!["/bin/sh".into()], ..with(&image, "/tmp/.keep", 0o644, "") })
+    image.entrypoint = vec!["/bin/sh".into()];
+    let image = image.with("/etc/passwd", 0o644, PASSWD).with("/etc/group", 0o644, GROUP);
+    let image = image.with("/bin/pgrep", 0o755, PGREP);
+    Ok(image.with("/var/run/.keep", 0o644, "").with("/tmp/.keep", 0o644, ""))
 }
 
 fn served(base: &Image, port: &str, script: &str) -> Image {
-    let image = with(base, "/www/index.html", 0o644, "page\n");
+    let image = base.with("/www/index.html", 0o644, "page\n");
     let entrypoint = ["/bin/nginx", port, "master process"].map(str::to_owned).into();
-    Image { entrypoint, ..with(&image, "/bin/nginx", 0o755, script) }
-}
-
-fn with(image: &Image, path: &str, mode: u32, text: &str) -> Image {
-    let mut image = image.clone();
-    image.files.push(LayerFile::File(path.into(), mode, text.into()));
-    image
+    Image { entrypoint, ..image.with("/bin/nginx", 0o755, script) }
 }

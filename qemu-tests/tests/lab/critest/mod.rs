@@ -7,11 +7,9 @@ mod images;
 mod outcome;
 mod specs;
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result, ensure};
 use orlop_machine::lab::LayerFile;
-use orlop_machine::{turn, within};
+use orlop_machine::within;
 use serde_json::{Value, json};
 
 use crate::segment::{Segment, mirror, segment};
@@ -62,7 +60,7 @@ fn run() -> Result<Outcome> {
     let image = images::push(segment)?;
     // Whatever registry a spec names.
     let mirror = format!("\n[registries.\"*\"]\nmirrors = [{}]\n", mirror());
-    let node = segment.told(NODE, &Arc::new(turn::take()?), |config| config.tables += &mirror)?;
+    let node = segment.machine_told(NODE, |config| config.tables += &mirror)?;
     let running = node.join()?;
     segment.kubectl.apply(&pod(&image).to_string())?;
     // kubelet is away as long as it runs: nobody else could tell of the pod.

@@ -5,11 +5,10 @@ mod metadata;
 mod program;
 
 use std::ops::Deref;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use orlop_machine::lab::Answer;
-use orlop_machine::{Card, Running, turn, within};
+use orlop_machine::{Card, Running, within};
 
 use super::hands::Hands;
 use super::{Target, firewall};
@@ -50,7 +49,7 @@ impl Guarded {
     fn join() -> Result<Guarded> {
         let segment = segment()?;
         let target = Target { segment, name: "guarded", ipv6: "2001:db8::14" };
-        let mut node = segment.told(target.name, &Arc::new(turn::take()?), |config| config.labels.clear())?;
+        let mut node = segment.machine_told(target.name, |config| config.labels.clear())?;
         let card = node.machine.cards.first().context("a card")?.clone();
         segment.dhcp.answer(&card, Some(Answer::Brief(card.address)))?;
         node.also_has(target.ipv6)?;
