@@ -12,6 +12,7 @@ mod lock;
 mod programs;
 mod progress;
 mod run;
+mod sbom;
 mod sign;
 mod sign_policy;
 mod verify;
@@ -55,6 +56,7 @@ enum Verb {
     SignPolicy(sign_policy::SignPolicyArgs),
     Run(run::RunArgs),
     Inspect(inspect::InspectArgs),
+    Sbom(sbom::SbomArgs),
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
 }
@@ -114,6 +116,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::SignPolicy(args) => sign_policy::run(args, &context),
         Verb::Run(args) => run::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
+        Verb::Sbom(args) => sbom::run(args, &context),
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
     }

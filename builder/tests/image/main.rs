@@ -11,6 +11,7 @@ mod outside;
 mod registry;
 mod reproducible;
 mod run;
+mod sbom;
 mod shared_cache;
 mod signed_elsewhere;
 mod tampered;
