@@ -125,6 +125,17 @@ fn a_database_that_is_too_old_or_from_the_future_is_an_error() {
 }
 
 #[test]
+fn a_build_with_a_gate_reads_its_databases_before_it_builds() {
+    let desk = Desk::new();
+    run(orlop().args(["build", "a.toml", "--keys", "k", "--gate"])).fails(2, &["--db <PATH>"]);
+    run(orlop().args(["build", "a.toml", "--keys", "k", "--db", "x"])).fails(2, &["--gate"]);
+    let definition = desk.copy_of_standalone("");
+    let old = database(&desk, "old", &document("2025-01-01T00:00:00Z", "Go"));
+    run(desk.build(&definition).arg("--gate").arg("--db").arg(&old)).fails(1, &["old.zip", "at most 30 are allowed"]);
+    desk.nothing_built();
+}
+
+#[test]
 fn what_cannot_be_read_is_one_error_and_nothing_is_written() {
     let desk = Desk::new();
     let empty = desk.file("empty.raw", "");
