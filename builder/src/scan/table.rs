@@ -12,10 +12,11 @@ const FUNCTIONS: usize = 3;
 /// The report as text: a row for each finding, with what it is and what to do below it, then what cannot be judged.
 pub fn table(report: &Report) -> String {
     let mut text = format!(
-        "{} {}: {} packages, judged by {} advisories{}\n",
+        "{} {}: {} package{}, judged by {} advisories{}\n",
         shown(&report.image),
         shown(&report.image_version),
         report.packages,
+        if report.packages == 1 { "" } else { "s" },
         report.databases.advisories,
         newest(report)
     );

@@ -67,7 +67,7 @@ fn a_finding_that_the_gates_fail_is_status_4_and_its_report_is_written() {
     let error = "orlop: the gates fail on 1: GO-2022-0956 in gopkg.in/yaml.v2 v2.2.3 of /usr/bin/kubelet (affected, \
                  severity unknown)\n";
     assert_eq!(outcome.stderr, error);
-    assert!(outcome.stdout.contains("edge 1.4.0: 1 packages, judged by 11 advisories"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("edge 1.4.0: 1 package, judged by 11 advisories"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("npm: 1 package, and no database"), "{}", outcome.stdout);
     assert!(
         outcome.stdout.contains("→ take a release of `edge` that has gopkg.in/yaml.v2 2.2.4"),

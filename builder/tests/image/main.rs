@@ -12,6 +12,7 @@ mod registry;
 mod reproducible;
 mod run;
 mod sbom;
+mod scan;
 mod shared_cache;
 mod signed_elsewhere;
 mod tampered;

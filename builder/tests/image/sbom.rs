@@ -147,7 +147,7 @@ fn debian_sources_toolchains_and_libraries_are_named() {
 }
 
 /// Validates what it is given by the schema of CycloneDX 1.6, and nothing that the schema does not know is taken.
-const CYCLONEDX: &str = r#"
+pub const CYCLONEDX: &str = r#"
 import sys
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -156,7 +156,7 @@ sys.exit(None if error is None else str(error))
 "#;
 
 /// Python with the validators that `make test` installs.
-fn python() -> Command {
+pub fn python() -> Command {
     let folder = std::env::var_os("ORLOP_TEST_VALIDATORS").map(PathBuf::from).filter(|folder| folder.is_dir());
     let how =
         "`make test` installs them, or name a folder with ORLOP_TEST_VALIDATORS (builder/tests/image/validators.txt)";

@@ -37,7 +37,7 @@ pub fn of_image(path: &Path) -> anyhow::Result<Inventory> {
     let mut reading = Reading { packages, unjudged };
     let mut program = Vec::new();
     for file in files.iter().filter(|file| file.kind == Kind::File) {
-        if file.path.starts_with(PRELOAD) {
+        if file.path.strip_prefix(PRELOAD).is_some_and(|rest| rest.starts_with('/')) {
             reading.unjudged.push(preloaded(file, &components));
         } else if file.mode & EXECUTE != 0 {
             program.clear();
