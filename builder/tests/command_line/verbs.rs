@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 11] =
-    ["keygen", "lock", "build", "sign", "attach", "sign-policy", "run", "inspect", "sbom", "config", "verify"];
+const VERBS: [&str; 12] =
+    ["keygen", "lock", "build", "sign", "attach", "sign-policy", "run", "inspect", "sbom", "diff", "config", "verify"];
 
 #[test]
 fn every_verbs_help_has_an_example_of_it() {
