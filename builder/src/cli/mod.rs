@@ -7,6 +7,7 @@
 mod attach;
 mod build;
 mod config;
+mod diff;
 mod inspect;
 mod keygen;
 mod lock;
@@ -62,6 +63,7 @@ enum Verb {
     Run(run::RunArgs),
     Inspect(inspect::InspectArgs),
     Sbom(sbom::SbomArgs),
+    Diff(diff::DiffArgs),
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
@@ -123,6 +125,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Run(args) => run::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
         Verb::Sbom(args) => sbom::run(args, &context),
+        Verb::Diff(args) => diff::run(args, &context),
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),

@@ -12,7 +12,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::go_programs::{go, go_programs};
-use crate::support::{image, names, orlop, run};
+use crate::support::{image, names, orlop, run, workspace};
 use crate::tools::{says, tool};
 use crate::witnesses::Parts;
 
@@ -237,4 +237,28 @@ fn modules_have_the_sums_that_the_program_carries() {
         }
     }
     assert!(seen > 5, "{seen}");
+}
+
+/// The probe image adds one pod to the shipped one.
+#[test]
+fn diff_names_what_one_image_has_more() {
+    let named = std::env::var_os("ORLOP_TEST_PROBE_IMAGE").map(PathBuf::from);
+    let probe = named.unwrap_or_else(|| workspace().join("out/probe/standalone.raw"));
+    let difference = run(orlop().args(["diff", "--json"]).arg(image()).arg(probe)).json();
+    let changed: Vec<&str> = difference["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| text(row, "file"))
+        .filter(|file| file.starts_with("root/"))
+        .collect();
+    let promised = [
+        "root/etc/kubernetes/manifests/probe.yaml",
+        "root/usr/share/orlop/components.json",
+        "root/usr/share/orlop/preload/localhost+probe:1.tar",
+    ];
+    assert_eq!(changed, promised);
+    assert!(difference["components"].as_array().unwrap().iter().any(|row| row["what"] == "probe"), "{difference}");
+    let same = run(orlop().arg("diff").arg(image()).arg(image()));
+    assert!(same.done().ends_with("nothing differs\n"), "{}", same.stdout);
 }

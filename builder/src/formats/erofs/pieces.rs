@@ -146,8 +146,12 @@ impl File {
         for (entry, at) in entries.iter().zip(0..self.clusters()) {
             let Entry::Begins { packed: kind, within, block: first } = *entry else { continue };
             let begins = (at << self.block_bits) + within;
-            if within >= block || begins >= self.size {
+            if within >= block || begins > self.size {
                 return Err(format!("a piece that begins at {begins} of {} bytes", self.size));
+            }
+            // mkfs marks the end of a file that ends within a cluster by a piece that would begin there.
+            if begins == self.size {
+                break;
             }
             close(&mut pieces, begins - begun)?;
             let blocks = match entries.get(at as usize + 1) {
@@ -352,6 +356,10 @@ mod tests {
             piece(18, 5, 4096 - 89, Packed::Zstd),
         ];
         assert_eq!(file.pieces(header, &index).unwrap(), expected);
+        // As `mkfs.erofs` 1.8 ends 5000 bytes that take one block.
+        let file = File { size: 5000, block_bits: 12, compact: true, index: 0 };
+        let pieces = file.pieces(header, &pack(&[(1, 0), (0, 904)], 3)).unwrap();
+        assert_eq!(pieces, [piece(3, 1, 5000, Packed::Zstd)]);
         // Where every piece has one block, the address stands one before the first.
         let file = File { size: 2 * 4096, block_bits: 12, compact: true, index: 0 };
         let pieces = file.pieces(super::Header { advise: 0, algorithms: 0 }, &pack(&[(1, 0), (1, 9)], 6)).unwrap();

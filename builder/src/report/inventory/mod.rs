@@ -61,6 +61,10 @@ pub struct ImageFacts {
     pub uki_sha256: String,
     /// The kernel's release, as the UKI names it.
     pub kernel: String,
+    /// The kernel's command line, as the UKI carries it.
+    pub command_line: String,
+    /// Sysctl → value, as PID 1 sets them.
+    pub sysctls: BTreeMap<String, String>,
     /// Seconds since 1970 of every time in the image.
     pub epoch: u64,
 }

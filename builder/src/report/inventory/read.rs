@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use orlop_chain::{Refusal, RootHash, Stage, manifest};
-use orlop_config::node::{COMPONENTS, PRELOAD};
+use orlop_config::node::{COMPONENTS, NODE_SETTINGS, NodeSettings, PRELOAD};
 
 use super::content::Content;
 use super::origin::parse;
@@ -41,6 +41,8 @@ pub fn read(path: &Path) -> anyhow::Result<Inventory> {
                 root_hash: boot.verity.root_hash,
                 uki_sha256: Content::of(&uki.bytes).hashes().1,
                 kernel: text(".uname"),
+                command_line: uki.command_line.clone(),
+                sysctls: BTreeMap::new(),
                 epoch: 0,
             },
             files: Vec::new(),
@@ -82,8 +84,13 @@ impl Reading<'_> {
                 (erofs::Kind::Folder, _) => continue,
                 (erofs::Kind::Link, Some(target)) => (Content::of(target.as_bytes()), Kind::Link(target)),
                 (erofs::Kind::File, _) => {
-                    let mut content = Content::new(archive);
+                    let mut content = Content::new(archive || path == NODE_SETTINGS);
                     erofs::copy(root, path, &mut content).map_err(|error| refused(path, &error))?;
+                    if path == NODE_SETTINGS {
+                        let settings: NodeSettings =
+                            serde_json::from_slice(&content.bytes).map_err(|error| refused(path, &error))?;
+                        self.inventory.image.sysctls = settings.sysctls.into_iter().collect();
+                    }
                     let kind = if archive { Kind::Archive } else { kind(&content) };
                     (content, kind)
                 }

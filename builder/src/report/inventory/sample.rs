@@ -73,6 +73,8 @@ pub fn inventory() -> Inventory {
             root_hash: "12".repeat(32),
             uki_sha256: "34".repeat(32),
             kernel: "6.12.1+deb13-cloud-amd64".into(),
+            command_line: "console=ttyS0 gpt panic=10 --".into(),
+            sysctls: [("kernel.panic".to_owned(), "10".to_owned())].into(),
             epoch: 1_795_399_773,
         },
         files: files(),
