@@ -121,13 +121,18 @@ fn place(package: &Package, identity: &Identity, group: &Group<'_>, fixed: &[Str
         Some(State::Undecided(reason)) => Some(reason.clone()),
         _ => None,
     };
+    let outcome = worst.map_or(Outcome::Undecided, Outcome::from);
+    let next = match outcome {
+        Outcome::Undecided => "read the advisory, and say in an OpenVEX document what holds here".to_owned(),
+        _ => next(package, identity, fixed),
+    };
     Place {
         path: package.path.clone(),
         by: package.by.clone(),
-        outcome: worst.map_or(Outcome::Undecided, Outcome::from),
+        outcome,
         functions,
         reason,
-        next: next(package, identity, fixed),
+        next,
         fails: false,
         exception: None,
     }
