@@ -15,6 +15,10 @@ NEXT    := out/next-keys
 COMPILE  = $(CARGO) build --locked --quiet -p orlop
 DENY    := $(CACHE)/tools/cargo-deny-0.20.2/bin/cargo-deny
 
+# By the list's hash: another list is another folder.
+VALIDATORS_LIST := builder/tests/image/validators.txt
+export ORLOP_TEST_VALIDATORS := $(CACHE)/tools/validators-$(shell sha256sum $(VALIDATORS_LIST) | cut -c 1-12)
+
 # What a fresh Debian 12 or 13 lacks, by what it is for.
 PACKAGES_BUILD   := build-essential ca-certificates curl git gpgv python3 python3-pip xz-utils
 PACKAGES_LAB     := dnsmasq-base iproute2 nftables procps util-linux
@@ -110,13 +114,13 @@ define run-tests
 endef
 
 .PHONY: test
-test: lint test-images lab-tools ## all tests that fit the budget, boot tests included
+test: lint test-images lab-tools $(ORLOP_TEST_VALIDATORS) ## all tests that fit the budget, boot tests included
 	$(call run-tests,$(FAST),$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
 SLOW := some rows of the matrix; in the lab joining that does not work, the second boot, the graceful end, emptyDir's limits, leases, clouds and clocks that change, killed programs, an absent API server, critest, 110 pods; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
 
 .PHONY: test-slow
-test-slow: lint test-images lab-tools ## the long rounds
+test-slow: lint test-images lab-tools $(ORLOP_TEST_VALIDATORS) ## the long rounds
 	$(call run-tests,$(LONG),)
 
 .PHONY: lint
@@ -128,6 +132,12 @@ lint: setup $(DENY) ## formatting, clippy, licences
 $(DENY):
 	@echo "setup: cargo install cargo-deny (once, into $(CACHE)/tools)"
 	@$(CARGO) install cargo-deny --quiet --locked --debug --no-default-features --version 0.20.2 --root $(CACHE)/tools/cargo-deny-0.20.2
+
+$(ORLOP_TEST_VALIDATORS): | setup
+	@echo "setup: pip install of the validators of SPDX and CycloneDX (once, into $(CACHE)/tools)"
+	@rm -rf $@.partial
+	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps --only-binary=:all: --target $@.partial -r $(VALIDATORS_LIST)
+	@mv -T $@.partial $@
 
 # The peers' tools come from a Debian 13 of their own, kept in the cache; without root they are named as missing.
 .PHONY: bench

@@ -1,11 +1,13 @@
 //! The builder: one image definition becomes an immutable, signed disk image, without privilege.
 //!
-//! Imports point down: [`cli`] → [`image`], [`advisories`] → [`formats`], [`tree`], [`sources`] → `orlop_chain` → `orlop_config`.
+//! Imports point down: [`cli`] → [`report`], [`scan`] → [`image`], [`advisories`] → [`formats`], [`tree`], [`sources`] → `orlop_chain` → `orlop_config`.
 
 pub mod advisories;
 pub mod cli;
 pub mod formats;
 pub mod image;
 pub mod keys;
+pub mod report;
+pub mod scan;
 pub mod sources;
 pub mod tree;

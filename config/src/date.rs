@@ -13,9 +13,49 @@ pub fn civil(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
+/// The day of a date (`2026-08-21`), counted from 1970-01-01; `None` for what is no date since then.
+pub fn parse(date: &str) -> Option<u64> {
+    let mut parts = date.split('-');
+    let mut number = |digits: usize| -> Option<u64> {
+        let part = parts.next().filter(|part| part.len() == digits)?;
+        part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
+    };
+    let wanted = (number(4)?, number(2)?, number(2)?);
+    // 400 years have 146,097 days: the day is near, and the calendar says which of them it is.
+    let (year, month, day) = wanted;
+    let near = (year.checked_sub(1970)? * 146_097 / 400) + month.saturating_sub(1) * 30 + day;
+    let found = (near.saturating_sub(8)..near + 8).find(|days| civil(*days) == wanted);
+    found.filter(|_| parts.next().is_none())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::civil;
+    use super::{civil, parse};
+
+    #[test]
+    fn a_date_is_the_day_that_has_it() {
+        for days in 0..140_000 {
+            let (year, month, day) = civil(days);
+            assert_eq!(parse(&format!("{year:04}-{month:02}-{day:02}")), Some(days));
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-08",
+            "2026-8-1",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-00-10",
+            "2026-01-00",
+            "1969-12-31",
+            "+026-01-01",
+            "2026-01-01-01",
+            "2026/01/01",
+            "0001-01-01",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
 
     #[test]
     fn leap_days_and_the_ends_of_years() {

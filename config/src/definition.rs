@@ -10,6 +10,7 @@ use crate::node::{Allowance, OnDamage, Provider};
 
 mod check;
 mod credential_provider;
+mod gates;
 mod image_reference;
 mod load;
 mod pattern;
@@ -19,6 +20,7 @@ mod values;
 
 pub use crate::problem::Problem;
 pub use credential_provider::{CredentialProvider, Kubelet};
+pub use gates::{GateSeverity, Gates};
 pub use image_reference::{ImageReference, split_port};
 pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, resolve};
 pub use pattern::matches;
@@ -61,6 +63,9 @@ pub struct Definition {
     pub partitions: Partitions,
     /// Limits that fail the build.
     pub budgets: Budgets,
+    /// What of a scan fails.
+    #[serde(default, skip_serializing_if = "Gates::is_default")]
+    pub gates: Gates,
     /// EROFS parameters.
     #[serde(default)]
     pub erofs: Erofs,

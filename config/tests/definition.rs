@@ -3,7 +3,7 @@
 mod shipped;
 
 use orlop_config::Text;
-use orlop_config::definition::{ConfigError, Source, load, parse};
+use orlop_config::definition::{ConfigError, GateSeverity, Gates, Source, load, parse};
 use proptest::prelude::*;
 use shipped::{CLUSTER, NODE, STANDALONE, resolve, shipped};
 
@@ -50,6 +50,29 @@ fn tables_merge_and_lists_replace() {
     assert_eq!(mine.kernel.command_line, ["gpt", "panic=5"]);
     assert_eq!(mine.kernel.modules, node.kernel.modules);
     assert_eq!((mine.budgets.files, mine.budgets.root_bytes), (300, node.budgets.root_bytes));
+}
+
+#[test]
+fn gates_have_defaults_that_are_not_written_and_name_their_file() {
+    let node = resolve(NODE).expect("shipped").definition;
+    assert_eq!(node.gates, Gates::default());
+    assert!(node.gates.severities.contains(&GateSeverity::Critical));
+    // What the digest of a definition is made of stays as it was.
+    assert!(!toml::to_string(&node).expect("written").contains("[gates]"));
+    let text = "extends = \"orlop:node\"\n[gates]\nseverities = []\nexceptions = [\"vex.json\"]";
+    let mine = resolve(text).expect("sound");
+    assert_eq!((mine.definition.gates.severities.len(), mine.definition.gates.max_database_age_days), (0, 30));
+    assert_eq!(mine.file_of_exceptions(), mine.files[0]);
+    for (table, says) in [
+        ("severities = [\"unknown\"]", "unknown value `unknown`"),
+        ("severities = [\"low\", \"low\"]", "`low` stands there twice"),
+        ("exceptions = [\"a\", \"a\"]", "`a` stands there twice"),
+        ("max_database_age_days = 4000", "a database of 4000 days"),
+        ("fixable = true", "unknown key `fixable`"),
+    ] {
+        let error = error_over_node(&format!("[gates]\n{table}"));
+        assert!(error.contains(says), "{error}");
+    }
 }
 
 #[test]

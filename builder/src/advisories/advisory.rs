@@ -16,6 +16,8 @@ pub struct Advisory {
     pub upstream: Vec<String>,
     /// When it was taken back (RFC 3339, or a date alone). A withdrawn one is nobody's finding.
     pub withdrawn: Option<String>,
+    /// When it was first published (RFC 3339, or a date alone).
+    pub published: Option<String>,
     /// When it was last changed (RFC 3339, or a date alone). Go's database has the year 1 everywhere.
     pub modified: Option<String>,
     /// What it is about, in a line.

@@ -2,7 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde::Serialize;
+
 use super::advisory::{Advisory, Affected};
+
+/// A folder or archive that advisories were read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// As it was named.
+    pub path: String,
+    /// How many documents were read.
+    pub documents: usize,
+    /// See [`Database::newest`], for this one.
+    pub newest: Option<String>,
+}
 
 /// All advisories of some files.
 #[derive(Debug, Default)]
@@ -10,8 +23,11 @@ pub struct Database {
     advisories: Vec<Advisory>,
     /// Package's name → places in `advisories` and in its `affected`.
     index: HashMap<String, Vec<(usize, usize)>>,
+    /// Ecosystems with their releases, as documents write them.
+    ecosystems: BTreeSet<String>,
     /// Day of the newest document, see [`Database::newest`].
     newest: Option<String>,
+    sources: Vec<Source>,
 }
 
 impl Database {
@@ -33,14 +49,16 @@ impl Database {
         let mut database = Database { advisories: kept, ..Database::default() };
         for (at, advisory) in database.advisories.iter().enumerate() {
             for (of, affected) in advisory.affected.iter().enumerate() {
+                if !database.ecosystems.contains(&affected.ecosystem) {
+                    database.ecosystems.insert(affected.ecosystem.clone());
+                }
                 match database.index.get_mut(&affected.name) {
                     Some(places) => places.push((at, of)),
                     None => _ = database.index.insert(affected.name.clone(), vec![(at, of)]),
                 }
             }
-            let days = [&advisory.modified, &advisory.withdrawn].into_iter().flatten();
-            database.newest = days.filter_map(|time| day(time)).chain(database.newest.take()).max();
         }
+        database.newest = newest(&database.advisories);
         database
     }
 
@@ -65,26 +83,49 @@ impl Database {
     /// The ecosystems that any advisory is about, without their releases. A package of another one was not looked for:
     /// that nothing was found says nothing.
     pub fn ecosystems(&self) -> BTreeSet<&str> {
-        let affected = self.advisories.iter().flat_map(|advisory| &advisory.affected);
-        affected.filter_map(|affected| affected.ecosystem.split(':').next()).collect()
+        self.ecosystems.iter().filter_map(|ecosystem| ecosystem.split(':').next()).collect()
     }
 
-    /// The day on which the newest document was changed, `2026-08-21`; where no document says (Go's have the year 1), the
+    /// Whether any advisory is about this ecosystem: `Debian:13` by those about that release, and about Debian without one.
+    pub fn covers(&self, ecosystem: &str) -> bool {
+        let all = ecosystem.split(':').next().unwrap_or_default();
+        self.ecosystems.contains(ecosystem) || self.ecosystems.contains(all)
+    }
+
+    /// The day on which the newest document was published, changed or withdrawn, `2026-08-21`; where no document says, the
     /// newest time of an archive's members or of the files. `None` where nothing says.
+    ///
+    /// Go's own documents are all changed in the year 1, which is passed over.
     pub fn newest(&self) -> Option<&str> {
         self.newest.as_deref()
     }
 
-    /// Sets [`Database::newest`] where no document said.
-    pub(super) fn written(&mut self, day: Option<String>) {
-        self.newest = self.newest.take().or(day);
+    /// What the advisories were read from.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Sets what the advisories were read from, and [`Database::newest`] where no document said.
+    pub(super) fn read_from(&mut self, sources: Vec<Source>) {
+        let files = sources.iter().filter_map(|source| source.newest.clone()).max();
+        self.newest = self.newest.take().or(files);
+        self.sources = sources;
     }
 }
 
+/// The newest day that documents name.
+pub(super) fn newest(advisories: &[Advisory]) -> Option<String> {
+    let mut newest = None;
+    for advisory in advisories {
+        for time in [&advisory.published, &advisory.modified, &advisory.withdrawn].into_iter().flatten() {
+            newest = newest.max(day(time));
+        }
+    }
+    newest.map(str::to_owned)
+}
+
 /// The day of a time, if it is one that somebody set.
-fn day(time: &str) -> Option<String> {
+fn day(time: &str) -> Option<&str> {
     let day = time.get(..10)?;
-    let shape =
-        day.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
-    (shape && day >= "1970").then(|| day.to_owned())
+    (day >= "1970" && orlop_config::date::parse(day).is_some()).then_some(day)
 }

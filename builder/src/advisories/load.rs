@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use orlop_config::date::civil;
 
 use super::advisory::Advisory;
-use super::database::Database;
+use super::database::{Database, Source, newest};
 use super::error::AdvisoryError;
 use super::{osv, rustsec, text};
 
@@ -46,7 +46,7 @@ impl Database {
 
     /// [`Database::load`] with other limits.
     pub fn load_within(paths: &[PathBuf], limits: &Limits) -> Result<Database, AdvisoryError> {
-        let (mut advisories, mut written) = (Vec::new(), None);
+        let (mut advisories, mut sources) = (Vec::new(), Vec::new());
         for path in paths {
             let mut reader =
                 Reader { top: shown(path), limits, advisories: Vec::new(), bytes: 0, entries: 0, written: None };
@@ -58,11 +58,13 @@ impl Database {
             if reader.advisories.is_empty() {
                 return Err(AdvisoryError::Empty { path: reader.top });
             }
-            advisories.append(&mut reader.advisories);
-            written = written.max(reader.written);
+            let Reader { top, advisories: mut read, written, .. } = reader;
+            let newest = newest(&read).or(written);
+            sources.push(Source { path: top, documents: read.len(), newest });
+            advisories.append(&mut read);
         }
         let mut database = Database::new(advisories);
-        database.written(written);
+        database.read_from(sources);
         Ok(database)
     }
 }

@@ -27,7 +27,7 @@ mod tests;
 mod text;
 
 pub use advisory::{Advisory, Affected, Event, Import, Platforms, Range, RangeKind};
-pub use database::Database;
+pub use database::{Database, Source};
 pub use error::AdvisoryError;
 pub use find::{Finding, State, Subject, Symbol, Target, findings};
 pub use group::{Group, group};
@@ -35,3 +35,4 @@ pub use judge::{Verdict, judge};
 pub use load::Limits;
 pub use order::{Order, Version, go_release};
 pub use severity::{Rating, Severity};
+pub use text::shown;

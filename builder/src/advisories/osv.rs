@@ -16,6 +16,7 @@ struct Document {
     schema_version: Option<String>,
     id: String,
     modified: Option<String>,
+    published: Option<String>,
     withdrawn: Option<String>,
     aliases: Option<Vec<String>>,
     /// Schema 1.7: the flaws that a distributor's document is about. Debian's own for a CVE names that one here.
@@ -110,6 +111,7 @@ pub(super) fn parse(json: &str) -> Result<Advisory, String> {
         upstream,
         withdrawn: document.withdrawn.map(|time| text::name("`withdrawn`", time)).transpose()?,
         modified: document.modified.map(|time| text::name("`modified`", time)).transpose()?,
+        published: document.published.map(|time| text::name("`published`", time)).transpose()?,
         summary: text::line(&summary.unwrap_or_default()),
         url: url.map(|url| text::name("`url`", url)).transpose()?,
         rating,

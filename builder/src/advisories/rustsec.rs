@@ -86,6 +86,7 @@ pub(super) fn parse(markdown: &str, toolchain: bool) -> Result<Advisory, String>
         aliases: text::names("`aliases`", head.aliases)?,
         upstream: Vec::new(),
         withdrawn: head.withdrawn.map(|day| text::name("`withdrawn`", day)).transpose()?,
+        published: None,
         modified: head.date.map(|day| text::name("`date`", day)).transpose()?,
         summary: text::line(title),
         url: head.url.map(|url| text::name("`url`", url)).transpose()?,

@@ -10,7 +10,7 @@ fn deceives(character: char) -> bool {
 }
 
 /// A name as it can be printed: in quotes when it holds anything that would not show as itself.
-pub(super) fn shown(name: &str) -> String {
+pub fn shown(name: &str) -> String {
     if name.chars().any(deceives) { format!("\"{}\"", name.escape_default()) } else { name.to_owned() }
 }
 

@@ -1,13 +1,15 @@
 //! `orlop build`: the build.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::Context;
+use super::scan::{Judge, Rules};
 use crate::image::{self, BuildOptions};
 use crate::keys::KeySet;
-use crate::sources::{Bench, Cache};
+use crate::scan::{packages, table, verdict};
+use crate::sources::{Bench, Cache, Project, Report as _};
 
 /// Build the image that a definition describes, from what its lockfile names.
 ///
@@ -37,6 +39,12 @@ pub struct BuildArgs {
     /// How many things to do at a time.
     #[arg(long, value_name = "N", default_value_t = default_jobs())]
     jobs: usize,
+    /// Scan the image before it gets its name, and leave none where the definition's gates fail (exit status 4).
+    #[arg(long, requires = "db", conflicts_with = "plan")]
+    gate: bool,
+    /// A folder or zip archive with advisories, for --gate; given again, one more.
+    #[arg(long, value_name = "PATH", requires = "gate")]
+    db: Vec<PathBuf>,
     /// Print the disk's layout (offsets, sizes, GUIDs) and write nothing.
     #[arg(long)]
     plan: bool,
@@ -49,6 +57,8 @@ pub(super) fn default_jobs() -> usize {
 /// Runs the verb.
 pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
     let keys = KeySet::open(&args.keys)?;
+    let judge = judge(args)?;
+    let check = |image: &Path| judge.as_ref().map_or(Ok(()), |judge| check(judge, image, context));
     let cache = Cache::open()?;
     let options = BuildOptions {
         definition: &args.definition,
@@ -57,9 +67,30 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
         out: &args.out,
         relock_gone: args.relock_gone,
         plan_only: args.plan,
+        check: &check,
     };
     let bench = Bench { cache: &cache, report: &context.progress, offline: args.offline, jobs: args.jobs.max(1) };
     let built = image::build(&options, &bench)?;
     let text = built.layout.as_ref().map_or_else(|| built.image.display().to_string(), |layout| layout.table());
     context.result(&built, &text)
+}
+
+/// Databases are read before anything is built: one that is too old is known at once.
+fn judge(args: &BuildArgs) -> anyhow::Result<Option<Judge>> {
+    if !args.gate {
+        return Ok(None);
+    }
+    let project = Project::load(&args.definition)?;
+    let rules = Rules { db: &args.db, vex: &[], max_age: None, project: Some(&project) };
+    Judge::load(&rules).map(Some)
+}
+
+/// What fails stands on standard error, where the build's steps stand.
+fn check(judge: &Judge, image: &Path, context: &Context) -> anyhow::Result<()> {
+    let report = judge.judge(&packages::of_image(image)?)?;
+    let verdict = verdict(&report);
+    if verdict.is_err() {
+        context.progress.note(&table(&report));
+    }
+    Ok(verdict?)
 }

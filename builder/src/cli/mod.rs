@@ -1,17 +1,21 @@
 //! The command line, one file per verb.
 //!
 //! Every verb prints for people on standard error and its one result on standard output: text, or one JSON
-//! document with `--json`. Exit status: 0 done, 1 failed, 2 wrong usage, invalid definition or node config, 3 verification refused.
+//! document with `--json`. Exit status: 0 done, 1 failed, 2 wrong usage, invalid definition or node config, 3 verification refused,
+//! 4 the gates of a scan fail.
 
 mod attach;
 mod build;
 mod config;
+mod diff;
 mod inspect;
 mod keygen;
 mod lock;
 mod programs;
 mod progress;
 mod run;
+mod sbom;
+mod scan;
 mod sign;
 mod sign_policy;
 mod verify;
@@ -24,6 +28,7 @@ use clap::{Parser, Subcommand};
 use orlop_config::Mistake;
 use orlop_config::node_config::Problems;
 
+use crate::scan::GatesFail;
 use crate::sources::{self, ProjectError};
 
 pub use progress::Progress;
@@ -32,6 +37,8 @@ pub use progress::Progress;
 pub const USAGE: u8 = 2;
 /// Exit status of a refused verification.
 pub const REFUSED: u8 = 3;
+/// Exit status of a scan whose gates fail.
+pub const GATES: u8 = 4;
 
 /// Builds one TOML definition into an immutable, signed disk image, and boots it in QEMU.
 #[derive(Debug, Parser)]
@@ -55,8 +62,11 @@ enum Verb {
     SignPolicy(sign_policy::SignPolicyArgs),
     Run(run::RunArgs),
     Inspect(inspect::InspectArgs),
+    Sbom(sbom::SbomArgs),
+    Diff(diff::DiffArgs),
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
+    Scan(scan::ScanArgs),
 }
 
 /// What every verb gets besides its own arguments.
@@ -114,8 +124,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::SignPolicy(args) => sign_policy::run(args, &context),
         Verb::Run(args) => run::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
+        Verb::Sbom(args) => sbom::run(args, &context),
+        Verb::Diff(args) => diff::run(args, &context),
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
+        Verb::Scan(args) => scan::run(args, &context),
     }
 }
 
@@ -124,6 +137,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 pub fn exit_status(error: &anyhow::Error) -> u8 {
     if error.chain().any(is_refusal) {
         REFUSED
+    } else if error.chain().any(|cause| cause.is::<GatesFail>()) {
+        GATES
     } else if error.chain().any(is_usage) {
         USAGE
     } else {

@@ -2,6 +2,7 @@
 //!
 //! Every format has a second witness in `tests/witness_*.rs`: somebody else's program that reads what was written here.
 
+pub mod auditable;
 pub mod authenticode;
 pub mod cpio;
 pub mod efi_signature;

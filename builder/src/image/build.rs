@@ -32,6 +32,8 @@ pub struct BuildOptions<'a> {
     pub unsigned: bool,
     /// Write nothing; only say what the disk would be.
     pub plan_only: bool,
+    /// Looks at the disk image before it gets its name; where that is an error, it gets none.
+    pub check: &'a dyn Fn(&Path) -> anyhow::Result<()>,
 }
 
 /// What a build made.
@@ -69,6 +71,7 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     let key = build_key(&inputs, options)?;
     if let Some(built) = unchanged(&inputs, options, &key).filter(|_| !options.plan_only) {
         bench.report.note(&format!("{}: nothing changed", built.image.display()));
+        (options.check)(&built.image)?;
         return Ok(built);
     }
     let inputs = inputs.fetch(bench, options.relock_gone)?;
@@ -125,6 +128,7 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
         let writing = Writing { options, layout: &layout, root: &root, round: &round, uki: &boot.uki, epoch };
         let mut output = Output::begin(options.out)?;
         writing.write(&definition.name, signatures.as_ref(), &mut output)?;
+        (options.check)(&output.written(&format!("{}.raw", definition.name))?)?;
         let stamp = Stamp { key: key.clone(), companions: output.digests().clone(), built: built.clone() };
         output.write(&stamp_name(definition), &serde_json::to_vec_pretty(&stamp)?)?;
         output.publish()?;

@@ -128,7 +128,8 @@ fn release(path: &Path) -> Result<Option<ReleaseManifest>, String> {
     }
 }
 
-fn root_partition<'a>(image: &'a Image, root: &RootHash) -> Result<&'a Entry, Refusal> {
+/// The partition with the root that has this hash.
+pub fn root_partition<'a>(image: &'a Image, root: &RootHash) -> Result<&'a Entry, Refusal> {
     let guid = root.root_guid();
     let entry = image.table.gpt.of_type(types::ROOT_X86_64).find(|entry| entry.guid == guid);
     entry.ok_or_else(|| Refusal::new(Stage::Disk, format!("no root partition with UUID {guid}")))

@@ -65,6 +65,12 @@ impl Output {
         Ok(())
     }
 
+    /// Where a file of the set lies until it is published.
+    pub fn written(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let found = self.files.iter().find(|(_, own)| own == name);
+        found.map(|(file, _)| file.path().to_owned()).with_context(|| format!("{name} is no file of this set"))
+    }
+
     /// SHA-256 of the files that were written in one piece.
     pub fn digests(&self) -> &BTreeMap<String, String> {
         &self.digests

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::inputs::Inputs;
-use super::{credentials, preload};
+use super::{credentials, preload, records};
 use crate::formats::verity;
 use crate::sources::{Bench, Key, Produced, ProducedKind, Tool, Tools, hash_file};
-use crate::tree::{self, ComponentRecord, Content, ModuleWaves, Node, Tree};
+use crate::tree::{self, Content, ModuleWaves, Node, Tree};
 
 /// Folders that are mount points or filled at boot.
 const EMPTY_FOLDERS: &[&str] =
@@ -96,7 +96,7 @@ pub fn plan(
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }
-    let components = tree::render_components(&root, records(inputs, produced), &made_of);
+    let components = tree::render_components(&root, records::records(inputs, produced)?, &made_of);
     root.insert_rendered(COMPONENTS, components)?;
     let findings = tree::audit(&root, definition)?;
     if !findings.is_empty() {
@@ -157,16 +157,6 @@ fn texts(definition: &Definition) -> Vec<(&'static str, String)> {
         texts.extend([(render::KUBELET_CONFIG, render::kubelet()), (render::CNI_CONFIG, render::cni())]);
     }
     texts
-}
-
-fn records(inputs: &Inputs, produced: &BTreeMap<String, Produced>) -> BTreeMap<String, ComponentRecord> {
-    let record = |component: &String, produced: &Produced| ComponentRecord {
-        name: inputs.lockfile.inputs.get(component).map_or(String::new(), |input| input.name.clone()),
-        version: produced.version.clone(),
-        origin: produced.origin.clone(),
-        sha256: produced.sha256.clone(),
-    };
-    produced.iter().map(|(name, produced)| (name.clone(), record(name, produced))).collect()
 }
 
 /// A document as one line of JSON.

@@ -14,6 +14,9 @@ pub struct Components {
     pub version: u32,
     /// Component → what it is.
     pub components: BTreeMap<String, ComponentRecord>,
+    /// What took part in the build beside the components. Images of earlier builders do not say it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, InputRecord>,
     /// Path (files and links) → component.
     pub paths: BTreeMap<String, String>,
 }
@@ -22,6 +25,10 @@ pub struct Components {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentRecord {
+    /// The lockfile's word for where it came from: `deb`, `go`, `workspace` and so on; `image` for what the builder rendered.
+    /// Images of earlier builders do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Upstream's name.
     pub name: String,
     /// Upstream's version.
@@ -32,24 +39,56 @@ pub struct ComponentRecord {
     pub sha256: String,
 }
 
+/// What took part in the build: a toolchain, a tool, a library. Its name in the document is the lockfile's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputRecord {
+    /// As in [`ComponentRecord`].
+    pub kind: String,
+    /// Upstream's name.
+    pub name: String,
+    /// Upstream's version.
+    pub version: String,
+    /// As in [`ComponentRecord`].
+    pub origin: String,
+    /// SHA-256 of the input as fetched.
+    pub sha256: String,
+    /// Whether its code is linked into what it was used for: a library.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub linked: bool,
+    /// The components that it was used for; none where it was used for the image itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_by: Vec<String>,
+}
+
+/// What the document says beside the paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Records {
+    /// Component → what it is.
+    pub components: BTreeMap<String, ComponentRecord>,
+    /// Input → what it is.
+    pub inputs: BTreeMap<String, InputRecord>,
+}
+
 /// Renders the document for a tree. `made_of` names the component of what the builder packed out of one.
-pub fn render(tree: &Tree, records: BTreeMap<String, ComponentRecord>, made_of: &BTreeMap<String, String>) -> Vec<u8> {
+pub fn render(tree: &Tree, records: Records, made_of: &BTreeMap<String, String>) -> Vec<u8> {
     let paths = tree
         .iter()
         .filter(|(_, entry)| !matches!(entry.node, Node::Folder { .. }))
         .map(|(path, entry)| (path.to_owned(), made_of.get(path).unwrap_or(&entry.component).clone()))
         .collect();
-    let mut components = records;
+    let Records { mut components, inputs } = records;
     components.insert(
         IMAGE.into(),
         ComponentRecord {
+            kind: Some(IMAGE.into()),
             name: "rendered by orlop".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             origin: "image definition".into(),
             sha256: String::new(),
         },
     );
-    let document = Components { version: 1, components, paths };
+    let document = Components { version: 1, components, inputs, paths };
     let mut bytes = serde_json::to_vec(&document).unwrap_or_default();
     bytes.push(b'\n');
     bytes

@@ -17,7 +17,7 @@ pub use audit::{Finding, audit};
 pub use budget::{Measured, check as check_budgets, measure};
 pub use cached::{Checked, read as read_produced};
 pub use collect::{CollectError, collect};
-pub use components::{ComponentRecord, Components, render as render_components};
+pub use components::{ComponentRecord, Components, InputRecord, Records, render as render_components};
 pub use modules::{ModuleWaves, waves};
 pub use tar::{digest, write as write_tar};
 

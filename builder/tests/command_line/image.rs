@@ -15,6 +15,12 @@ fn inspect(image: &Path) -> Command {
     command
 }
 
+fn sbom(image: &Path) -> Command {
+    let mut command = orlop();
+    command.args(["sbom", "--format", "cyclonedx"]).arg(image);
+    command
+}
+
 fn verify(desk: &Desk, image: &Path) -> Command {
     let mut command = desk.verify(image);
     command.arg("--image-only");
@@ -37,14 +43,20 @@ fn what_is_no_image_is_said_to_be_none() {
     for path in [&empty, &text, &zeroes, &short] {
         let name = path.file_name().unwrap().to_str().unwrap();
         run(&mut inspect(path)).fails(1, &[name, "not a disk image of Orlop"]);
+        run(&mut sbom(path)).fails(1, &[name, "not a disk image of Orlop"]);
         run(&mut verify(&desk, path)).fails(3, &[name, "not a disk image of Orlop", "stage=gpt"]);
         run(&mut boot(path)).fails(1, &[name, "not a disk image"]);
     }
     let missing = desk.path("missing.raw");
     run(&mut inspect(&missing)).fails(1, &["missing.raw", "No such file"]);
+    // A failure leaves no file, and what was there as it was.
+    let output = desk.file("sbom.json", "before");
+    run(sbom(&missing).arg("--output").arg(&output)).fails(1, &["missing.raw", "No such file"]);
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), "before");
     run(&mut verify(&desk, &missing)).fails(1, &["missing.raw", "No such file"]);
     run(&mut boot(&missing)).fails(1, &["missing.raw", "No such file"]);
     let folder = desk.path("keys");
+    run(&mut sbom(&folder)).fails(1, &["keys: a folder", "NAME.raw"]);
     run(&mut inspect(&folder)).fails(1, &["keys: a folder", "NAME.raw"]);
     run(&mut verify(&desk, &folder)).fails(1, &["keys: a folder", "NAME.raw"]);
     run(&mut boot(&folder)).fails(1, &["keys: a folder", "NAME.raw"]);

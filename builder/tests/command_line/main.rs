@@ -8,6 +8,7 @@ mod image;
 mod key;
 mod lockfile;
 mod run;
+mod scan;
 mod terminal;
 mod token;
 mod tree;

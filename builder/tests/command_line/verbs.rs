@@ -4,8 +4,21 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 10] =
-    ["keygen", "lock", "build", "sign", "attach", "sign-policy", "run", "inspect", "config", "verify"];
+const VERBS: [&str; 13] = [
+    "keygen",
+    "lock",
+    "build",
+    "sign",
+    "attach",
+    "sign-policy",
+    "run",
+    "inspect",
+    "sbom",
+    "diff",
+    "config",
+    "verify",
+    "scan",
+];
 
 #[test]
 fn every_verbs_help_has_an_example_of_it() {

@@ -29,13 +29,14 @@ func main() {
 "#;
 
 /// Go without a network, and without the settings of whoever runs this.
-fn go() -> Command {
+pub fn go() -> Command {
     let mut go = tool("go");
     go.envs([("GOENV", "off"), ("GOFLAGS", ""), ("GOPROXY", "off"), ("GOTOOLCHAIN", "local"), ("GO111MODULE", "off")]);
     go
 }
 
-fn go_programs(folder: &Path) -> Vec<PathBuf> {
+/// Every Go program below a folder.
+pub fn go_programs(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let kind = entry.file_type().unwrap();

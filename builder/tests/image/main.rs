@@ -11,6 +11,8 @@ mod outside;
 mod registry;
 mod reproducible;
 mod run;
+mod sbom;
+mod scan;
 mod shared_cache;
 mod signed_elsewhere;
 mod tampered;

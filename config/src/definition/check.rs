@@ -3,6 +3,7 @@
 mod component;
 mod credential_provider;
 mod firewall;
+mod gates;
 mod image;
 mod kernel;
 mod node_config;
@@ -31,6 +32,7 @@ impl Definition {
         node_config::check(self, &mut report);
         credential_provider::check(self, &mut report);
         firewall::check(self, &mut report);
+        gates::check(self, &mut report);
         image::check_sizes(self, &mut report);
         report.problems
     }

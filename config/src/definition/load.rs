@@ -72,6 +72,7 @@ pub struct Resolved {
     static_pod_files: BTreeMap<String, String>,
     release_keys_file: String,
     certificates_file: String,
+    exceptions_file: String,
 }
 
 impl Resolved {
@@ -83,6 +84,7 @@ impl Resolved {
             static_pod_files: BTreeMap::new(),
             release_keys_file: file.clone(),
             certificates_file: file.clone(),
+            exceptions_file: file.clone(),
             files: vec![file],
             definition,
         }
@@ -106,6 +108,11 @@ impl Resolved {
     /// The file that lists further certificates, whose paths are relative to it.
     pub fn file_of_certificates(&self) -> &str {
         &self.certificates_file
+    }
+
+    /// The file that lists exceptions from the gates, whose paths are relative to it.
+    pub fn file_of_exceptions(&self) -> &str {
+        &self.exceptions_file
     }
 }
 
@@ -208,6 +215,7 @@ pub fn resolve(chain: Vec<RawDefinition>) -> Result<Resolved, ConfigError> {
         component_files: named(definition.components.keys(), component_file),
         release_keys_file: file_of(&["trust", "release_keys"]),
         certificates_file: file_of(&["trust", "certificates"]),
+        exceptions_file: file_of(&["gates", "exceptions"]),
         static_pod_files: named(definition.static_pods.keys(), |name| file_of(&["static_pods", name])),
         files: texts.iter().map(|text| text.file.clone()).collect(),
         definition,

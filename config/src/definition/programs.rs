@@ -84,6 +84,7 @@ fn definition(list: Programs) -> Definition {
         stub: String::new(),
         partitions: Default::default(),
         budgets: Budgets { root_bytes: 0, files: 0, executables: 0, setuid: 0, interpreters: 0 },
+        gates: Default::default(),
         erofs: Default::default(),
         preload: BTreeMap::new(),
         static_pods: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! Lists an image's files, and reads those that are not compressed.
+//! Lists an image's files, and reads those that are not compressed; `content` reads the others.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -76,36 +76,44 @@ pub fn list(image: &mut (impl Read + Seek)) -> Result<Vec<FileEntry>, ErofsError
 /// `orlop build` leaves alone what is to be read without a kernel.
 pub fn read(image: &mut (impl Read + Seek), path: &str) -> Result<Vec<u8>, ErofsError> {
     let mut reader = Reader::open(image)?;
-    let mut node = reader.superblock.root;
-    for name in path.split('/').filter(|name| !name.is_empty()) {
-        let at = reader.offset(node)?;
-        let names = reader.names(at, path)?;
-        let found = names.into_iter().find(|(found, _)| found == name);
-        node = found.ok_or_else(|| invalid(at, format!("no {path}")))?.1;
-    }
-    let at = reader.offset(node)?;
-    let inode = reader.inode(at)?;
+    let (at, inode) = reader.find(path)?;
     reader.data(at, &inode)
 }
 
-struct Reader<'a, R> {
-    image: &'a mut R,
-    superblock: Superblock,
+pub(super) struct Reader<'a, R> {
+    pub(super) image: &'a mut R,
+    pub(super) superblock: Superblock,
+    /// Bytes of the image.
+    pub(super) bytes: u64,
 }
 
 impl<'a, R: Read + Seek> Reader<'a, R> {
-    fn open(image: &'a mut R) -> Result<Self, ErofsError> {
+    pub(super) fn open(image: &'a mut R) -> Result<Self, ErofsError> {
         let mut bytes = [0; SUPERBLOCK_BYTES];
-        let mut reader = Reader { image, superblock: Superblock { block_bits: 12, root: 0, inodes: 0, meta_block: 0 } };
+        let superblock = Superblock { block_bits: 12, root: 0, inodes: 0, meta_block: 0 };
+        let mut reader = Reader { image, superblock, bytes: 0 };
         reader.read(SUPERBLOCK_OFFSET, &mut bytes)?;
         reader.superblock = Superblock::parse(&bytes)
             .filter(|superblock| (9..=16).contains(&superblock.block_bits))
             .ok_or_else(|| invalid(SUPERBLOCK_OFFSET, "no EROFS superblock".into()))?;
         // However many it claims to have: each takes a slot.
         let end = reader.image.seek(SeekFrom::End(0));
-        let bytes = end.map_err(|reason| ErofsError::Read { offset: SUPERBLOCK_OFFSET, reason })?;
-        reader.superblock.inodes = reader.superblock.inodes.min(bytes / SLOT);
+        reader.bytes = end.map_err(|reason| ErofsError::Read { offset: SUPERBLOCK_OFFSET, reason })?;
+        reader.superblock.inodes = reader.superblock.inodes.min(reader.bytes / SLOT);
         Ok(reader)
+    }
+
+    /// The inode at an absolute path, and where it lies. No link is followed.
+    pub(super) fn find(&mut self, path: &str) -> Result<(u64, Inode), ErofsError> {
+        let mut node = self.superblock.root;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let at = self.offset(node)?;
+            let names = self.names(at, path)?;
+            let found = names.into_iter().find(|(found, _)| found == name);
+            node = found.ok_or_else(|| invalid(at, format!("no {path}")))?.1;
+        }
+        let at = self.offset(node)?;
+        Ok((at, self.inode(at)?))
     }
 
     fn walk(&mut self, node: u64, path: &str, depth: usize, entries: &mut Vec<FileEntry>) -> Result<(), ErofsError> {
@@ -192,7 +200,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         Ok(bytes)
     }
 
-    fn read(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), ErofsError> {
+    pub(super) fn read(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), ErofsError> {
         self.seek(offset)?;
         self.image.read_exact(bytes).map_err(|reason| ErofsError::Read { offset, reason })
     }
@@ -224,7 +232,7 @@ fn names_of(block: &[u8]) -> Option<Vec<(String, u64)>> {
     Some(names)
 }
 
-fn invalid(offset: u64, what: String) -> ErofsError {
+pub(super) fn invalid(offset: u64, what: String) -> ErofsError {
     ErofsError::Invalid { offset, what }
 }
 

@@ -16,6 +16,8 @@ mod build_info;
 mod error;
 mod functions;
 mod name;
+#[cfg(test)]
+pub(crate) mod sample;
 mod sections;
 #[cfg(test)]
 mod tests;

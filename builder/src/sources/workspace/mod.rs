@@ -3,9 +3,10 @@
 //!
 //! They are compiled in `cargo/` of the cache: `src` (the sources), `vendor` (the crates, fetched with the user's
 //! configuration), `home`, `target`. Their places are fixed, so that a changed source compiles what depends on it and
-//! no more. Each program is compiled by itself: of programs that one cargo compiles together each gets the features of
+//! no more. Each program says which crates it was made of ([`crates`]), and is compiled by itself: of programs that one cargo compiles together each gets the features of
 //! their crates that any of them asks for, and PID 1 would be another one in an image with one program more.
 
+mod crates;
 pub mod pack;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,9 +22,12 @@ use super::error::{At, Error};
 use super::produce::{self, Produced, ProducedFile};
 use super::run::Run;
 use super::shipped;
+use crate::formats::{auditable, elf};
 
 /// Counts up when what this file makes changes without the sources changing.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
+/// The same of the fetched crates.
+const VENDOR_RECIPE: u32 = 2;
 const TARGET: &str = "x86_64-unknown-linux-musl";
 const PROFILE: &str = "node";
 const NO_RUST: &str = "install Rust by rustup";
@@ -51,7 +55,7 @@ impl Workspace {
     /// Key of the crates that its `Cargo.lock` names.
     fn vendor_key(&self) -> Key {
         let lock = self.files.get("Cargo.lock").map(|lock| hash(lock)).unwrap_or_default();
-        Key::new("vendor", RECIPE, &[&lock])
+        Key::new("vendor", VENDOR_RECIPE, &[&lock])
     }
 
     /// Makes a folder hold these sources. Files that are equal stay as they are: cargo looks at their times.
@@ -105,6 +109,18 @@ fn vendor(bench: &Bench<'_>, workspace: &Workspace) -> Result<PathBuf, Error> {
 /// The digest of the sources that components of this kind are made of.
 pub fn source_hash() -> Result<String, Error> {
     Ok(Workspace::open()?.sha256)
+}
+
+/// The release of Rust that those sources are compiled by (`rust-toolchain.toml`).
+pub fn rust_release() -> Result<String, Error> {
+    let workspace = Workspace::open()?;
+    let pinned = workspace.files.get("rust-toolchain.toml").map(|file| String::from_utf8_lossy(file).into_owned());
+    Ok(channel(&pinned.unwrap_or_default()).to_owned())
+}
+
+/// The release that `rust-toolchain.toml` names.
+fn channel(pinned: &str) -> &str {
+    pinned.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap_or_default().trim_matches('"')
 }
 
 /// Compiles every program of this repository that a definition names. Component → what its package yields.
@@ -186,7 +202,7 @@ fn without_installing(run: Run, bench: &Bench<'_>) -> Run {
 
 /// A rustc that is not rustup's knows nothing of the pinned release, and would compile with whatever it is.
 fn same_release(pinned: &str, version: &str) -> Result<(), Error> {
-    let channel = pinned.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap_or_default().trim_matches('"');
+    let channel = channel(pinned);
     let release = version.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or_default();
     if release == channel {
         return Ok(());
@@ -229,12 +245,19 @@ fn compile(
             .arg_pair("--manifest-path", sources.join("Cargo.toml"))
             .args(["--package", package])
             .output()?;
-        let programs = programs(&String::from_utf8_lossy(&output));
+        let messages = String::from_utf8_lossy(&output);
+        let lock = workspace.files.get("Cargo.lock").map(|lock| String::from_utf8_lossy(lock)).unwrap_or_default();
+        let crates =
+            crates::crates(&messages, &lock, (package, TARGET)).map_err(|what| Error::format("cargo", what))?;
         let folder = to.join(package);
         std::fs::create_dir_all(&folder).at(folder.display())?;
-        for (_, program) in programs.into_iter().filter(|(of, _)| of == package) {
-            let name = program.file_name().unwrap_or_default();
-            std::fs::copy(&program, folder.join(name)).at(program.display())?;
+        for (_, program) in programs(&messages).into_iter().filter(|(of, _)| of == package) {
+            let to = folder.join(program.file_name().unwrap_or_default());
+            let bytes = std::fs::read(&program).at(program.display())?;
+            let bytes = elf::add_section(&bytes, auditable::SECTION, &auditable::pack(&crates));
+            let bytes = bytes.map_err(|what| Error::format(program.display(), what))?;
+            // For its permissions.
+            std::fs::copy(&program, &to).and_then(|_| std::fs::write(&to, bytes)).at(to.display())?;
         }
     }
     Ok(())
@@ -301,5 +324,6 @@ mod tests {
         let pinned = String::from_utf8(workspace.files["rust-toolchain.toml"].clone()).unwrap();
         let error = same_release(&pinned, "release: 0").unwrap_err().to_string();
         assert!(error.contains("compiled by Rust 1."), "{error}");
+        assert!(rust_release().unwrap().starts_with("1."));
     }
 }

@@ -1,0 +1,77 @@
+//! `orlop sbom`: what an image is made of, as a document that other tools read.
+
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use super::{Context, write_whole};
+use crate::report::inventory::{self, Inventory};
+use crate::report::{cyclonedx, spdx};
+use crate::sources::Report;
+
+/// Say what an image is made of, read from the image alone: every file with its hashes and component, every component with
+/// its version, origin and parts.
+///
+/// The document is written to standard output. It depends on the image and this program's version, and on nothing else.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  orlop sbom out/standalone/standalone.raw --format cyclonedx --output standalone.cdx.json"
+)]
+pub struct SbomArgs {
+    /// The disk image.
+    image: PathBuf,
+    /// Whose document.
+    #[arg(long, value_enum, default_value_t = Format::Spdx)]
+    format: Format,
+    /// Write it into this file, whole or not at all.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// A standard for such documents.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// SPDX 2.3, JSON.
+    Spdx,
+    /// CycloneDX 1.6, JSON.
+    Cyclonedx,
+}
+
+/// Runs the verb.
+pub fn run(args: &SbomArgs, context: &Context) -> anyhow::Result<()> {
+    // Nothing is verified here, so nothing is refused: what cannot be read is a failure like any other.
+    let inventory = inventory::read(&args.image).map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let document = match args.format {
+        Format::Spdx => spdx::render(&inventory),
+        Format::Cyclonedx => cyclonedx::render(&inventory),
+    };
+    for gap in &inventory.gaps {
+        context.progress.note(&format!("{}: {}", gap.file, gap.what));
+    }
+    match &args.output {
+        Some(path) => {
+            write_whole(path, document.as_bytes())?;
+            context.progress.note(&format!("{}: {}", path.display(), summary(&inventory)));
+            Ok(())
+        }
+        None => to_stdout(&document),
+    }
+}
+
+fn summary(inventory: &Inventory) -> String {
+    let Inventory { files, components, parts, gaps, .. } = inventory;
+    format!("{} files, {} components, {} parts, {} unknown", files.len(), components.len(), parts.len(), gaps.len())
+}
+
+fn to_stdout(document: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(document.as_bytes()).and_then(|()| out.flush()) {
+        // Who closes the pipe has read enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("writing the document to standard output")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,75 @@
+//! A difference for people.
+
+use std::fmt::Write;
+
+use super::{Change, Difference, FileChange};
+
+/// The difference as lines: `+` came, `-` went, `~` is another.
+pub fn text(difference: &Difference) -> String {
+    let Difference { before, after, image, components, inputs, parts, files, command_line, sysctls } = difference;
+    let mut text = format!("{} {} → {} {}\n", before.name, before.version, after.name, after.version);
+    if difference.is_empty() {
+        text.push_str("nothing differs\n");
+        return text;
+    }
+    let _ = writeln!(
+        text,
+        "{} → {} files, {} → {} bytes ({:+})",
+        before.files,
+        after.files,
+        before.bytes,
+        after.bytes,
+        i128::from(after.bytes) - i128::from(before.bytes)
+    );
+    let lists = [
+        ("image", image),
+        ("components", components),
+        ("build inputs", inputs),
+        ("modules and crates", parts),
+        ("command line", command_line),
+        ("sysctls", sysctls),
+    ];
+    for (title, changes) in lists.into_iter().filter(|(_, changes)| !changes.is_empty()) {
+        let _ = writeln!(text, "\n{title}");
+        // A word of the command line has no value but that it is there.
+        changes.iter().for_each(|change| line(&mut text, change, title != "command line"));
+    }
+    if !files.is_empty() {
+        text.push_str("\nfiles\n");
+        files.iter().for_each(|change| file(&mut text, change));
+    }
+    text
+}
+
+fn line(text: &mut String, change: &Change, with_value: bool) {
+    let Change { what, before, after } = change;
+    let what = shown(what);
+    let value = |value: &str| if with_value { format!(" {}", shown(value)) } else { String::new() };
+    let _ = match (before, after) {
+        (Some(before), Some(after)) => writeln!(text, "  ~ {what}{} →{}", value(before), value(after)),
+        (None, Some(after)) => writeln!(text, "  + {what}{}", value(after)),
+        (Some(before), None) => writeln!(text, "  - {what}{}", value(before)),
+        (None, None) => Ok(()),
+    };
+}
+
+fn file(text: &mut String, change: &FileChange) {
+    let FileChange { file, before, after } = change;
+    let file = shown(file);
+    let _ = match (before, after) {
+        (Some(before), Some(after)) => {
+            let by = i128::from(after.size) - i128::from(before.size);
+            writeln!(text, "  ~ {file} {} → {} bytes ({by:+})", before.size, after.size)
+        }
+        (None, Some(after)) => writeln!(text, "  + {file} {} bytes, of {}", after.size, shown(&after.component)),
+        (Some(before), None) => writeln!(text, "  - {file} {} bytes, of {}", before.size, shown(&before.component)),
+        (None, None) => Ok(()),
+    };
+}
+
+/// What stands in an image is somebody's text: nothing of it moves a terminal's cursor.
+fn shown(text: &str) -> String {
+    let plain =
+        |c: char| !c.is_control() && !('\u{200b}'..='\u{200f}').contains(&c) && !('\u{202a}'..='\u{202e}').contains(&c);
+    text.chars().map(|c| if plain(c) { c } else { '\u{fffd}' }).collect()
+}

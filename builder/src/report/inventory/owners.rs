@@ -1,0 +1,171 @@
+//! Who owns what: the root says it of its files; of the UKI and its initramfs it follows from what they hold.
+
+use std::collections::BTreeMap;
+
+use orlop_config::node::COMPONENTS;
+
+use super::origin::{self, Origin};
+use super::{InventoryError, Place};
+use crate::tree::{Components, IMAGE};
+
+/// Sections of the UKI that the builder writes itself; the kernel's is `.linux`, and all others are the stub's.
+const RENDERED: &[&str] = &[".cmdline", ".initrd", ".osrel", ".uname"];
+/// The section in which the stub says its version.
+pub const STUB_VERSION: &str = ".sdmagic";
+/// What the stub says before its version.
+const STUB: &str = "systemd-stub ";
+/// The crate whose program is the initramfs's init.
+const INIT: &str = "orlop-init";
+
+/// Who owns what in an image.
+pub struct Owners<'a> {
+    document: &'a Components,
+    kernel: Option<&'a str>,
+    stub: Option<&'a str>,
+    /// SHA-256 of a file of the root → its component.
+    contents: BTreeMap<String, String>,
+}
+
+impl<'a> Owners<'a> {
+    /// By the root's list, the kernel's release and the stub's own section about itself.
+    pub fn new(document: &'a Components, release: &str, magic: &str) -> Owners<'a> {
+        Owners { document, kernel: kernel(document, release), stub: stub(document, magic), contents: BTreeMap::new() }
+    }
+
+    /// Of a file of the root.
+    pub fn of_root(&mut self, path: &str, sha256: &str) -> Result<&str, InventoryError> {
+        let file = format!("{}{path}", Place::Root.name());
+        // It cannot list itself.
+        let listed = if path == COMPONENTS { Some(IMAGE) } else { self.document.paths.get(path).map(String::as_str) };
+        let nobody =
+            || InventoryError::NobodyOwns { file: file.clone(), why: " (components.json has no such path)".into() };
+        let component = listed.ok_or_else(nobody)?;
+        if !self.document.components.contains_key(component) {
+            let have = self.document.components.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(InventoryError::NoComponent { file, component: component.into(), have });
+        }
+        self.contents.entry(sha256.into()).or_insert_with(|| component.into());
+        Ok(component)
+    }
+
+    /// Of a section of the UKI.
+    pub fn of_section(&self, name: &str) -> Result<&str, InventoryError> {
+        let nobody = |why: &str| InventoryError::NobodyOwns { file: format!("uki/{name}"), why: why.into() };
+        match name {
+            ".linux" => self.kernel.ok_or_else(|| nobody(" (no component is this kernel, by `.uname`)")),
+            name if RENDERED.contains(&name) => Ok(IMAGE),
+            _ => self.stub.ok_or_else(|| nobody(" (no component is this stub, by `.sdmagic`)")),
+        }
+    }
+
+    /// Of a file of the initramfs; those of the root are known by then.
+    pub fn of_member(&self, path: &str, sha256: &str) -> Result<&str, InventoryError> {
+        let nobody = || InventoryError::NobodyOwns { file: format!("initramfs/{path}"), why: String::new() };
+        if let Some(component) = self.contents.get(sha256) {
+            return Ok(component);
+        }
+        let found = match path.split_once('/') {
+            Some(("modules", _)) => self.kernel,
+            Some(("orlop", _)) => Some(IMAGE),
+            None if path == "init" => named(self.document, INIT),
+            _ => None,
+        };
+        found.ok_or_else(nobody)
+    }
+}
+
+/// The component whose modules the root has for this release, or whose package is called by it.
+fn kernel<'a>(document: &'a Components, release: &str) -> Option<&'a str> {
+    let folder = format!("/usr/lib/modules/{release}/");
+    let of_modules = document.paths.iter().find(|(path, _)| path.starts_with(&folder)).map(|(_, owner)| &**owner);
+    of_modules.or_else(|| named(document, &format!("linux-image-{release}")))
+}
+
+/// The component that has the stub's version and is a package of systemd; where none is one (a stub of somebody's own), the one
+/// that has the version.
+fn stub<'a>(document: &'a Components, magic: &str) -> Option<&'a str> {
+    let version = magic.split_once(STUB)?.1.split_whitespace().next()?;
+    let fits = |(_, record): &(&String, &crate::tree::ComponentRecord)| record.version == version;
+    let of_systemd = |(_, record): &(&String, &crate::tree::ComponentRecord)| {
+        let origin = origin::parse(&record.name, &record.version, &record.origin, record.kind.as_deref());
+        matches!(origin, Origin::Debian(package) if package.sources.iter().any(|source| source.name == "systemd"))
+    };
+    let fitting: Vec<_> = document.components.iter().filter(fits).collect();
+    let found = fitting.iter().find(|row| of_systemd(row)).or(fitting.first());
+    found.map(|(name, _)| name.as_str())
+}
+
+fn named<'a>(document: &'a Components, upstream: &str) -> Option<&'a str> {
+    document.components.iter().find(|(_, record)| record.name == upstream).map(|(name, _)| name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::ComponentRecord;
+
+    fn document() -> Components {
+        let record = |name: &str, version: &str, origin: &str| ComponentRecord {
+            kind: None,
+            name: name.into(),
+            version: version.into(),
+            origin: origin.into(),
+            sha256: String::new(),
+        };
+        let components = [
+            ("cut", record("cut", "257.1-1", "files/cut")),
+            ("image", record("rendered by orlop", "0.1.0", "image definition")),
+            ("init", record("orlop-init", "0.1.0", "orlop 0.1.0")),
+            ("linux", record("linux-image-6.1", "6.1-1", "Debian trixie pool/main/l/linux/l_6.1-1_amd64.deb")),
+            ("stub", record("systemd-boot-efi", "257.1-1", "Debian trixie pool/main/s/systemd/s_257.1-1_amd64.deb")),
+        ];
+        let paths = [("/usr/lib/modules/6.1/x.ko", "linux"), ("/init", "init"), ("/lost", "gone")];
+        let owned = |(path, owner): (&str, &str)| (path.to_owned(), owner.to_owned());
+        Components {
+            version: 1,
+            components: components.map(|(name, record)| (name.to_owned(), record)).into(),
+            inputs: BTreeMap::new(),
+            paths: paths.map(owned).into(),
+        }
+    }
+
+    const MAGIC: &str = "#### LoaderInfo: systemd-stub 257.1-1 ####";
+
+    #[test]
+    fn everything_has_its_owner() {
+        let document = document();
+        let mut owners = Owners::new(&document, "6.1", MAGIC);
+        assert_eq!(owners.of_root("/init", "aa").unwrap(), "init");
+        assert_eq!(owners.of_root(COMPONENTS, "bb").unwrap(), IMAGE);
+        for (section, owner) in [(".linux", "linux"), (".cmdline", IMAGE), (".text", "stub"), (".sdmagic", "stub")] {
+            assert_eq!(owners.of_section(section).unwrap(), owner, "{section}");
+        }
+        // By content first, by name where the root has no such file.
+        for (member, sha256, owner) in [
+            ("init", "aa", "init"),
+            ("init", "cc", "init"),
+            ("modules/x.ko.xz", "cc", "linux"),
+            ("orlop/boot.json", "cc", IMAGE),
+        ] {
+            assert_eq!(owners.of_member(member, sha256).unwrap(), owner, "{member}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_owns_is_named() {
+        let document = document();
+        let mut owners = Owners::new(&document, "6.2", "no stub");
+        let error = owners.of_root("/etc/extra", "aa").unwrap_err().to_string();
+        assert!(error.starts_with("root/etc/extra: no component owns this file"), "{error}");
+        let error = owners.of_root("/lost", "aa").unwrap_err().to_string();
+        assert!(error.contains("root/lost: belongs to `gone`") && error.contains("cut, image, init, linux"), "{error}");
+        for section in [".linux", ".text"] {
+            let error = owners.of_section(section).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("uki/{section}: no component owns")), "{error}");
+        }
+        for member in ["etc/extra", "modules/x.ko", "shell"] {
+            let error = owners.of_member(member, "dd").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("initramfs/{member}: no component owns")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Packages and advisories → findings, one for each flaw of a package in a version, with the places where that is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::found::{Found, Outcome, Place};
+use super::package::{Identity, Inventory, Package, Unjudged};
+use crate::advisories::{Database, Finding, Group, Severity, State, Subject, Symbol, Target, findings, group};
+
+/// What came of judging packages.
+pub(super) struct Judged {
+    /// What was found, the worst first.
+    pub findings: Vec<Found>,
+    /// The ecosystems of which nothing is known.
+    pub unknown: Vec<Unjudged>,
+    /// How many packages were looked up.
+    pub packages: usize,
+}
+
+/// Judges every package, and says of which ecosystems nothing is known.
+pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<Target<'_>>) -> Judged {
+    let mut found: BTreeMap<(Identity, BTreeSet<String>), Found> = BTreeMap::new();
+    let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
+    for package in &inventory.packages {
+        let names = [Some(&package.identity), package.otherwise.as_ref()];
+        let Some(identity) = names.into_iter().flatten().find(|names| database.covers(&names.ecosystem)) else {
+            *unknown.entry(&package.identity.ecosystem).or_default() += 1;
+            continue;
+        };
+        let functions = package.functions.as_deref();
+        let Identity { ecosystem, name, version } = identity;
+        let subject = Subject { ecosystem, name, version: version.as_deref(), functions };
+        for group in group(findings(database, &[subject], target)) {
+            add(&mut found, package, identity, &group);
+        }
+    }
+    let mut list: Vec<Found> = found.into_values().collect();
+    for found in &mut list {
+        found.places.sort_by(|a, b| (&a.path, &a.by).cmp(&(&b.path, &b.by)));
+    }
+    // The worst first; the map's order below that.
+    list.sort_by_key(|found| (std::cmp::Reverse(found.outcome), rank(found.severity)));
+    Judged {
+        findings: list,
+        packages: inventory.packages.len() - unknown.values().sum::<usize>(),
+        unknown: unknown.into_iter().map(not_looked_for).collect(),
+    }
+}
+
+fn not_looked_for((ecosystem, count): (&str, usize)) -> Unjudged {
+    let packages = if count == 1 { "package" } else { "packages" };
+    Unjudged {
+        what: ecosystem.to_owned(),
+        component: String::new(),
+        reason: format!("{count} {packages}, and no database says anything about this ecosystem; name one with --db"),
+    }
+}
+
+/// Adds a flaw of a package at a place. In another file the same package in the same version has the same flaws.
+fn add(
+    found: &mut BTreeMap<(Identity, BTreeSet<String>), Found>,
+    package: &Package,
+    identity: &Identity,
+    group: &Group<'_>,
+) {
+    let names: BTreeSet<String> = group.names.iter().map(|name| (*name).to_owned()).collect();
+    let entry = found.entry((identity.clone(), names.clone())).or_insert_with(|| flaw(identity, names, group));
+    let place = place(package, identity, group, &entry.fixed);
+    entry.outcome = entry.outcome.max(place.outcome);
+    // A program may list a module twice (as itself and as a replacement): one place.
+    if !entry.places.contains(&place) {
+        entry.places.push(place);
+    }
+}
+
+/// What the documents say of a flaw together. A group is never empty; of one that were, nothing would be said.
+fn flaw(identity: &Identity, names: BTreeSet<String>, group: &Group<'_>) -> Found {
+    let documents = || group.findings.iter();
+    let severity = documents().map(|finding| finding.severity).max().unwrap_or_default();
+    let score = |finding: &Finding<'_>| {
+        (finding.advisory.rating.severity == severity).then_some(finding.advisory.rating.score)?
+    };
+    let mut fixed: Vec<String> = Vec::new();
+    for version in documents().flat_map(|finding| &finding.fixed) {
+        if !fixed.contains(version) {
+            fixed.push(version.clone());
+        }
+    }
+    let flaws = documents().any(|finding| finding.advisory.informational.is_none());
+    let informational = documents().find_map(|finding| finding.advisory.informational.clone()).filter(|_| !flaws);
+    let first = |text: fn(&Finding<'_>) -> Option<String>| documents().find_map(text);
+    Found {
+        id: first(|finding| Some(finding.advisory.id.clone())).unwrap_or_default(),
+        names,
+        package: identity.clone(),
+        outcome: Outcome::OtherPlatform,
+        severity,
+        score: documents().filter_map(score).max_by(f64::total_cmp),
+        vectors: documents().flat_map(|finding| finding.advisory.rating.vectors.iter().cloned()).collect(),
+        informational,
+        summary: first(|finding| Some(finding.advisory.summary.clone()).filter(|text| !text.is_empty()))
+            .unwrap_or_default(),
+        url: first(|finding| finding.advisory.url.clone()),
+        fixed,
+        other_scheme: documents().all(|finding| finding.other_scheme),
+        places: Vec::new(),
+    }
+}
+
+fn place(package: &Package, identity: &Identity, group: &Group<'_>, fixed: &[String]) -> Place {
+    let states = states(group);
+    let worst = states.iter().copied().max();
+    let mut functions: Vec<String> = Vec::new();
+    for state in &states {
+        if let State::Linked(symbols) = state {
+            functions.extend(symbols.iter().map(function));
+        }
+    }
+    functions.sort();
+    functions.dedup();
+    let reason = match worst {
+        Some(State::Undecided(reason)) => Some(reason.clone()),
+        _ => None,
+    };
+    let outcome = worst.map_or(Outcome::Undecided, Outcome::from);
+    let next = match outcome {
+        Outcome::Undecided => "read the advisory, and say in an OpenVEX document what holds here".to_owned(),
+        _ => next(package, identity, fixed),
+    };
+    Place {
+        path: package.path.clone(),
+        by: package.by.clone(),
+        outcome,
+        functions,
+        reason,
+        next,
+        fails: false,
+        exception: None,
+    }
+}
+
+/// The state that each document gives. One that says nothing of functions or platforms leaves that to one that does and
+/// that is about the same flaw (each names the other, or one of them does): the databases of others repeat Go's own
+/// without its list of functions.
+fn states<'g>(group: &'g Group<'_>) -> Vec<&'g State> {
+    let knows = |a: &Finding<'_>, b: &Finding<'_>| a.advisory.aliases.contains(&b.advisory.id);
+    let spared = |finding: &Finding<'_>| matches!(finding.state, State::NotLinked | State::OtherPlatform);
+    let state = |finding: &'g Finding<'_>| {
+        if finding.state != State::Affected {
+            return &finding.state;
+        }
+        let better =
+            group.findings.iter().filter(|other| spared(other) && (knows(other, finding) || knows(finding, other)));
+        better.map(|other| &other.state).max().unwrap_or(&finding.state)
+    };
+    group.findings.iter().map(state).collect()
+}
+
+fn function(symbol: &Symbol) -> String {
+    match &symbol.name {
+        Some(name) => format!("{}.{name}", symbol.path),
+        None => symbol.path.clone(),
+    }
+}
+
+/// What to do about a flaw of a package that a component brought.
+fn next(package: &Package, identity: &Identity, fixed: &[String]) -> String {
+    let (component, name) = (&package.by.component, &identity.name);
+    let own = |version: &str| version.trim_start_matches('v') == package.by.version.trim_start_matches('v');
+    let Some(versions) = (!fixed.is_empty()).then(|| fixed.join(" or ")) else {
+        return format!(
+            "no version of {name} that ends it is known: leave `{component}` out, or say in an OpenVEX document why it does no harm"
+        );
+    };
+    match identity.ecosystem.split(':').next().unwrap_or_default() {
+        "Debian" => format!(
+            "lock `{component}` again (`orlop lock DEFINITION --update {component}`) once Debian has {name} {versions}"
+        ),
+        "Linux" => format!(
+            "lock `{component}` again (`orlop lock DEFINITION --update {component}`) once it is Linux {versions}"
+        ),
+        "Go" if name == "stdlib" => format!("build `{component}` with Go {versions} or newer"),
+        _ if identity.version.as_deref().is_some_and(own) => {
+            format!(
+                "take `{component}` in {versions} or newer: write that version into the definition, then `orlop lock DEFINITION --update {component}`"
+            )
+        }
+        _ => format!("take a release of `{component}` that has {name} {versions} or newer"),
+    }
+}
+
+/// The order of severities in lists: what nobody rated may be anything, and stands behind what is surely bad.
+fn rank(severity: Severity) -> usize {
+    match severity {
+        Severity::Critical => 0,
+        Severity::High => 1,
+        Severity::Unknown => 2,
+        Severity::Medium => 3,
+        Severity::Low => 4,
+        Severity::None => 5,
+    }
+}

@@ -1,0 +1,142 @@
+//! Debian's packages, by the components' origins: `Debian trixie pool/main/l/linux-signed-amd64/linux-image-…_amd64.deb`.
+
+use super::super::package::{By, Identity, Package, Unjudged};
+use crate::tree::Components;
+
+/// Code names and the numbers of OSV's ecosystems.
+const RELEASES: [(&str, u32); 5] = [("bullseye", 11), ("bookworm", 12), ("trixie", 13), ("forky", 14), ("duke", 15)];
+
+/// The packages that components came from, and those whose release has no number here.
+pub(super) fn packages(components: &Components) -> (Vec<Package>, Vec<Unjudged>) {
+    let (mut packages, mut unjudged) = (Vec::new(), Vec::new());
+    for (component, record) in &components.components {
+        let Some((suite, source)) = origin(&record.origin) else { continue };
+        let Some(release) = release(suite) else {
+            let reason = format!("a package of Debian's suite {suite:?}, whose number is not known here");
+            unjudged.push(Unjudged { what: source.to_owned(), component: component.clone(), reason });
+            continue;
+        };
+        let version = version(&record.version).to_owned();
+        let name = self::source(source);
+        let upstream = || Identity {
+            ecosystem: "Linux".into(),
+            name: "Kernel".into(),
+            version: Some(version.split('-').next().unwrap_or_default().to_owned()),
+        };
+        packages.push(Package {
+            otherwise: (name == "linux").then(upstream),
+            identity: Identity {
+                ecosystem: format!("Debian:{release}"),
+                name: name.to_owned(),
+                version: Some(version.clone()),
+            },
+            by: By { component: component.clone(), version: record.version.clone() },
+            path: path(components, component),
+            functions: None,
+        });
+    }
+    packages.extend(libraries(components));
+    (packages, unjudged)
+}
+
+/// Debian's sources that are linked into components. They are compiled as upstream made them: what Debian mended by a patch
+/// is not in them, whatever Debian's version says.
+fn libraries(components: &Components) -> Vec<Package> {
+    let mut packages = Vec::new();
+    for input in components.inputs.values().filter(|input| input.linked) {
+        let Some((suite, source)) = source_of_archive(&input.origin) else { continue };
+        let ecosystem = release(suite).map_or_else(|| "Debian".into(), |number| format!("Debian:{number}"));
+        let version = input.version.rsplit_once('-').map_or(&*input.version, |(upstream, _)| upstream);
+        let identity = Identity { ecosystem, name: source.to_owned(), version: Some(version.to_owned()) };
+        packages.extend(input.used_by.iter().map(|component| Package {
+            identity: identity.clone(),
+            otherwise: None,
+            by: By {
+                component: component.clone(),
+                version: components.components.get(component).map_or_else(String::new, |of| of.version.clone()),
+            },
+            path: path(components, component),
+            functions: None,
+        }));
+    }
+    packages
+}
+
+/// The file or folder in which a component lies.
+fn path(components: &Components, component: &str) -> String {
+    let mut paths = components.paths.iter().filter(|(_, of)| *of == component).map(|(path, _)| path.as_str());
+    common(paths.next(), paths.next_back())
+}
+
+/// As [`origin`], of an upstream archive.
+fn source_of_archive(origin: &str) -> Option<(&str, &str)> {
+    let (suite, path) = origin.strip_prefix("Debian ")?.split_once(' ')?;
+    let (folder, file) = path.rsplit_once('/')?;
+    let source = folder.rsplit('/').next().filter(|source| !source.is_empty())?;
+    file.contains(".orig.tar").then_some((suite, source))
+}
+
+/// The suite, and the source package by its folder in the pool.
+fn origin(origin: &str) -> Option<(&str, &str)> {
+    let (suite, path) = origin.strip_prefix("Debian ")?.split_once(' ')?;
+    let mut parts = path.strip_suffix(".deb")?.rsplit('/').skip(1);
+    let source = parts.next().filter(|source| !source.is_empty())?;
+    Some((suite, source))
+}
+
+pub(super) fn release(suite: &str) -> Option<u32> {
+    let name = suite.split('-').next().unwrap_or_default();
+    RELEASES.iter().find(|(code, _)| *code == name).map(|(_, number)| *number)
+}
+
+/// Signed kernels have a source package of their own; advisories are about the one that was signed.
+pub(super) fn source(name: &str) -> &str {
+    if name.starts_with("linux-signed-") { "linux" } else { name }
+}
+
+/// Built again without a change of the source, a package has `+bN` behind its version; the source has not.
+pub(super) fn version(version: &str) -> &str {
+    match version.rsplit_once("+b") {
+        Some((source, count)) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => source,
+        _ => version,
+    }
+}
+
+/// The folder that a component's first and last file have in common, or its only file.
+fn common(first: Option<&str>, last: Option<&str>) -> String {
+    let (Some(first), Some(last)) = (first, last) else { return first.or(last).unwrap_or_default().to_owned() };
+    let same = first.split('/').zip(last.split('/')).take_while(|(a, b)| a == b).map(|(part, _)| part);
+    let folder = same.collect::<Vec<_>>().join("/");
+    if folder.is_empty() { first.to_owned() } else { format!("{folder}/") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pools_path_names_the_source_package() {
+        let kernel =
+            "Debian trixie pool/main/l/linux-signed-amd64/linux-image-6.12.117+deb13-cloud-amd64_6.12.117-1_amd64.deb";
+        assert_eq!(origin(kernel), Some(("trixie", "linux-signed-amd64")));
+        for other in [
+            "k8s.io/kubernetes@v1.37.2",
+            "Debian",
+            "Debian trixie x.deb",
+            "Debian trixie /x.deb",
+            "Debian trixie pool/x/y.tar",
+        ] {
+            assert_eq!(origin(other), None, "{other}");
+        }
+        assert_eq!((release("trixie-security"), release("trixie"), release("sid")), (Some(13), Some(13), None));
+        assert_eq!((version("1.0-1+b2"), version("1.0-1+bpo"), version("1.0+b")), ("1.0-1", "1.0-1+bpo", "1.0+b"));
+    }
+
+    #[test]
+    fn files_are_named_by_what_they_have_in_common() {
+        assert_eq!(common(None, None), "");
+        assert_eq!(common(Some("/etc/a"), None), "/etc/a");
+        assert_eq!(common(Some("/usr/lib/modules/a/b"), Some("/usr/lib/modules/c")), "/usr/lib/modules/");
+        assert_eq!(common(Some("/a"), Some("/b")), "/a");
+    }
+}

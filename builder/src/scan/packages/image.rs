@@ -1,0 +1,117 @@
+//! The programs of an image: those of its root and of its initramfs.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use orlop_chain::{RootHash, manifest};
+use orlop_config::node::{COMPONENTS, PRELOAD};
+
+use super::super::package::{By, Inventory, Unjudged};
+use super::{Program, Reading, debian};
+use crate::advisories::shown;
+use crate::formats::erofs::{self, FileEntry, Kind};
+use crate::formats::{cpio, elf};
+use crate::image::inspect::root_partition;
+use crate::image::open::{Cursor, Image};
+use crate::tree::Components;
+
+/// No program is bigger.
+const MOST: u64 = 1 << 30;
+const EXECUTE: u32 = 0o111;
+
+/// Reads which packages an image is made of. Nothing is verified here: `orlop verify` does.
+pub fn of_image(path: &Path) -> anyhow::Result<Inventory> {
+    let image = Image::open(path)?;
+    let uki = image.uki()?;
+    let boot = manifest::parse_boot(&uki.boot_manifest()?)
+        .with_context(|| format!("{}: the boot manifest", path.display()))?;
+    let root: RootHash = boot.verity.root_hash.parse()?;
+    let mut content = Cursor::new(image.region(root_partition(&image, &root)?));
+    let in_root = || format!("{}: the root", path.display());
+    let files = erofs::list(&mut content).with_context(in_root)?;
+    let document = erofs::read(&mut content, COMPONENTS).with_context(in_root)?;
+    let components: Components =
+        serde_json::from_slice(&document).with_context(|| format!("{}: {COMPONENTS}", path.display()))?;
+    let (packages, unjudged) = debian::packages(&components);
+    let mut reading = Reading { packages, unjudged };
+    let mut program = Vec::new();
+    for file in files.iter().filter(|file| file.kind == Kind::File) {
+        if file.path.strip_prefix(PRELOAD).is_some_and(|rest| rest.starts_with('/')) {
+            reading.unjudged.push(preloaded(file, &components));
+        } else if file.mode & EXECUTE != 0 {
+            program.clear();
+            let mut bounded = Bounded { bytes: &mut program, left: file.size.min(MOST) };
+            erofs::copy(&mut content, &file.path, &mut bounded)
+                .with_context(|| format!("{}: {}", path.display(), shown(&file.path)))?;
+            reading.program(of(&file.path, &components, &by(&file.path, &components), &program));
+        }
+    }
+    initramfs(&uki.initramfs, &mut reading).with_context(|| format!("{}: the initramfs", path.display()))?;
+    Ok(Inventory {
+        image: boot.image,
+        version: boot.image_version,
+        architecture: architecture(&boot.architecture),
+        packages: reading.packages,
+        unjudged: reading.unjudged,
+    })
+}
+
+fn by(path: &str, components: &Components) -> By {
+    let component = components.paths.get(path).cloned().unwrap_or_default();
+    let version = components.components.get(&component).map_or(String::new(), |record| record.version.clone());
+    By { component, version }
+}
+
+fn of<'a>(path: &'a str, components: &'a Components, by: &'a By, bytes: &'a [u8]) -> Program<'a> {
+    let origin = components.components.get(&by.component).map_or("", |record| &record.origin);
+    Program { path, by, origin, bytes }
+}
+
+/// A container image in the root is another thing than the host, with packages of its own.
+fn preloaded(file: &FileEntry, components: &Components) -> Unjudged {
+    let reason = "a container image that the node imports: its layers are not looked at; scan it by itself";
+    Unjudged { what: file.path.clone(), component: by(&file.path, components).component, reason: reason.into() }
+}
+
+/// The programs of the initramfs. Its modules belong to the kernel's package.
+fn initramfs(archive: &[u8], reading: &mut Reading) -> Result<(), cpio::CpioError> {
+    let by = By { component: "initramfs".into(), version: String::new() };
+    for member in cpio::read(archive)?.iter().filter(|member| member.is_file()) {
+        if member.mode & EXECUTE != 0 && elf::is_elf(member.bytes) {
+            let path = format!("initramfs:/{}", member.path);
+            reading.program(Program { path: &path, by: &by, origin: "", bytes: member.bytes });
+        }
+    }
+    Ok(())
+}
+
+/// Go's name of an architecture.
+fn architecture(name: &str) -> Option<String> {
+    match name {
+        "x86_64" => Some("amd64".into()),
+        "aarch64" => Some("arm64".into()),
+        _ => None,
+    }
+}
+
+/// As many bytes as a file said that it has; what is more than that is refused.
+struct Bounded<'a> {
+    bytes: &'a mut Vec<u8>,
+    left: u64,
+}
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self
+            .left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| io::Error::other(format!("longer than it says, or than any program is ({MOST} bytes)")))?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

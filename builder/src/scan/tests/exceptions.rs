@@ -1,0 +1,198 @@
+//! OpenVEX documents, good and bad.
+
+use orlop_config::definition::Gates;
+use proptest::prelude::*;
+
+use super::*;
+use crate::scan::vex::{self, Status};
+
+const TODAY: &str = "2026-09-01";
+
+/// A document of one statement about the flaw that [`yaml`] has.
+fn document(change: impl FnOnce(&mut Value)) -> String {
+    let mut statement = json!({
+        "vulnerability": {"name": "CVE-2022-3064"},
+        "products": [{"@id": "pkg:generic/edge", "subcomponents": [{"@id": "pkg:golang/gopkg.in/yaml.v2@v2.2.3"}]}],
+        "status": "not_affected",
+        "justification": "vulnerable_code_not_in_execute_path",
+        "status_notes": "expires 2026-12-31: only files of the image are read",
+    });
+    change(&mut statement);
+    json!({
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "@id": "https://example.org/vex/1",
+        "author": "team",
+        "timestamp": "2026-08-21T00:00:00Z",
+        "version": 1,
+        "statements": [statement],
+    })
+    .to_string()
+}
+
+/// The report with this document laid over it, and with the default gates.
+fn judged(text: &str) -> Report {
+    let exceptions = vex::parse("edge.vex.json", text).unwrap();
+    let mut report = report(yaml(), &database());
+    vex::apply(&mut report, &exceptions, Today::parse(TODAY).unwrap());
+    gate(&mut report, &Gates::default());
+    report
+}
+
+/// Places that an exception covers, and what fails.
+fn outcome(change: impl FnOnce(&mut Value)) -> (usize, Vec<String>) {
+    let report = judged(&document(change));
+    let covered = report.findings[0].places.iter().filter(|place| place.exception.is_some()).count();
+    (covered, report.failures.iter().map(|failure| failure.what.clone()).collect())
+}
+
+fn products(products: Value) -> impl FnOnce(&mut Value) {
+    move |statement| statement["products"] = products
+}
+
+#[test]
+fn an_exception_excuses_and_hides_nothing() {
+    let without = judged(&document(|statement| statement["products"][0]["@id"] = json!("pkg:generic/other")));
+    assert_eq!(without.failures.len(), 1, "the other image's statement is not about this one");
+    let report = judged(&document(|_| {}));
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+    let exempt = report.findings[0].places[1].exception.as_ref().unwrap();
+    assert_eq!((exempt.statement, exempt.status, &*exempt.expires), (1, Status::NotAffected, "2026-12-31"));
+    let text = table(&report);
+    let shown = "excepted until 2026-12-31 as not_affected, vulnerable_code_not_in_execute_path (edge.vex.json, statement 1): \
+                 only files of the image are read";
+    assert!(text.contains("GO-2022-0956") && text.contains(shown), "{text}");
+    assert!(text.ends_with("1 linked, 0 affected, 0 undecided, 0 not-linked, 0 other-platform; 1 excepted"), "{text}");
+}
+
+#[test]
+fn products_are_images_components_and_packages() {
+    for (named, covered) in [
+        (json!([{"@id": "pkg:generic/edge"}]), 2),
+        (json!([{"@id": "pkg:generic/edge@1.4.0"}]), 2),
+        (json!([{"@id": "pkg:golang/gopkg.in/yaml.v2"}]), 2),
+        (json!([{"@id": "urn:x", "identifiers": {"purl": "pkg:golang/gopkg.in/YAML.v2@2.2.3"}}]), 2),
+        (json!([{"@id": "pkg:generic/kubelet@1.0"}]), 1),
+        (json!([{"@id": "pkg:generic/kubelet", "subcomponents": [{"@id": "pkg:golang/gopkg.in/yaml.v2"}]}]), 1),
+    ] {
+        assert_eq!(outcome(products(named.clone())), (covered, vec![]), "{named}");
+    }
+    // Another version, another package, another component.
+    for named in [
+        json!([{"@id": "pkg:generic/edge@1.4.1"}]),
+        json!([{"@id": "pkg:golang/gopkg.in/yaml.v2@v2.2.2"}]),
+        json!([{"@id": "pkg:cargo/gopkg.in/yaml.v2"}]),
+        json!([{"@id": "pkg:generic/edge", "subcomponents": [{"@id": "pkg:golang/gopkg.in/yaml.v3"}]}]),
+        json!([{"@id": "pkg:golang/gopkg.in/yaml.v2", "subcomponents": [{"@id": "pkg:golang/gopkg.in/yaml.v2"}]}]),
+    ] {
+        let (covered, failures) = outcome(products(named.clone()));
+        assert_eq!((covered, failures.len()), (0, 2), "{named}: {failures:?}");
+    }
+}
+
+#[test]
+fn an_exception_that_has_expired_fails_and_excuses_nothing() {
+    let on = |day: &str| outcome(|statement| statement["status_notes"] = json!(format!("expires {day}")));
+    assert_eq!(on(TODAY), (2, vec![]), "its last day");
+    let (covered, failures) = on("2026-08-31");
+    assert_eq!((covered, failures.len()), (0, 2));
+    assert_eq!(
+        failures[0],
+        "exception edge.vex.json, statement 1 (CVE-2022-3064, not_affected): expired on 2026-08-31"
+    );
+    assert!(
+        failures[1].starts_with("GO-2022-0956 in gopkg.in/yaml.v2 v2.2.3 of /usr/bin/kubelet (linked"),
+        "{failures:?}"
+    );
+}
+
+#[test]
+fn an_exception_that_is_about_nothing_fails() {
+    let (covered, failures) = outcome(|statement| statement["vulnerability"]["name"] = json!("CVE-2000-1"));
+    assert_eq!((covered, failures.len()), (0, 2));
+    assert!(failures[0].ends_with("(CVE-2000-1, not_affected): needless: nothing that was found is what it is about"));
+    // An alias is a name too.
+    let alias = |statement: &mut Value| {
+        statement["vulnerability"] = json!({"name": "CVE-2000-1", "aliases": ["GHSA-6q6q-88xp-6f2r"]});
+    };
+    assert_eq!(outcome(alias), (2, vec![]));
+    // Of another ecosystem than those that were looked for, nothing can be said to be needless.
+    let debian = json!([{"@id": "pkg:deb/debian/linux?distro=debian-13"}]);
+    let mut packages = yaml();
+    packages.push(package("Debian:13", "linux", "6.12.48-1", "/usr/lib/modules"));
+    let text = document(|statement| {
+        statement["products"] = debian;
+        statement["vulnerability"]["name"] = json!("CVE-2026-1");
+    });
+    let mut report = report(packages, &database());
+    vex::apply(&mut report, &vex::parse("x", &text).unwrap(), Today::parse(TODAY).unwrap());
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+}
+
+/// The program has the functions, whatever a document says.
+#[test]
+fn an_exception_that_the_program_contradicts_fails() {
+    let because = |why: &str| outcome(|statement| statement["justification"] = json!(why));
+    let (covered, failures) = because("vulnerable_code_not_present");
+    assert_eq!((covered, failures.len()), (1, 2));
+    assert!(failures[0].ends_with("the faulty code is not there, and it is in /usr/bin/kubelet"), "{failures:?}");
+    let (covered, failures) = because("component_not_present");
+    assert_eq!((covered, failures.len()), (0, 2));
+    assert!(failures[0].contains("it says that the package is not there"), "{failures:?}");
+}
+
+#[test]
+fn every_status_is_a_decision_with_an_end() {
+    for status in ["fixed", "under_investigation", "affected"] {
+        let change = |statement: &mut Value| {
+            statement["status"] = json!(status);
+            statement["action_statement"] = json!("kubelet 1.38 has it");
+            statement.as_object_mut().unwrap().remove("justification");
+        };
+        assert_eq!(outcome(change), (2, vec![]), "{status}");
+    }
+}
+
+#[test]
+fn a_statement_that_cannot_be_an_exception_says_why() {
+    let set = |key: &'static str, value: Value| move |statement: &mut Value| statement[key] = value;
+    let without = |key: &'static str| move |statement: &mut Value| _ = statement.as_object_mut().unwrap().remove(key);
+    let error = |text: String| vex::parse("e.json", &text).unwrap_err().to_string();
+    for (text, wanted) in [
+        (document(without("status_notes")), "e.json: statement 1: it has no end; begin `status_notes` with it"),
+        (document(set("status_notes", json!("expires soon"))), "\"soon\" is no day"),
+        (document(set("status_notes", json!("expires 2026-02-30: x"))), "\"2026-02-30\" is no day"),
+        (document(set("status_notes", json!("expires 2026-12-312"))), "\"2026-12-312\" is no day"),
+        (document(set("status_notes", json!("expires 2026-12-é"))), "is no day"),
+        (document(without("justification")), "`not_affected` needs a `justification` of the standard's list"),
+        (document(set("justification", json!("we_like_it"))), "unknown variant `we_like_it`"),
+        (document(set("status", json!("fine"))), "unknown variant `fine`"),
+        (document(set("status", json!("affected"))), "`affected` needs an `action_statement`"),
+        (document(set("products", json!([]))), "it names no product"),
+        (document(without("products")), "it names no product"),
+        (document(set("products", json!([{"@id": "edge"}]))), "\"edge\" is no package URL"),
+        (document(set("products", json!([{"hashes": {}}]))), "a product without a package URL"),
+        (document(set("expires", json!("2026-12-31"))), "unknown field `expires`"),
+        (document(|_| {}).replace("v0.2.0", "v9"), "`@context` is \"https://openvex.dev/ns/v9\""),
+        (document(|_| {}).replace("\"author\"", "\"auhtor\""), "no OpenVEX document: unknown field `auhtor`"),
+        ("{".into(), "no OpenVEX document: EOF"),
+    ] {
+        let error = error(text);
+        assert!(error.contains(wanted), "{error}\nwanted {wanted}");
+    }
+    let impact = document(|statement| {
+        statement["impact_statement"] = json!("why");
+        statement.as_object_mut().unwrap().remove("justification");
+    });
+    assert!(error(impact).contains("put the `impact_statement` into `status_notes`"));
+}
+
+proptest! {
+    #[test]
+    fn any_notes_and_products_have_an_answer(notes in "(expires )?([0-9]{4}-[0-9]{2}-[0-9]{2})?.{0,12}", product in "(pkg:generic/)?.{0,12}") {
+        let text = document(|statement| {
+            statement["status_notes"] = json!(notes);
+            statement["products"][0]["@id"] = json!(product);
+        });
+        let _ = vex::parse("e.json", &text);
+    }
+}

@@ -1,0 +1,93 @@
+//! `orlop scan` over the image as it was built: the functions that its programs really have, and its lists of modules.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::sbom::{CYCLONEDX, python};
+use crate::support::{Desk, Outcome, image, orlop, run};
+
+/// A document about Go's own library, of which a function is named.
+fn about(id: &str, symbol: &str) -> Value {
+    json!({"id": id, "published": "2025-01-01T00:00:00Z", "affected": [{
+        "package": {"ecosystem": "Go", "name": "stdlib"},
+        "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "999.0.0"}]}],
+        "ecosystem_specific": {"imports": [{"path": "net/http", "symbols": [symbol]}]}}]})
+}
+
+fn scan(desk: &Desk, documents: &[Value]) -> Command {
+    let folder: PathBuf = desk.path("database");
+    let _ = std::fs::remove_dir_all(&folder);
+    for (number, document) in documents.iter().enumerate() {
+        desk.file(&format!("database/{number}.json"), document.to_string());
+    }
+    let mut command = orlop();
+    command.arg("scan").arg(image()).arg("--db").arg(folder).args(["--max-age", "36500", "--json"]);
+    command
+}
+
+fn report(outcome: &Outcome) -> Value {
+    serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.stderr))
+}
+
+#[test]
+fn functions_that_programs_have_are_linked_and_others_are_not() {
+    let desk = Desk::new();
+    let documents = [about("T-1", "Client.Do"), about("T-2", "NobodyEverWroteThis")];
+    let outcome = run(&mut scan(&desk, &documents));
+    assert_eq!(outcome.status, Some(4), "{}", outcome.stderr);
+    let report = report(&outcome);
+    let found = report["findings"].as_array().unwrap();
+    let of = |id: &str| found.iter().find(|found| found["id"] == id).unwrap_or_else(|| panic!("{id}: {found:?}"));
+    let (linked, other) = (of("T-1"), of("T-2"));
+    assert_eq!((&linked["outcome"], &other["outcome"]), (&json!("linked"), &json!("not-linked")));
+    let state = |found: &Value, path: &str| {
+        let places = found["places"].as_array().unwrap();
+        let place = places.iter().find(|place| place["path"] == path).unwrap_or_else(|| panic!("{path}: {places:?}"));
+        (place["outcome"].clone(), place["component"].clone())
+    };
+    // Both fetch over HTTP; of the program that makes an interface for a pod, nothing does.
+    for (path, component) in [("/usr/bin/kubelet", "kubelet"), ("/usr/bin/containerd", "containerd")] {
+        assert_eq!(state(linked, path), (json!("linked"), json!(component)));
+        assert_eq!(state(other, path), (json!("not-linked"), json!(component)));
+    }
+    assert_eq!(state(linked, "/usr/libexec/cni/host-local").0, json!("not-linked"));
+    // Without the one that is linked, nothing fails, and nothing is hidden.
+    let outcome = run(&mut scan(&desk, &documents[1..]));
+    assert!(outcome.done().contains("T-2"), "{}", outcome.stdout);
+    assert_eq!(run(&mut scan(&desk, &documents[1..])).stdout, outcome.stdout);
+}
+
+#[test]
+fn what_the_image_does_not_say_is_named() {
+    let desk = Desk::new();
+    let outcome = run(&mut scan(&desk, &[about("T-2", "NobodyEverWroteThis")]));
+    let report = report(&outcome);
+    let packages = report["packages"].as_u64().unwrap();
+    assert!(packages > 100, "{packages} packages");
+    let unjudged: Vec<&str> =
+        report["unjudged"].as_array().unwrap().iter().map(|unjudged| unjudged["what"].as_str().unwrap()).collect();
+    assert!(unjudged.contains(&"Debian:13"), "no database is about Debian: {unjudged:?}");
+    assert!(unjudged.iter().any(|what| what.starts_with("/usr/share/orlop/preload/")), "{unjudged:?}");
+    // Every Go program says everything.
+    for program in ["/usr/bin/kubelet", "/usr/bin/containerd", "/usr/bin/runc"] {
+        assert!(!unjudged.contains(&program), "{unjudged:?}");
+    }
+}
+
+#[test]
+fn the_standards_own_validator_accepts_the_findings() {
+    let desk = Desk::new();
+    let file = desk.path("findings.cdx");
+    let documents = [about("T-1", "Client.Do"), about("T-2", "NobodyEverWroteThis")];
+    run(scan(&desk, &documents).arg("--cyclonedx").arg(&file));
+    let accepted = |file: &PathBuf| python().args(["-c", CYCLONEDX]).arg(file).output().unwrap();
+    let output = accepted(&file);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // It does look.
+    let mut document: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    document["vulnerabilities"][0]["analysis"]["state"] = "fine".into();
+    let bad = desk.file("bad.cdx", document.to_string());
+    assert!(!accepted(&bad).status.success());
+}
