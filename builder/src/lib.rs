@@ -10,4 +10,5 @@ pub mod keys;
 pub mod report;
 pub mod scan;
 pub mod sources;
+pub mod text;
 pub mod tree;

@@ -6,6 +6,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use nix::sys::stat::{Mode, umask};
 use orlop::cli::{self, Cli};
+use orlop::text::printable;
+
+/// Names of files and packages stand in errors, and come from whoever made the image.
+fn error_text(error: &anyhow::Error) -> String {
+    format!("{error:#}").lines().map(printable).collect::<Vec<_>>().join("\n")
+}
 
 fn main() -> ExitCode {
     // Tools put it into what they make (mkfs.erofs into the inode that holds the fragments), and the same inputs
@@ -23,7 +29,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody may be reading any more (`… 2>&1 | head -1`), which is no reason for a panic.
-            let _ = writeln!(std::io::stderr(), "orlop: {error:#}");
+            let _ = writeln!(std::io::stderr(), "orlop: {}", error_text(&error));
             cli::exit_status(&error).into()
         }
     }

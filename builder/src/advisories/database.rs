@@ -48,8 +48,11 @@ impl Database {
         kept.sort_by(|a, b| a.id.cmp(&b.id));
         let mut database = Database { advisories: kept, ..Database::default() };
         for (at, advisory) in database.advisories.iter().enumerate() {
+            let root = |affected: &Affected| affected.ecosystem.split(':').next().map(str::to_owned);
+            // One that names packages of several ecosystems stands in a collection of one of them: nobody knows which.
+            let is_of_one = advisory.affected.iter().map(root).collect::<BTreeSet<_>>().len() == 1;
             for (of, affected) in advisory.affected.iter().enumerate() {
-                if !database.ecosystems.contains(&affected.ecosystem) {
+                if is_of_one && !database.ecosystems.contains(&affected.ecosystem) {
                     database.ecosystems.insert(affected.ecosystem.clone());
                 }
                 match database.index.get_mut(&affected.name) {

@@ -152,7 +152,7 @@ impl Reader<'_> {
             let (last, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             let hidden = name.split('/').any(|part| part.starts_with('.'));
             let Some(kind) = Kind::of(folder, last).filter(|_| member.is_file() && !hidden) else { continue };
-            let source = format!("{}: {}", shown(path), text::shown(&name));
+            let source = format!("{}: {}", shown(path), crate::text::shown(&name));
             let day =
                 member.last_modified().map(|time| date((time.year().into(), time.month().into(), time.day().into())));
             self.written = self.written.take().max(day);
@@ -214,7 +214,7 @@ fn date((year, month, day): (u64, u64, u64)) -> String {
 }
 
 fn shown(path: &Path) -> String {
-    text::shown(&path.to_string_lossy())
+    crate::text::shown(&path.to_string_lossy())
 }
 
 fn io(path: &Path, cause: std::io::Error) -> AdvisoryError {

@@ -35,4 +35,3 @@ pub use judge::{Verdict, judge};
 pub use load::Limits;
 pub use order::{Order, Version, go_release};
 pub use severity::{Rating, Severity};
-pub use text::shown;

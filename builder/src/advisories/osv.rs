@@ -88,7 +88,7 @@ pub(super) fn parse(json: &str) -> Result<Advisory, String> {
     let document: Document = serde_json::from_str(json).map_err(|error| format!("no OSV document: {error}"))?;
     let schema = document.schema_version.as_deref().unwrap_or("1.0.0");
     if schema.split('.').next() != Some("1") {
-        return Err(format!("schema {}, and only 1 is known", text::shown(schema)));
+        return Err(format!("schema {}, and only 1 is known", crate::text::shown(schema)));
     }
     let specific = document.database_specific.unwrap_or_default();
     let mut aliases = text::names("`aliases`", document.aliases)?;

@@ -1,18 +1,9 @@
 //! Text of a document, made fit for printing.
 
+use crate::text::deceives;
+
 /// The longest line that is kept of what a document says of itself, in characters.
 const LINE: usize = 300;
-
-/// Characters that do not show as themselves: controls, and those that turn the direction of writing or have no width.
-fn deceives(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// A name as it can be printed: in quotes when it holds anything that would not show as itself.
-pub fn shown(name: &str) -> String {
-    if name.chars().any(deceives) { format!("\"{}\"", name.escape_default()) } else { name.to_owned() }
-}
 
 /// A name, version or address that a document gives; one that would not show as itself is an error.
 pub(super) fn name(what: &str, text: String) -> Result<String, String> {

@@ -87,7 +87,7 @@ fn judge(args: &BuildArgs) -> anyhow::Result<Option<Judge>> {
 
 /// What fails stands on standard error, where the build's steps stand.
 fn check(judge: &Judge, image: &Path, context: &Context) -> anyhow::Result<()> {
-    let report = judge.judge(&packages::of_image(image)?)?;
+    let report = judge.judge(&packages::of_image(image).map_err(|error| anyhow::anyhow!("{error:#}"))?)?;
     let verdict = verdict(&report);
     if verdict.is_err() {
         context.progress.note(&table(&report));

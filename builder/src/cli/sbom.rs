@@ -10,6 +10,7 @@ use super::{Context, write_whole};
 use crate::report::inventory::{self, Inventory};
 use crate::report::{cyclonedx, spdx};
 use crate::sources::Report;
+use crate::text::shown;
 
 /// Say what an image is made of, read from the image alone: every file with its hashes and component, every component with
 /// its version, origin and parts.
@@ -48,7 +49,7 @@ pub fn run(args: &SbomArgs, context: &Context) -> anyhow::Result<()> {
         Format::Cyclonedx => cyclonedx::render(&inventory),
     };
     for gap in &inventory.gaps {
-        context.progress.note(&format!("{}: {}", gap.file, gap.what));
+        context.progress.note(&format!("{}: {}", shown(&gap.file), shown(&gap.what)));
     }
     match &args.output {
         Some(path) => {

@@ -126,7 +126,10 @@ fn analysis(found: &Found) -> Value {
         format!("{at}: {}", place.outcome.word())
     });
     let seen = places.collect::<Vec<_>>().join(", ");
-    let exempt = found.places.iter().find_map(|place| place.exception.as_ref()).filter(|_| found.is_exempt());
+    // Of several places the gravest decision: who reads this filters by it.
+    let decisions = found.places.iter().filter(|place| place.outcome.counts());
+    let exempt = decisions.filter_map(|place| place.exception.as_ref()).max_by_key(|exempt| weight(exempt.status));
+    let exempt = exempt.filter(|_| found.is_exempt());
     if let Some(exempt) = exempt {
         return decided(exempt, &seen);
     }
@@ -136,6 +139,15 @@ fn analysis(found: &Found) -> Value {
             json!({"state": "not_affected", "justification": "requires_environment", "detail": seen})
         }
         _ => json!({"state": "in_triage", "detail": seen}),
+    }
+}
+
+fn weight(status: Status) -> u8 {
+    match status {
+        Status::NotAffected => 0,
+        Status::Fixed => 1,
+        Status::UnderInvestigation => 2,
+        Status::Affected => 3,
     }
 }
 

@@ -137,6 +137,6 @@ impl From<&State> for Outcome {
 impl Found {
     /// Whether this is a flaw: what RustSec calls `unmaintained` or `notice` is none.
     pub fn is_flaw(&self) -> bool {
-        self.informational.as_deref().is_none_or(|kind| kind == "unsound")
+        !matches!(self.informational.as_deref(), Some("unmaintained" | "notice"))
     }
 }

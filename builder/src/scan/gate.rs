@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::found::{Found, Outcome};
 use super::report::Report;
-use crate::advisories::{Severity, shown};
+use crate::advisories::Severity;
+use crate::text::shown;
 
 /// How many failures an error names.
 const NAMED: usize = 3;

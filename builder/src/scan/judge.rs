@@ -21,8 +21,11 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
     let mut found: BTreeMap<(Identity, BTreeSet<String>), Found> = BTreeMap::new();
     let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
     for package in &inventory.packages {
-        let names = [Some(&package.identity), package.otherwise.as_ref()];
-        let Some(identity) = names.into_iter().flatten().find(|names| database.covers(&names.ecosystem)) else {
+        let names = || [Some(&package.identity), package.otherwise.as_ref()].into_iter().flatten();
+        // A database that has the ecosystem and not this package must not hide what another one says of its other name.
+        let known = |of: &&Identity| database.about(&of.ecosystem, &of.name).next().is_some();
+        let covered = || names().find(|of| database.covers(&of.ecosystem));
+        let Some(identity) = names().find(known).or_else(covered) else {
             *unknown.entry(&package.identity.ecosystem).or_default() += 1;
             continue;
         };
@@ -36,6 +39,8 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
     let mut list: Vec<Found> = found.into_values().collect();
     for found in &mut list {
         found.places.sort_by(|a, b| (&a.path, &a.by).cmp(&(&b.path, &b.by)));
+        // A program may list a module twice (as itself and as a replacement): one place.
+        found.places.dedup();
     }
     // The worst first; the map's order below that.
     list.sort_by_key(|found| (std::cmp::Reverse(found.outcome), rank(found.severity)));
@@ -66,10 +71,7 @@ fn add(
     let entry = found.entry((identity.clone(), names.clone())).or_insert_with(|| flaw(identity, names, group));
     let place = place(package, identity, group, &entry.fixed);
     entry.outcome = entry.outcome.max(place.outcome);
-    // A program may list a module twice (as itself and as a replacement): one place.
-    if !entry.places.contains(&place) {
-        entry.places.push(place);
-    }
+    entry.places.push(place);
 }
 
 /// What the documents say of a flaw together. A group is never empty; of one that were, nothing would be said.

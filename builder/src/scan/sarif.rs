@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::found::{Found, Place};
 use super::package::encoded;
 use super::report::Report;
+use super::vex::Status;
 use crate::advisories::Severity;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -144,7 +145,8 @@ fn result(found: &Found, place: &Place, rule: usize, locations: &Locations) -> V
     if let Some(exempt) = &place.exception {
         let why = exempt.justification.map_or(exempt.status.word(), |why| why.word());
         let text = format!("{why}, until {}: {}", exempt.expires, exempt.notes);
-        result["suppressions"] = json!([{"kind": "external", "status": "accepted", "justification": text}]);
+        let status = if exempt.status == Status::UnderInvestigation { "underReview" } else { "accepted" };
+        result["suppressions"] = json!([{"kind": "external", "status": status, "justification": text}]);
     }
     result
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::found::{Exempt, Found, Outcome, Place};
 use super::report::Report;
-use crate::advisories::shown;
+use crate::text::shown;
 
 /// Functions of a place that are named; of more, how many there are.
 const FUNCTIONS: usize = 3;

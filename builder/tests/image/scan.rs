@@ -1,12 +1,14 @@
 //! `orlop scan` over the image as it was built: the functions that its programs really have, and its lists of modules.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::sbom::{CYCLONEDX, python};
-use crate::support::{Desk, Outcome, image, orlop, run};
+use crate::support::{Desk, Outcome, image, orlop, run, workspace};
 
 /// A document about Go's own library, of which a function is named.
 fn about(id: &str, symbol: &str) -> Value {
@@ -90,4 +92,34 @@ fn the_standards_own_validator_accepts_the_findings() {
     document["vulnerabilities"][0]["analysis"]["state"] = "fine".into();
     let bad = desk.file("bad.cdx", document.to_string());
     assert!(!accepted(&bad).status.success());
+}
+
+/// The image that was there before stays, whether it would be built again or nothing has changed.
+#[test]
+fn a_build_whose_gates_fail_gives_no_image_a_name() {
+    let desk = Desk::new();
+    let definition = workspace().join("images/standalone.toml");
+    // No document says when it was written: the file does, which is new.
+    let mut document = about("T-1", "Client.Do");
+    document.as_object_mut().unwrap().remove("published");
+    desk.file("database/1.json", document.to_string());
+    let gated = || {
+        let mut command = desk.warm_build(&definition);
+        command.arg("--gate").arg("--db").arg(desk.path("database"));
+        command
+    };
+    let names = || {
+        let entries = std::fs::read_dir(desk.path("out")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<_>>()
+    };
+    run(&mut gated()).fails(4, &["T-1", "net/http"]);
+    assert_eq!(names(), BTreeSet::new());
+    run(&mut desk.warm_build(&definition)).done();
+    let before = names();
+    // Whoever writes an image makes a new file.
+    let image = || std::fs::metadata(desk.path("out/standalone.raw")).map(|file| (file.ino(), file.mtime())).unwrap();
+    let file = image();
+    run(&mut gated()).fails(4, &["nothing changed", "T-1"]);
+    run(gated().env("SOURCE_DATE_EPOCH", "1700000000")).fails(4, &["T-1"]);
+    assert_eq!((names(), image()), (before, file));
 }

@@ -14,12 +14,18 @@ const CHUNK: u64 = 1 << 16;
 /// LZ4 makes at most 255 bytes of one; what `mkfs.erofs` puts into a piece is far less.
 const MOST_LZ4: u64 = 64 << 20;
 
+/// No file of an image is larger; a sparse one may claim any size, and costs its sender nothing.
+const MOST: u64 = 4 << 30;
+
 /// Copies the content of the file at an absolute path (no link is followed), unpacked; how many bytes that were.
 ///
 /// An error of `to` is one of reading: what is read is not what cannot be written, so writers that fail are to say so.
 pub fn copy(image: &mut (impl Read + Seek), path: &str, to: &mut impl Write) -> Result<u64, ErofsError> {
     let mut reader = Reader::open(image)?;
     let (at, inode) = reader.find(path)?;
+    if inode.size > MOST {
+        return Err(invalid(at, format!("`{path}`: {} bytes, more than {MOST}", inode.size)));
+    }
     match inode.layout {
         0 | 2 => reader.plain(at, &inode, to)?,
         1 | 3 => reader.compressed(at, &inode, to)?,

@@ -60,6 +60,8 @@ pub enum Kind {
 
 /// Folders deeper than this do not exist in a root; a loop of folders does.
 const MAX_DEPTH: usize = 64;
+/// Linux follows no longer one (`PATH_MAX`).
+const MAX_TARGET: u64 = 4096;
 /// No folder, link or document is larger.
 const MAX_META: u64 = 16 << 20;
 
@@ -69,6 +71,10 @@ pub fn list(image: &mut (impl Read + Seek)) -> Result<Vec<FileEntry>, ErofsError
     let mut entries = Vec::new();
     reader.walk(reader.superblock.root, "", 0, &mut entries)?;
     entries.sort_by(|a, b| a.path.cmp(&b.path));
+    // The second one would never be looked at: a path leads to the first.
+    if let Some(pair) = entries.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        return Err(invalid(SUPERBLOCK_OFFSET, format!("`{}` stands there twice", pair[1].path)));
+    }
     Ok(entries)
 }
 
@@ -118,10 +124,11 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
 
     fn walk(&mut self, node: u64, path: &str, depth: usize, entries: &mut Vec<FileEntry>) -> Result<(), ErofsError> {
         let at = self.offset(node)?;
-        if depth > MAX_DEPTH || entries.len() as u64 > self.superblock.inodes.saturating_mul(2).saturating_add(16) {
-            return Err(invalid(at, format!("`{path}`: folders without end")));
-        }
+        let most = self.superblock.inodes.saturating_mul(2).saturating_add(16);
         for (name, child) in self.names(at, path)? {
+            if depth > MAX_DEPTH || entries.len() as u64 > most {
+                return Err(invalid(at, format!("`{path}`: folders without end")));
+            }
             if name == "." || name == ".." {
                 continue;
             }
@@ -157,6 +164,9 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
             _ => Kind::Other,
         };
         let target = match kind {
+            Kind::Link if inode.size > MAX_TARGET => {
+                return Err(invalid(at, format!("`{path}`: a link of {} bytes", inode.size)));
+            }
             Kind::Link => Some(String::from_utf8_lossy(&self.data(at, &inode)?).into_owned()),
             _ => None,
         };
@@ -227,7 +237,8 @@ fn names_of(block: &[u8]) -> Option<Vec<(String, u64)>> {
         if name.is_empty() || name.contains(&b'/') {
             return None;
         }
-        names.push((String::from_utf8_lossy(name).into_owned(), u64_at(block, at)?));
+        // Two names that are none would become one, and the second file never be looked at. We write UTF-8.
+        names.push((String::from_utf8(name.to_vec()).ok()?, u64_at(block, at)?));
     }
     Some(names)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Change, Difference, FileChange};
+use crate::text::printable;
 
 /// The difference as lines: `+` came, `-` went, `~` is another.
 pub fn text(difference: &Difference) -> String {
@@ -43,8 +44,8 @@ pub fn text(difference: &Difference) -> String {
 
 fn line(text: &mut String, change: &Change, with_value: bool) {
     let Change { what, before, after } = change;
-    let what = shown(what);
-    let value = |value: &str| if with_value { format!(" {}", shown(value)) } else { String::new() };
+    let what = printable(what);
+    let value = |value: &str| if with_value { format!(" {}", printable(value)) } else { String::new() };
     let _ = match (before, after) {
         (Some(before), Some(after)) => writeln!(text, "  ~ {what}{} →{}", value(before), value(after)),
         (None, Some(after)) => writeln!(text, "  + {what}{}", value(after)),
@@ -55,21 +56,14 @@ fn line(text: &mut String, change: &Change, with_value: bool) {
 
 fn file(text: &mut String, change: &FileChange) {
     let FileChange { file, before, after } = change;
-    let file = shown(file);
+    let file = printable(file);
     let _ = match (before, after) {
         (Some(before), Some(after)) => {
             let by = i128::from(after.size) - i128::from(before.size);
             writeln!(text, "  ~ {file} {} → {} bytes ({by:+})", before.size, after.size)
         }
-        (None, Some(after)) => writeln!(text, "  + {file} {} bytes, of {}", after.size, shown(&after.component)),
-        (Some(before), None) => writeln!(text, "  - {file} {} bytes, of {}", before.size, shown(&before.component)),
+        (None, Some(after)) => writeln!(text, "  + {file} {} bytes, of {}", after.size, printable(&after.component)),
+        (Some(before), None) => writeln!(text, "  - {file} {} bytes, of {}", before.size, printable(&before.component)),
         (None, None) => Ok(()),
     };
-}
-
-/// What stands in an image is somebody's text: nothing of it moves a terminal's cursor.
-fn shown(text: &str) -> String {
-    let plain =
-        |c: char| !c.is_control() && !('\u{200b}'..='\u{200f}').contains(&c) && !('\u{202a}'..='\u{202e}').contains(&c);
-    text.chars().map(|c| if plain(c) { c } else { '\u{fffd}' }).collect()
 }

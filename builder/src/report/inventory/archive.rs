@@ -22,7 +22,7 @@ pub struct Program {
 
 /// All programs of all layers, in the archive's order. The error says what is wrong with the archive.
 pub fn programs(archive: &[u8]) -> Result<Vec<Program>, String> {
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), MOST);
     for (name, blob) in files(archive)? {
         let blob = &archive[blob];
         if !name.starts_with(BLOBS) {
@@ -32,11 +32,12 @@ pub fn programs(archive: &[u8]) -> Result<Vec<Program>, String> {
             layer(blob, &mut found)?;
         } else if blob.starts_with(GZIP) {
             let mut layers = Vec::new();
-            let mut unpacked = flate2::read::GzDecoder::new(blob).take(MOST + 1);
+            let mut unpacked = flate2::read::GzDecoder::new(blob).take(left + 1);
             unpacked.read_to_end(&mut layers).map_err(|error| format!("{name}: {error}"))?;
-            if layers.len() as u64 > MOST {
-                return Err(format!("{name}: unpacks to more than {MOST} bytes"));
-            }
+            let Some(rest) = left.checked_sub(layers.len() as u64) else {
+                return Err(format!("{name}: with it the layers unpack to more than {MOST} bytes"));
+            };
+            left = rest;
             layer(&layers, &mut found)?;
         }
     }

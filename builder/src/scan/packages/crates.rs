@@ -16,7 +16,12 @@ pub(super) fn read(program: Program<'_>, reading: &mut Reading) {
         Err(error) => return reading.cannot(program, format!("its list of crates cannot be read: {}", error.what)),
     };
     reading.packages.extend(crates.into_iter().filter(is_judged).map(|found| Package {
-        identity: Identity { ecosystem: "crates.io".into(), name: found.name, version: Some(found.version) },
+        identity: Identity {
+            ecosystem: "crates.io".into(),
+            name: found.name,
+            // What lies in a folder is changed perhaps, whatever its version says.
+            version: Some(found.version).filter(|_| found.source != "local"),
+        },
         otherwise: None,
         by: program.by.clone(),
         path: program.path.to_owned(),
@@ -24,8 +29,9 @@ pub(super) fn read(program: Program<'_>, reading: &mut Reading) {
     }));
 }
 
-/// A crate of the program's own workspace is in no registry, and one that only took part in the build is not in the
-/// program.
+/// The program itself and this project's own crates are in no registry, and one that only took part in the build is not in
+/// the program.
 fn is_judged(found: &Crate) -> bool {
-    found.source != "local" && found.kind == Kind::Runtime
+    let own = found.source == "local" && (found.root || found.name.starts_with("orlop"));
+    !own && found.kind == Kind::Runtime
 }

@@ -10,7 +10,13 @@ const RELEASES: [(&str, u32); 5] = [("bullseye", 11), ("bookworm", 12), ("trixie
 pub(super) fn packages(components: &Components) -> (Vec<Package>, Vec<Unjudged>) {
     let (mut packages, mut unjudged) = (Vec::new(), Vec::new());
     for (component, record) in &components.components {
-        let Some((suite, source)) = origin(&record.origin) else { continue };
+        let Some((suite, source)) = origin(&record.origin) else {
+            if record.origin.ends_with(".deb") {
+                let reason = format!("a package of an archive that is not Debian's: {}", record.origin);
+                unjudged.push(Unjudged { what: record.name.clone(), component: component.clone(), reason });
+            }
+            continue;
+        };
         let Some(release) = release(suite) else {
             let reason = format!("a package of Debian's suite {suite:?}, whose number is not known here");
             unjudged.push(Unjudged { what: source.to_owned(), component: component.clone(), reason });
@@ -35,16 +41,26 @@ pub(super) fn packages(components: &Components) -> (Vec<Package>, Vec<Unjudged>)
             functions: None,
         });
     }
-    packages.extend(libraries(components));
+    let (libraries, others) = libraries(components);
+    packages.extend(libraries);
+    unjudged.extend(others);
     (packages, unjudged)
 }
 
 /// Debian's sources that are linked into components. They are compiled as upstream made them: what Debian mended by a patch
-/// is not in them, whatever Debian's version says.
-fn libraries(components: &Components) -> Vec<Package> {
-    let mut packages = Vec::new();
+/// is not in them, whatever Debian's version says. What is linked and comes from elsewhere (a toolchain's musl) has no
+/// ecosystem that advisories are about.
+fn libraries(components: &Components) -> (Vec<Package>, Vec<Unjudged>) {
+    let (mut packages, mut unjudged) = (Vec::new(), Vec::new());
     for input in components.inputs.values().filter(|input| input.linked) {
-        let Some((suite, source)) = source_of_archive(&input.origin) else { continue };
+        let Some((suite, source)) = source_of_archive(&input.origin) else {
+            unjudged.push(Unjudged {
+                what: format!("{} {}", input.name, input.version),
+                component: input.used_by.join(", "),
+                reason: format!("linked in, out of {}: no ecosystem of advisories has it", input.origin),
+            });
+            continue;
+        };
         let ecosystem = release(suite).map_or_else(|| "Debian".into(), |number| format!("Debian:{number}"));
         let version = input.version.rsplit_once('-').map_or(&*input.version, |(upstream, _)| upstream);
         let identity = Identity { ecosystem, name: source.to_owned(), version: Some(version.to_owned()) };
@@ -59,7 +75,7 @@ fn libraries(components: &Components) -> Vec<Package> {
             functions: None,
         }));
     }
-    packages
+    (packages, unjudged)
 }
 
 /// The file or folder in which a component lies.
@@ -70,7 +86,7 @@ fn path(components: &Components, component: &str) -> String {
 
 /// As [`origin`], of an upstream archive.
 fn source_of_archive(origin: &str) -> Option<(&str, &str)> {
-    let (suite, path) = origin.strip_prefix("Debian ")?.split_once(' ')?;
+    let (suite, path) = pool(origin)?;
     let (folder, file) = path.rsplit_once('/')?;
     let source = folder.rsplit('/').next().filter(|source| !source.is_empty())?;
     file.contains(".orig.tar").then_some((suite, source))
@@ -78,10 +94,17 @@ fn source_of_archive(origin: &str) -> Option<(&str, &str)> {
 
 /// The suite, and the source package by its folder in the pool.
 fn origin(origin: &str) -> Option<(&str, &str)> {
-    let (suite, path) = origin.strip_prefix("Debian ")?.split_once(' ')?;
+    let (suite, path) = pool(origin)?;
     let mut parts = path.strip_suffix(".deb")?.rsplit('/').skip(1);
     let source = parts.next().filter(|source| !source.is_empty())?;
     Some((suite, source))
+}
+
+/// Suite and path of an origin, as the lockfile writes it: the archive's label, `Debian` or `Debian-Security`, stands first.
+fn pool(origin: &str) -> Option<(&str, &str)> {
+    let mut words = origin.rsplitn(3, ' ');
+    let (path, suite, label) = (words.next()?, words.next()?, words.next()?);
+    label.starts_with("Debian").then_some((suite, path))
 }
 
 pub(super) fn release(suite: &str) -> Option<u32> {
@@ -119,7 +142,12 @@ mod tests {
         let kernel =
             "Debian trixie pool/main/l/linux-signed-amd64/linux-image-6.12.117+deb13-cloud-amd64_6.12.117-1_amd64.deb";
         assert_eq!(origin(kernel), Some(("trixie", "linux-signed-amd64")));
+        // As `images/cluster.lock` has it.
+        let kernel =
+            "Debian-Security trixie-security pool/updates/main/l/linux-signed-amd64/linux-image_6.12.117-1_amd64.deb";
+        assert_eq!(origin(kernel), Some(("trixie-security", "linux-signed-amd64")));
         for other in [
+            "Ubuntu noble pool/main/l/linux/linux_1_amd64.deb",
             "k8s.io/kubernetes@v1.37.2",
             "Debian",
             "Debian trixie x.deb",

@@ -9,11 +9,11 @@ use orlop_config::node::{COMPONENTS, PRELOAD};
 
 use super::super::package::{By, Inventory, Unjudged};
 use super::{Program, Reading, debian};
-use crate::advisories::shown;
 use crate::formats::erofs::{self, FileEntry, Kind};
 use crate::formats::{cpio, elf};
 use crate::image::inspect::root_partition;
 use crate::image::open::{Cursor, Image};
+use crate::text::shown;
 use crate::tree::Components;
 
 /// No program is bigger.

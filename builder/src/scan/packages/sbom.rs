@@ -12,7 +12,7 @@ use super::super::package::{By, Inventory, Package, Unjudged};
 use super::purl;
 
 /// No list is longer.
-const MOST: u64 = 256 << 20;
+const MOST: u64 = 64 << 20;
 /// Components within components.
 const DEPTH: usize = 32;
 

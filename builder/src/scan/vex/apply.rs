@@ -24,12 +24,13 @@ pub fn apply(report: &mut Report, exceptions: &[Exception], today: Today) {
                 continue;
             }
             let package = found.package.clone();
+            let partial = exception.leaves_out(found);
             for place in &mut found.places {
                 if !exception.products.iter().any(|product| product.holds((&image.0, &image.1), &package, place)) {
                     continue;
                 }
                 found_any = true;
-                if let Some(reason) = exception.contradiction(place) {
+                if let Some(reason) = exception.contradiction(place).or_else(|| partial.clone()) {
                     contradicted = contradicted.or(Some(reason));
                 } else if !expired && place.exception.is_none() {
                     place.exception = Some(exception.exempt());
@@ -77,6 +78,17 @@ impl Exception {
             }
             _ => None,
         }
+    }
+
+    /// What is said of a finding that is several flaws by CVE's count, and not all of them are named: who judged one has not
+    /// judged the others.
+    fn leaves_out(&self, found: &Found) -> Option<String> {
+        let flaws: Vec<_> = found.names.iter().filter(|name| name.starts_with("CVE-")).collect();
+        let others: Vec<_> =
+            flaws.iter().filter(|name| !self.names.contains(**name)).map(|name| name.as_str()).collect();
+        // By the name of the advisory as a whole it means all of it.
+        let whole = flaws.len() < 2 || others.len() == flaws.len();
+        (!whole && !others.is_empty()).then(|| format!("the finding is also {}: name those too", others.join(", ")))
     }
 
     fn exempt(&self) -> Exempt {

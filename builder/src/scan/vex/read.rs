@@ -10,7 +10,7 @@ use super::super::age::Today;
 use super::super::package::Identity;
 use super::super::packages::purl;
 use super::{Exception, Justification, Product, Status};
-use crate::advisories::shown;
+use crate::text::shown;
 
 /// What `@context` names: 0.2.0, and what may follow it.
 const CONTEXT: &str = "https://openvex.dev/ns/v0.2";

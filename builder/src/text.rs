@@ -1,0 +1,23 @@
+//! Text of others, made fit for printing: nothing of it moves a terminal's cursor or turns the direction of writing.
+
+/// Characters that do not show as themselves: controls, and those that turn the direction of writing or have no width.
+pub fn deceives(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A name as it can be printed: in quotes when it holds anything that would not show as itself.
+pub fn shown(name: &str) -> String {
+    if name.chars().any(deceives) { format!("\"{}\"", name.escape_default()) } else { name.to_owned() }
+}
+
+/// A line as it can be printed, its width kept: U+FFFD stands for what would not show as itself.
+pub fn printable(line: &str) -> String {
+    line.chars().map(|character| if deceives(character) { '\u{fffd}' } else { character }).collect()
+}
+
+#[test]
+fn what_moves_a_cursor_is_not_printed() {
+    assert_eq!(printable("a\u{1b}]0;x\u{7}\u{202e}b\nc é"), "a\u{fffd}]0;x\u{fffd}\u{fffd}b\u{fffd}c é");
+    assert_eq!((shown("a b").as_str(), shown("a\nb").as_str()), ("a b", "\"a\\nb\""));
+}
