@@ -10,7 +10,7 @@ use orlop_config::date::civil;
 use super::advisory::Advisory;
 use super::database::{Database, Source, newest};
 use super::error::AdvisoryError;
-use super::{osv, rustsec, text};
+use super::{osv, rustsec};
 
 /// How much is read, so that no database fills the memory. Real ones are far below.
 #[derive(Debug, Clone, Copy)]

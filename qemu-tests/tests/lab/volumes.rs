@@ -27,7 +27,7 @@ spec:
   volumes: [{{name: host, hostPath: {{path: /var/lib/lab-local, type: DirectoryOrCreate}}}}]
 "#
     ))?;
-    kubectl.wait("pod/makes-folder", "jsonpath={.status.phase}=Succeeded", within(180))?;
+    kubectl.wait("pod/makes-folder", "jsonpath={.status.phase}=Succeeded", within(300))?;
     kubectl.apply(&format!(
         r#"
 apiVersion: v1
@@ -43,7 +43,7 @@ spec:
   volumes: [{{name: local, persistentVolumeClaim: {{claimName: local}}}}]
 "#
     ))?;
-    kubectl.wait("pod/reads-local", "jsonpath={.status.phase}=Succeeded", within(180))?;
+    kubectl.wait("pod/reads-local", "jsonpath={.status.phase}=Succeeded", within(300))?;
     ensure!(kubectl.run(&["logs", "reads-local"])?.trim() == "kept", "the local volume is that folder");
     kubectl.run_within(&["delete", "pod/makes-folder", "pod/reads-local", "pvc/local", "pv/local"], within(120))?;
     Ok(())
@@ -71,7 +71,7 @@ spec:
   volumes: [{{name: disk, emptyDir: {{}}}}]
 "#
     ))?;
-    kubectl.wait("pod/mapped", "jsonpath={.status.phase}=Succeeded", within(180))?;
+    kubectl.wait("pod/mapped", "jsonpath={.status.phase}=Succeeded", within(300))?;
     let log = kubectl.run(&["logs", "mapped"])?;
     let words: Vec<&str> = log.split_whitespace().collect();
     // Its root is another user outside, and 65,536 users are mapped.

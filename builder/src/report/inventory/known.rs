@@ -6,15 +6,18 @@
 pub struct Known {
     /// Declared licence, an SPDX expression.
     pub licence: Option<&'static str>,
-    /// CPE part (`a` application, `o` operating system), vendor and product.
-    pub cpe: Option<(&'static str, &'static str, &'static str)>,
+    /// Its name there.
+    pub cpe: Option<Cpe>,
 }
+
+/// CPE part (`a` application, `o` operating system), vendor and product.
+pub type Cpe = (&'static str, &'static str, &'static str);
 
 /// Name (Go module, Debian source package, crate of this repository) → what is known.
 ///
 /// Licences are those that upstream's own files declare (`LICENSE`, `COPYING`, Debian's `copyright`), CPEs those of the NVD's
 /// dictionary.
-const TABLE: &[(&str, Option<&str>, Option<(&str, &str, &str)>)] = &[
+const TABLE: &[(&str, Option<&str>, Option<Cpe>)] = &[
     ("ca-certificates", Some("MPL-2.0 AND GPL-2.0-or-later"), None),
     ("github.com/containerd/containerd/v2", Some("Apache-2.0"), Some(("a", "linuxfoundation", "containerd"))),
     (
