@@ -13,6 +13,11 @@ pub fn civil(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
+/// Year, month and day as `2026-08-21`.
+pub fn text((year, month, day): (u64, u64, u64)) -> String {
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// The day of a date (`2026-08-21`), counted from 1970-01-01; `None` for what is no date since then.
 pub fn parse(date: &str) -> Option<u64> {
     let mut parts = date.split('-');
@@ -30,15 +35,15 @@ pub fn parse(date: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{civil, parse};
+    use super::{civil, parse, text};
 
     #[test]
     fn a_date_is_the_day_that_has_it() {
         for days in 0..140_000 {
-            let (year, month, day) = civil(days);
-            assert_eq!(parse(&format!("{year:04}-{month:02}-{day:02}")), Some(days));
+            assert_eq!(parse(&text(civil(days))), Some(days));
         }
-        for text in [
+        assert_eq!(text((2026, 8, 1)), "2026-08-01");
+        for other in [
             "",
             "2026",
             "2026-08",
@@ -53,7 +58,7 @@ mod tests {
             "2026/01/01",
             "0001-01-01",
         ] {
-            assert_eq!(parse(text), None, "{text:?}");
+            assert_eq!(parse(other), None, "{other:?}");
         }
     }
 

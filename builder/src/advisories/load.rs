@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use orlop_config::date::civil;
+use orlop_config::date;
 
 use super::advisory::Advisory;
 use super::database::{Database, Source, newest};
@@ -127,7 +127,7 @@ impl Reader<'_> {
                 let bytes = self.read(file, &shown(&path))?;
                 self.total(self.limits.total)?;
                 let age = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-                self.written = self.written.take().max(age.map(|age| date(civil(age.as_secs() / 86_400))));
+                self.written = self.written.take().max(age.map(|age| date::text(date::civil(age.as_secs() / 86_400))));
                 self.document(kind, &bytes, shown(&path))?;
             }
         }
@@ -153,8 +153,9 @@ impl Reader<'_> {
             let hidden = name.split('/').any(|part| part.starts_with('.'));
             let Some(kind) = Kind::of(folder, last).filter(|_| member.is_file() && !hidden) else { continue };
             let source = format!("{}: {}", shown(path), crate::text::shown(&name));
-            let day =
-                member.last_modified().map(|time| date((time.year().into(), time.month().into(), time.day().into())));
+            let day = member
+                .last_modified()
+                .map(|time| date::text((time.year().into(), time.month().into(), time.day().into())));
             self.written = self.written.take().max(day);
             let bytes = self.read(member, &source)?;
             self.total(most)?;
@@ -207,10 +208,6 @@ impl Reader<'_> {
 fn is_toolchain(source: &str) -> bool {
     let mut folders = source.rsplit(['/', ' ']).skip(2);
     folders.next() == Some("rust")
-}
-
-fn date((year, month, day): (u64, u64, u64)) -> String {
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 fn shown(path: &Path) -> String {

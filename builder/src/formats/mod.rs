@@ -16,5 +16,6 @@ pub mod kmod;
 pub mod oci;
 pub mod pe;
 pub mod pkcs7;
+pub mod purl;
 pub mod verity;
 pub mod x509;

@@ -67,12 +67,9 @@ pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
         manifest::parse_boot(&uki.boot_manifest()?).map_err(|error| Refusal::new(Stage::Manifest, error))?;
     let root: RootHash = boot_manifest.verity.root_hash.parse()?;
     let entry = root_partition(&image, &root)?;
-    let refused = |error: &dyn std::fmt::Display| Refusal::new(Stage::Root, error);
     let mut content = Cursor::new(image.region(entry));
-    let files = erofs::list(&mut content).map_err(|error| refused(&error))?;
-    let document = erofs::read(&mut content, COMPONENTS).map_err(|error| refused(&error))?;
-    let document: Components =
-        serde_json::from_slice(&document).map_err(|error| refused(&format!("{COMPONENTS}: {error}")))?;
+    let files = erofs::list(&mut content).map_err(|error| Refusal::new(Stage::Root, error))?;
+    let document = components(&mut content)?;
     let mut unreadable = Vec::new();
     let mut note = |error: String| unreadable.push(error);
     let signature = signature(&image, &root).map_err(|error| note(format!("signature partition: {error}"))).ok();
@@ -126,6 +123,12 @@ fn release(path: &Path) -> Result<Option<ReleaseManifest>, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// What the root says of its components.
+pub fn components(root: &mut Cursor<impl ReadAt>) -> Result<Components, Refusal> {
+    let document = erofs::read(root, COMPONENTS).map_err(|error| Refusal::new(Stage::Root, error))?;
+    serde_json::from_slice(&document).map_err(|error| Refusal::new(Stage::Root, format!("{COMPONENTS}: {error}")))
 }
 
 /// The partition with the root that has this hash.

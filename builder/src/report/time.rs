@@ -1,12 +1,11 @@
 //! Times as documents write them.
 
-use orlop_config::date::civil;
+use orlop_config::date;
 
 /// Seconds since 1970 as `2026-11-22T12:34:56Z` (RFC 3339, which both standards take).
 pub fn rfc3339(epoch: u64) -> String {
-    let (year, month, day) = civil(epoch / 86_400);
     let (hour, minute, second) = (epoch / 3600 % 24, epoch / 60 % 60, epoch % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    format!("{}T{hour:02}:{minute:02}:{second:02}Z", date::text(date::civil(epoch / 86_400)))
 }
 
 #[cfg(test)]

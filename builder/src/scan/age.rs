@@ -60,8 +60,7 @@ impl Today {
 
     /// As a date.
     pub fn date(self) -> String {
-        let (year, month, day) = date::civil(self.0);
-        format!("{year:04}-{month:02}-{day:02}")
+        date::text(date::civil(self.0))
     }
 }
 

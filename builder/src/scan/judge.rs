@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::found::{Found, Outcome, Place};
-use super::package::{Identity, Inventory, Package, Unjudged};
+use super::package::{By, Identity, Inventory, Package, Unjudged};
 use crate::advisories::{Database, Finding, Group, Severity, State, Subject, Symbol, Target, findings, group};
 
 /// What came of judging packages.
@@ -38,7 +38,7 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
     }
     let mut list: Vec<Found> = found.into_values().collect();
     for found in &mut list {
-        found.places.sort_by(|a, b| (&a.path, &a.by).cmp(&(&b.path, &b.by)));
+        found.places.sort_by(|a, b| order(a).cmp(&order(b)));
         // A program may list a module twice (as itself and as a replacement): one place.
         found.places.dedup();
     }
@@ -49,6 +49,11 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
         packages: inventory.packages.len() - unknown.values().sum::<usize>(),
         unknown: unknown.into_iter().map(not_looked_for).collect(),
     }
+}
+
+/// Equal places stand beside each other.
+fn order(place: &Place) -> (&str, &By, Outcome, &[String], Option<&str>) {
+    (&place.path, &place.by, place.outcome, &place.functions, place.reason.as_deref())
 }
 
 fn not_looked_for((ecosystem, count): (&str, usize)) -> Unjudged {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::formats::go_binary::Functions;
+use crate::formats::purl::{encoded, encoded_path};
 
 /// What an image, or a list of what is in it, is made of.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +75,7 @@ impl Identity {
         let (name, version) = (&self.name, self.version.as_deref());
         let (kind, rest) = match self.ecosystem.split(':').next().unwrap_or_default() {
             // Its type knows no capital letters, whatever the module's own name has.
-            "Go" => ("golang", path(&name.to_ascii_lowercase())),
+            "Go" => ("golang", encoded_path(&name.to_ascii_lowercase())),
             "crates.io" => ("cargo", encoded(name)),
             "Debian" => ("deb", format!("debian/{}", encoded(name))),
             "Linux" => ("generic", "linux".to_owned()),
@@ -84,22 +85,4 @@ impl Identity {
         let version = version.map_or(String::new(), |version| format!("@{}", encoded(version)));
         Some(format!("pkg:{kind}/{rest}{version}{source}"))
     }
-}
-
-/// Each part of a path, encoded.
-fn path(path: &str) -> String {
-    path.split('/').map(encoded).collect::<Vec<_>>().join("/")
-}
-
-/// Percent-encoded but for what a package URL may hold as it is.
-pub(super) fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::found::{Found, Place};
-use super::package::encoded;
 use super::report::Report;
 use super::vex::Status;
 use crate::advisories::Severity;
+use crate::formats::purl::encoded;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 

@@ -1,5 +1,7 @@
 //! Where a component came from, out of the words of the root's `components.json`.
 
+use crate::sources::debian;
+
 /// Where a component came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -50,16 +52,10 @@ pub struct SourcePackage {
     pub version: String,
 }
 
-/// Suite → release, as far as they are known.
-const RELEASES: &[(&str, u32)] = &[("bookworm", 12), ("bullseye", 11), ("duke", 15), ("forky", 14), ("trixie", 13)];
-
 /// Reads an origin. `kind` is the lockfile's word for it, which older images do not carry: then it shows in the words.
 pub fn parse(name: &str, version: &str, text: &str, kind: Option<&str>) -> Origin {
-    let words: Vec<&str> = text.split(' ').collect();
-    let (distribution, path) = match words[..] {
-        [_, suite, path] if path.contains('/') => (distribution(suite), path),
-        _ => (String::new(), ""),
-    };
+    let archive = debian::Origin::parse(text);
+    let path = archive.map_or("", |archive| archive.path);
     let kind = kind.unwrap_or_else(|| match () {
         () if path.ends_with(".deb") => "deb",
         () if path.contains(".orig.tar") => "deb-source",
@@ -69,9 +65,12 @@ pub fn parse(name: &str, version: &str, text: &str, kind: Option<&str>) -> Origi
         () if text.starts_with("https://") || text.starts_with("http://") => "url",
         () => "",
     });
+    match (kind, archive) {
+        ("deb", Some(archive)) => return Origin::Debian(package(version, archive)),
+        ("deb-source", Some(archive)) => return Origin::DebianSource { distribution: distribution(archive.suite) },
+        _ => {}
+    }
     match kind {
-        "deb" if !path.is_empty() => Origin::Debian(package(version, distribution, path)),
-        "deb-source" if !path.is_empty() => Origin::DebianSource { distribution },
         "go" | "go-toolchain" => Origin::Go,
         "wheel" => Origin::Wheel,
         "workspace" => Origin::Workspace,
@@ -86,29 +85,22 @@ pub fn parse(name: &str, version: &str, text: &str, kind: Option<&str>) -> Origi
 
 /// `trixie`, `trixie-security` → `debian-13`.
 fn distribution(suite: &str) -> String {
-    let codename = suite.split('-').next().unwrap_or(suite);
-    let release = RELEASES.iter().find(|(name, _)| *name == codename);
-    release.map_or_else(|| suite.into(), |(_, number)| format!("debian-{number}"))
+    debian::release(suite).map_or_else(|| suite.into(), |number| format!("debian-{number}"))
 }
 
 /// By the pool's rules: `pool/AREA/PREFIX/SOURCE/NAME_VERSION_ARCHITECTURE.deb`.
-fn package(version: &str, distribution: String, path: &str) -> DebianPackage {
-    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    let source = folder.rsplit('/').next().unwrap_or_default();
-    let architecture = file.strip_suffix(".deb").and_then(|stem| stem.rsplit('_').next()).unwrap_or_default();
-    // A package that was built again has the source's version and `+bN`.
-    let own = match version.rsplit_once("+b") {
-        Some((own, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => own,
-        _ => version,
-    };
+fn package(version: &str, archive: debian::Origin<'_>) -> DebianPackage {
+    let stem = archive.path.strip_suffix(".deb").and_then(|path| path.rsplit('/').next());
+    let architecture = stem.and_then(|stem| stem.rsplit('_').next()).unwrap_or_default();
+    let (source, own) = (archive.source(), debian::source_version(version));
     let of = |name: &str, version: &str| SourcePackage { name: name.into(), version: version.into() };
-    let sources = match source.strip_prefix("linux-signed-") {
-        // What is signed was built from `linux`, with the package's own version; the source package that carries the signatures
-        // writes it with `+`.
-        Some(_) => vec![of("linux", own), of(source, &own.replace('-', "+"))],
+    let sources = match debian::signed(source) {
+        // What is signed was built with the package's own version; the source package that carries the signatures writes it
+        // with `+`.
+        Some(built) => vec![of(built, own), of(source, &own.replace('-', "+"))],
         None => vec![of(source, own)],
     };
-    DebianPackage { distribution, architecture: architecture.into(), sources }
+    DebianPackage { distribution: distribution(archive.suite), architecture: architecture.into(), sources }
 }
 
 #[cfg(test)]

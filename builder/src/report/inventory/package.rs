@@ -2,6 +2,7 @@
 
 use super::known::{OWN_LICENCE, known};
 use super::origin::{DebianPackage, Origin, SourcePackage};
+use crate::formats::purl::{encoded, encoded_path};
 
 /// What others know a package by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Identity {
 /// `name` is namespace and name, with `/` between their parts; qualifiers are sorted by their names, and empty ones left out.
 /// What a type writes in lowercase is for the caller to write so.
 pub(super) fn purl(kind: &str, name: &str, version: &str, qualifiers: &[(&str, &str)]) -> String {
-    let mut url = format!("pkg:{kind}/{}", name.split('/').map(encoded).collect::<Vec<_>>().join("/"));
+    let mut url = format!("pkg:{kind}/{}", encoded_path(name));
     if !version.is_empty() {
         url = format!("{url}@{}", encoded(version));
     }
@@ -50,12 +51,6 @@ pub(super) fn purl(kind: &str, name: &str, version: &str, qualifiers: &[(&str, &
     qualifiers.sort();
     let qualifiers: Vec<_> = qualifiers.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     if qualifiers.is_empty() { url } else { format!("{url}?{}", qualifiers.join("&")) }
-}
-
-/// Percent-encoded: what the specification leaves as it is, stays.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_~:".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// A Go module's package URL. Its type knows no capital letters, whatever the module's own name has.

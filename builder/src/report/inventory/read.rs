@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use orlop_chain::{Refusal, RootHash, Stage, manifest};
-use orlop_config::node::{COMPONENTS, NODE_SETTINGS, NodeSettings, PRELOAD};
+use orlop_config::node::{NODE_SETTINGS, NodeSettings, PRELOAD};
 
 use super::content::Content;
 use super::origin::parse;
@@ -12,7 +12,7 @@ use super::owners::{Owners, STUB_VERSION};
 use super::parts::{self, Found};
 use super::{Component, File, Gap, ImageFacts, Input, Inventory, InventoryError, Kind, Place};
 use crate::formats::{cpio, elf, erofs, pe};
-use crate::image::inspect::root_partition;
+use crate::image::inspect;
 use crate::image::open::{Cursor, Image, UKI_PATH, Uki};
 use crate::tree::{Components, IMAGE};
 
@@ -23,11 +23,8 @@ pub fn read(path: &Path) -> anyhow::Result<Inventory> {
     let boot = uki.boot_manifest()?;
     let boot = manifest::parse_boot(&boot).map_err(|error| Refusal::new(Stage::Manifest, error))?;
     let root: RootHash = boot.verity.root_hash.parse()?;
-    let mut content = Cursor::new(image.region(root_partition(&image, &root)?));
-    let refused = |error: &dyn std::fmt::Display| Refusal::new(Stage::Root, error);
-    let document = erofs::read(&mut content, COMPONENTS).map_err(|error| refused(&error))?;
-    let document: Components =
-        serde_json::from_slice(&document).map_err(|error| refused(&format!("{COMPONENTS}: {error}")))?;
+    let mut content = Cursor::new(image.region(inspect::root_partition(&image, &root)?));
+    let document = inspect::components(&mut content)?;
     let sections = sections(&uki)?;
     let text = |name: &str| sections.get(name).map(|bytes| text(bytes)).unwrap_or_default();
     let mut reading = Reading {

@@ -1,10 +1,8 @@
 //! Debian's packages, by the components' origins: `Debian trixie pool/main/l/linux-signed-amd64/linux-image-…_amd64.deb`.
 
 use super::super::package::{By, Identity, Package, Unjudged};
+use crate::sources::debian::{Origin, release, signed, source_version};
 use crate::tree::Components;
-
-/// Code names and the numbers of OSV's ecosystems.
-const RELEASES: [(&str, u32); 5] = [("bullseye", 11), ("bookworm", 12), ("trixie", 13), ("forky", 14), ("duke", 15)];
 
 /// The packages that components came from, and those whose release has no number here.
 pub(super) fn packages(components: &Components) -> (Vec<Package>, Vec<Unjudged>) {
@@ -22,8 +20,8 @@ pub(super) fn packages(components: &Components) -> (Vec<Package>, Vec<Unjudged>)
             unjudged.push(Unjudged { what: source.to_owned(), component: component.clone(), reason });
             continue;
         };
-        let version = version(&record.version).to_owned();
-        let name = self::source(source);
+        let version = source_version(&record.version).to_owned();
+        let name = signed(source).unwrap_or(source);
         let upstream = || Identity {
             ecosystem: "Linux".into(),
             name: "Kernel".into(),
@@ -85,44 +83,23 @@ fn path(components: &Components, component: &str) -> String {
 }
 
 /// As [`origin`], of an upstream archive.
-fn source_of_archive(origin: &str) -> Option<(&str, &str)> {
-    let (suite, path) = pool(origin)?;
-    let (folder, file) = path.rsplit_once('/')?;
-    let source = folder.rsplit('/').next().filter(|source| !source.is_empty())?;
-    file.contains(".orig.tar").then_some((suite, source))
+fn source_of_archive(text: &str) -> Option<(&str, &str)> {
+    of_debian(text).filter(|origin| origin.path.contains(".orig.tar")).and_then(suite_and_source)
 }
 
-/// The suite, and the source package by its folder in the pool.
-fn origin(origin: &str) -> Option<(&str, &str)> {
-    let (suite, path) = pool(origin)?;
-    let mut parts = path.strip_suffix(".deb")?.rsplit('/').skip(1);
-    let source = parts.next().filter(|source| !source.is_empty())?;
-    Some((suite, source))
+/// The suite, and the source package.
+fn origin(text: &str) -> Option<(&str, &str)> {
+    of_debian(text).filter(|origin| origin.path.ends_with(".deb")).and_then(suite_and_source)
 }
 
-/// Suite and path of an origin, as the lockfile writes it: the archive's label, `Debian` or `Debian-Security`, stands first.
-fn pool(origin: &str) -> Option<(&str, &str)> {
-    let mut words = origin.rsplitn(3, ' ');
-    let (path, suite, label) = (words.next()?, words.next()?, words.next()?);
-    label.starts_with("Debian").then_some((suite, path))
+/// Advisories of Debian are about what Debian's own archives have.
+fn of_debian(text: &str) -> Option<Origin<'_>> {
+    Origin::parse(text).filter(|origin| origin.label.starts_with("Debian"))
 }
 
-pub(super) fn release(suite: &str) -> Option<u32> {
-    let name = suite.split('-').next().unwrap_or_default();
-    RELEASES.iter().find(|(code, _)| *code == name).map(|(_, number)| *number)
-}
-
-/// Signed kernels have a source package of their own; advisories are about the one that was signed.
-pub(super) fn source(name: &str) -> &str {
-    if name.starts_with("linux-signed-") { "linux" } else { name }
-}
-
-/// Built again without a change of the source, a package has `+bN` behind its version; the source has not.
-pub(super) fn version(version: &str) -> &str {
-    match version.rsplit_once("+b") {
-        Some((source, count)) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => source,
-        _ => version,
-    }
+fn suite_and_source(origin: Origin<'_>) -> Option<(&str, &str)> {
+    let source = origin.source();
+    (!source.is_empty()).then_some((origin.suite, source))
 }
 
 /// The folder that a component's first and last file have in common, or its only file.
@@ -156,8 +133,6 @@ mod tests {
         ] {
             assert_eq!(origin(other), None, "{other}");
         }
-        assert_eq!((release("trixie-security"), release("trixie"), release("sid")), (Some(13), Some(13), None));
-        assert_eq!((version("1.0-1+b2"), version("1.0-1+bpo"), version("1.0+b")), ("1.0-1", "1.0-1+bpo", "1.0+b"));
     }
 
     #[test]

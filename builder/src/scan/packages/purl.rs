@@ -1,7 +1,7 @@
 //! Package URLs (<https://github.com/package-url/purl-spec>): `pkg:TYPE/NAMESPACE/NAME@VERSION?QUALIFIERS#SUBPATH`.
 
 use super::super::package::Identity;
-use super::debian;
+use crate::sources::debian;
 
 /// What advisories call a package with this URL; `None` for what is no such URL.
 pub(in super::super) fn identity(purl: &str) -> Option<Identity> {
@@ -53,11 +53,11 @@ fn source(package: &str, version: Option<String>, qualifiers: &str) -> (String, 
         Some((name, own)) => (name, Some(own.to_owned())),
         None => (upstream.as_str(), None),
     };
-    if debian::source(name) != name {
+    if let Some(built) = debian::signed(name) {
         // The source of the signatures has a version of its own; that of the kernel is the binary's.
-        return (debian::source(name).to_owned(), version);
+        return (built.to_owned(), version);
     }
-    let without = version.map(|version| debian::version(&version).to_owned());
+    let without = version.map(|version| debian::source_version(&version).to_owned());
     (name.to_owned(), own.or(without))
 }
 

@@ -87,7 +87,7 @@ impl Exception {
         let others: Vec<_> =
             flaws.iter().filter(|name| !self.names.contains(**name)).map(|name| name.as_str()).collect();
         // By the name of the advisory as a whole it means all of it.
-        let whole = flaws.len() < 2 || others.len() == flaws.len();
+        let whole = others.len() == flaws.len();
         (!whole && !others.is_empty()).then(|| format!("the finding is also {}: name those too", others.join(", ")))
     }
 

@@ -3,6 +3,7 @@
 mod archive;
 mod control;
 mod index;
+pub mod origin;
 mod release;
 #[cfg(test)]
 mod tests;
