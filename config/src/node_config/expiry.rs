@@ -15,7 +15,13 @@ impl NodeConfig {
             .registries
             .iter()
             .filter_map(|(name, it)| Some((format!("registries.\"{name}\".ca"), it.ca.as_ref()?)));
-        let ended = cluster.chain(extra).chain(registries).filter_map(|(key, text)| {
+        let mirrors = self.registries.iter().flat_map(|(name, it)| {
+            let each = it.mirrors.iter().enumerate();
+            each.filter_map(move |(index, mirror)| {
+                Some((format!("registries.\"{name}\".mirrors[{index}].ca"), mirror.ca.as_ref()?))
+            })
+        });
+        let ended = cluster.chain(extra).chain(registries).chain(mirrors).filter_map(|(key, text)| {
             let day = pem::ended(text, now)?;
             Some(format!("{key}: a certificate ran out on {day}; give its successor, or set the clock right"))
         });

@@ -201,6 +201,12 @@ fn a_certificate_that_ran_out_is_named_and_is_no_mistake() {
         |key: &str| format!("{key}: a certificate ran out on 2126-10-31; give its successor, or set the clock right");
     assert_eq!(ended[..2], [says("cluster.ca"), says("cluster.client_certificate")]);
     assert!(ended.contains(&says("extra_cas[0]")), "{ended:?}");
+
+    let mirror = "url = \"http://192.0.2.1:5000\", insecure = true";
+    let ca = CERTIFICATE.trim_end().replace('\n', "\\n");
+    let text = FULL.replace(mirror, &format!("url = \"https://192.0.2.1:5000\", ca = \"{ca}\""));
+    let ended = parse(&text).unwrap_or_else(|error| panic!("{error}")).ended_certificates(end + 1);
+    assert!(ended.contains(&says("registries.\"docker.io\".mirrors[1].ca")), "{ended:?}");
 }
 
 #[test]
