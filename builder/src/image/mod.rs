@@ -21,6 +21,7 @@ pub mod plan;
 pub mod policy;
 mod preload;
 mod programs;
+pub mod provenance;
 mod records;
 pub mod request;
 mod root;

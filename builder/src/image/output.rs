@@ -14,7 +14,7 @@ use crate::sources::hash;
 const TEMPORARY: &str = ".orlop-build-";
 /// What vouches for a set: it is taken away before a file of the set changes, so that no half of one and half of
 /// another is ever taken for whole. A set may have none of them: an unsigned image takes a signed one's place.
-const VOUCHERS: [&str; 4] = [STAMP, ".release.json.sig", ".sums.json", ".request.json"];
+const VOUCHERS: [&str; 5] = [STAMP, ".release.json.sig", ".provenance.json", ".sums.json", ".request.json"];
 /// What a build says of itself, at the end of the file's name.
 const STAMP: &str = ".build.json";
 /// The disk image's end.
