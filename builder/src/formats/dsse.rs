@@ -229,7 +229,7 @@ mod tests {
         assert!(garbage.starts_with("its `payload` is not base64: "), "{garbage}");
         let garbage = change(&|envelope| envelope.signatures[0].sig.push('!'));
         assert!(garbage.starts_with("its `sig` is not base64: "), "{garbage}");
-        let short = change(&|envelope| envelope.signatures[0].sig = STANDARD.encode([7; 63]));
+        let short = change(&|envelope| envelope.signatures[0].sig = STANDARD.encode([7_u8; 63]));
         assert!(short.contains("no signature in it"), "{short}");
     }
 
