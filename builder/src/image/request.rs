@@ -158,3 +158,26 @@ fn render(document: &impl Serialize) -> Vec<u8> {
     bytes.push(b'\n');
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_version_is_called_so_whatever_fields_it_has() {
+        let error = |parsed: anyhow::Result<()>| format!("{:#}", parsed.unwrap_err());
+        for version in [1, 3] {
+            let bytes = format!("{{\"version\": {version}, \"more\": \"\"}}").into_bytes();
+            let says = format!("its format is version {version}, and version 2 is the one known here");
+            for text in [error(Request::parse(&bytes).map(drop)), error(Answer::parse(&bytes).map(drop))] {
+                assert!(text.contains(&says) && text.contains("use the `orlop` that made it"), "{text}");
+            }
+        }
+        for bytes in [&b""[..], b"{}", b"{\"version\": 2}", b"{\"version\": -1}"] {
+            let text = error(Request::parse(bytes).map(drop));
+            assert!(text.starts_with("not a file of signing request, or cut short: "), "{text}");
+            let text = error(Answer::parse(bytes).map(drop));
+            assert!(text.starts_with("not a file of signatures, or cut short: "), "{text}");
+        }
+    }
+}

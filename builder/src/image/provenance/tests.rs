@@ -3,15 +3,18 @@ use std::fs;
 
 use ed25519_dalek::{Signer, SigningKey};
 use orlop_chain::key::PublicKey;
-use orlop_config::manifest::{BuildIdentity, ReleaseManifest, render_release};
+use orlop_config::manifest::{
+    BootManifest, BuildIdentity, Refusal, ReleaseManifest, Trust, Verity, render_boot, render_release,
+};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::formats::dsse::{keyid, pae};
 use crate::image::boot::Trusted;
 use crate::image::inputs::Inputs;
+use crate::image::signing::{Round, Signatures};
 use crate::report::inventory::package_url;
-use crate::sources::source_hash;
+use crate::sources::{hash, source_hash};
 
 fn key(seed: u8) -> (SigningKey, PublicKey) {
     let secret = SigningKey::from_bytes(&[seed; 32]);
@@ -126,7 +129,7 @@ fn a_statement_is_the_same_each_time_and_reads_back() {
     assert_eq!(
         document["subject"][0],
         json!({
-            "name": "standalone.release.json", "digest": { "sha256": crate::sources::hash(&manifest) }
+            "name": "standalone.release.json", "digest": { "sha256": hash(&manifest) }
         })
     );
     assert_eq!(
@@ -279,4 +282,52 @@ fn people_read_what_it_was_built_from_whatever_names_hold() {
         assert!(text.contains(says), "`{says}` is not in: {text}");
     }
     assert!(!text.contains('\u{1b}') && !text.lines().any(|line| line.starts_with("verified")), "{text}");
+}
+
+fn boot() -> BootManifest {
+    BootManifest {
+        version: 1,
+        image: "standalone".into(),
+        image_version: "0.1.0".into(),
+        architecture: "x86_64".into(),
+        class: "public".into(),
+        command_line: "gpt panic=10 --".into(),
+        verity: Verity {
+            root_hash: "08".repeat(32),
+            salt: "09".repeat(32),
+            uuid: "954172df-ee9a-8ab2-990a-0ab162ee6bc5".into(),
+            algorithm: "sha256".into(),
+            data_block_size: 4096,
+            hash_block_size: 4096,
+            data_blocks: 1,
+            hash_start_block: 1,
+        },
+        refusal: Refusal::Reboot,
+        trust: Trust::default(),
+        development: true,
+    }
+}
+
+/// Whoever signs elsewhere sees what the provenance says, and signs none that is another image's.
+#[test]
+fn a_round_of_signatures_has_the_provenance_of_its_image() {
+    let boot = render_boot(&boot());
+    let manifest = render_release(&ReleaseManifest { boot_manifest_sha256: hash(&boot), ..release() });
+    let statement = facts(&shipped()).statement(&manifest).unwrap();
+    let round = Round::new(boot.clone(), manifest.clone(), statement.clone()).unwrap();
+    let line = format!("definition {}, lockfile {}", "06".repeat(32), "07".repeat(32));
+    let said = round.summary();
+    assert!(said.iter().any(|text| text.starts_with("made from ") && text.ends_with(&line)), "{said:?}");
+    let (secret, public) = key(3);
+    let signatures = Signatures {
+        boot_manifest: [0; 64],
+        release_manifest: [0; 64],
+        provenance: secret.sign(&pae(PAYLOAD_TYPE, &statement)).to_bytes(),
+        root_hash: Vec::new(),
+        uki: Vec::new(),
+    };
+    let envelope = round.envelope(&signatures, &public);
+    assert_eq!(envelope.verify(PAYLOAD_TYPE, &[public]).unwrap().0, statement);
+    let error = format!("{:#}", Round::new(boot, manifest, sample().1).err().unwrap());
+    assert!(error.starts_with("the provenance of this round: its subject `standalone.release.json` has"), "{error}");
 }
