@@ -43,11 +43,16 @@ pub fn signed_message(domain: &[u8], bytes: &[u8]) -> Vec<u8> {
     [domain, Sha256::digest(bytes).as_slice()].concat()
 }
 
-/// Verifies `signature` over the exact stored bytes of a manifest (`verify_strict`: no second signature fits).
+/// Verifies `signature` over the exact stored bytes of a manifest.
 pub fn verify(bytes: &[u8], domain: &[u8], signature: &[u8], key: &PublicKey) -> Result<(), ManifestError> {
+    verify_message(&signed_message(domain, bytes), signature, key)
+}
+
+/// Verifies `signature` over a message that keeps itself apart from all others, as those of [`signed_message`] do by their
+/// domain (`verify_strict`: no second signature fits).
+pub fn verify_message(message: &[u8], signature: &[u8], key: &PublicKey) -> Result<(), ManifestError> {
     let signature = Signature::from_slice(signature).map_err(|_| ManifestError::SignatureLength(signature.len()))?;
-    let message = signed_message(domain, bytes);
-    key.key.verify_strict(&message, &signature).map_err(|_| ManifestError::Signature)
+    key.key.verify_strict(message, &signature).map_err(|_| ManifestError::Signature)
 }
 
 /// Verifies a signature that any of these keys may have made; the key that did.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A stage of the chain, in the order in which a boot passes them; the last six are `orlop verify`'s own.
+/// A stage of the chain, in the order in which a boot passes them; the last seven are `orlop verify`'s own.
 ///
 /// The names are an interface: consoles, tests and operators read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +47,8 @@ pub enum Stage {
     ReleaseSignature,
     /// Every block of the root agrees with the verity tree.
     Tree,
+    /// The provenance beside the image is by the release key and about this image.
+    Provenance,
 }
 
 impl Stage {
@@ -92,6 +94,7 @@ impl Stage {
             Stage::ReleaseManifest => "release-manifest",
             Stage::ReleaseSignature => "release-signature",
             Stage::Tree => "tree",
+            Stage::Provenance => "provenance",
         }
     }
 }

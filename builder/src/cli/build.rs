@@ -8,13 +8,14 @@ use super::Context;
 use super::scan::{Judge, Rules};
 use crate::image::{self, BuildOptions};
 use crate::keys::KeySet;
+use crate::report::inventory::package_url;
 use crate::scan::{packages, table, verdict};
 use crate::sources::{Bench, Cache, Project, Report as _};
 
 /// Build the image that a definition describes, from what its lockfile names.
 ///
-/// Writes NAME.raw (the disk), NAME.efi (its UKI), NAME.release.json with its signature, NAME.sums.json, and what to
-/// verify them with: NAME.release.pub and NAME.db.crt.
+/// Writes NAME.raw (the disk), NAME.efi (its UKI), NAME.release.json with its signature, NAME.provenance.json,
+/// NAME.sums.json, and what to verify them with: NAME.release.pub and NAME.db.crt.
 /// Each appears whole or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  orlop build images/standalone.toml --keys keys --out out/standalone")]
@@ -68,6 +69,7 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
         relock_gone: args.relock_gone,
         plan_only: args.plan,
         check: &check,
+        package_url,
     };
     let bench = Bench { cache: &cache, report: &context.progress, offline: args.offline, jobs: args.jobs.max(1) };
     let built = image::build(&options, &bench)?;

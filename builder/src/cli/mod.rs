@@ -13,6 +13,7 @@ mod keygen;
 mod lock;
 mod programs;
 mod progress;
+mod provenance;
 mod run;
 mod sbom;
 mod scan;
@@ -63,6 +64,7 @@ enum Verb {
     Run(run::RunArgs),
     Inspect(inspect::InspectArgs),
     Sbom(sbom::SbomArgs),
+    Provenance(provenance::ProvenanceArgs),
     Diff(diff::DiffArgs),
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
@@ -125,6 +127,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Run(args) => run::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
         Verb::Sbom(args) => sbom::run(args, &context),
+        Verb::Provenance(args) => provenance::run(args, &context),
         Verb::Diff(args) => diff::run(args, &context),
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),

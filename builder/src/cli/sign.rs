@@ -12,8 +12,9 @@ use crate::sources::Report as _;
 
 /// Make the signatures that `orlop build --unsigned` asks for, where the keys are.
 ///
-/// What is signed is derived from the manifests in the request, and what they say of the image is shown before. What
-/// lies inside of the UKI is its digest only: build the image yourself to know that it is yours (the bytes are the same).
+/// What is signed is derived from the manifests and the provenance in the request, and what they say of the image is shown
+/// before. What lies inside of the UKI is its digest only: build the image yourself to know that it is yours (the bytes are
+/// the same).
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  orlop sign standalone.request.json --keys keys --out standalone.signatures.json")]
 pub struct SignArgs {

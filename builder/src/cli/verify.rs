@@ -7,6 +7,7 @@ use orlop_chain::Refusal;
 use serde::Serialize;
 
 use super::Context;
+use crate::image::provenance;
 use crate::image::verify::{Passed, Release, Trust, Verdict, verify};
 
 /// Verify an image as its boot would, and its release manifest: every link, by the code that PID 1 runs.
@@ -31,15 +32,14 @@ pub struct VerifyArgs {
     /// Verify the image without a release manifest; the verdict says so.
     #[arg(long)]
     image_only: bool,
+    /// Verify the provenance too: who signed it, and that it is about this image. Default: NAME.provenance.json beside it.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "image_only")]
+    provenance: Option<Option<PathBuf>>,
 }
 
 /// Runs the verb.
 pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
-    let release = match &args.manifest {
-        _ if args.image_only => Release::ImageOnly,
-        Some(file) => Release::File(file.clone()),
-        None => Release::File(args.image.with_extension("release.json")),
-    };
+    let release = release(args);
     let mut passed = Vec::new();
     let trust = Trust::read(&args.key, &args.cert)?;
     let verified = verify(&args.image, &trust, &release, &mut passed);
@@ -54,6 +54,16 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
         }
     }
     verified.map(drop)
+}
+
+/// Which files beside the image are verified with it.
+fn release(args: &VerifyArgs) -> Release {
+    if args.image_only {
+        return Release::ImageOnly;
+    }
+    let manifest = args.manifest.clone().unwrap_or_else(|| args.image.with_extension("release.json"));
+    let file = |named: &Option<PathBuf>| named.clone().unwrap_or_else(|| provenance::beside(&args.image));
+    Release::Files { manifest, provenance: args.provenance.as_ref().map(file) }
 }
 
 /// The JSON document of an image that was refused; people read the error.

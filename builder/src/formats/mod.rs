@@ -5,6 +5,7 @@
 pub mod auditable;
 pub mod authenticode;
 pub mod cpio;
+pub mod dsse;
 pub mod efi_signature;
 pub mod elf;
 pub mod erofs;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use orlop_config::lockfile::Input;
 use serde::{Deserialize, Serialize};
 
 use super::boot::{Parts, Trusted};
@@ -11,6 +12,7 @@ use super::disk::{self, SIGNATURE_ROOM};
 use super::inputs::Inputs;
 use super::output::Output;
 use super::plan::{Contents, Layout};
+use super::provenance::Facts;
 use super::signing::{Round, Signatures};
 use super::stamp::{Stamp, build_key, stamp_name, unchanged};
 use super::{policy, root, state};
@@ -34,6 +36,8 @@ pub struct BuildOptions<'a> {
     pub plan_only: bool,
     /// Looks at the disk image before it gets its name; where that is an error, it gets none.
     pub check: &'a dyn Fn(&Path) -> anyhow::Result<()>,
+    /// What others call an input: its package URL, for the provenance. Only the report knows such names.
+    pub package_url: fn(&Input) -> Option<String>,
 }
 
 /// What a build made.
@@ -122,7 +126,8 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     if options.plan_only {
         return Ok(built);
     }
-    let round = Round::new(boot.manifest, release)?;
+    let provenance = Facts::gather(&inputs, &trusted, options.package_url)?.statement(&release)?;
+    let round = Round::new(boot.manifest, release, provenance)?;
     let signatures = if options.unsigned { None } else { Some(round.sign(options.keys)?) };
     step(bench.report, "disk image", || {
         let writing = Writing { options, layout: &layout, root: &root, round: &round, uki: &boot.uki, epoch };

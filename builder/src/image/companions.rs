@@ -1,4 +1,5 @@
-//! What lies beside an image: release manifest, keys to verify it with, sums; in place of signatures, the request for them.
+//! What lies beside an image: release manifest, provenance, keys to verify them with, sums; in place of signatures, the
+//! request for them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,7 @@ use crate::formats::x509::Certificate;
 
 /// What the companions speak of.
 pub struct Companions<'a> {
-    /// The two manifests.
+    /// The two manifests and the provenance.
     pub round: &'a Round,
     /// The key that signs them.
     pub release: &'a PublicKey,
@@ -34,6 +35,8 @@ impl Companions<'_> {
         };
         let text = format!("{}\n", STANDARD.encode(signatures.release_manifest));
         output.write(&format!("{name}.release.json.sig"), text.as_bytes())?;
+        let envelope = self.round.envelope(signatures, self.release);
+        output.write(&format!("{name}.provenance.json"), &envelope.render())?;
         let sums = Sums {
             version: 1,
             image_sha256: digests.image.clone(),

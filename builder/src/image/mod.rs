@@ -1,7 +1,7 @@
 //! From components to a disk image: plan first ([`plan`], pure), then write.
 //!
 //! ```text
-//! inputs ─▶ root (tree ─▶ EROFS ─▶ verity) ─▶ boot manifest ─▶ initramfs ─▶ UKI ─▶ release manifest ─▶ signatures ─▶ ESP ─▶ disk
+//! inputs ─▶ root (tree ─▶ EROFS ─▶ verity) ─▶ boot manifest ─▶ initramfs ─▶ UKI ─▶ release manifest ─▶ provenance ─▶ signatures ─▶ ESP ─▶ disk
 //! ```
 //!
 //! One direction, no step reaches back. [`open`] reads an image again, for [`inspect`] and [`verify`].
@@ -21,6 +21,7 @@ pub mod plan;
 pub mod policy;
 mod preload;
 mod programs;
+pub mod provenance;
 mod records;
 pub mod request;
 mod root;

@@ -14,7 +14,7 @@ use crate::sources::hash;
 const TEMPORARY: &str = ".orlop-build-";
 /// What vouches for a set: it is taken away before a file of the set changes, so that no half of one and half of
 /// another is ever taken for whole. A set may have none of them: an unsigned image takes a signed one's place.
-const VOUCHERS: [&str; 4] = [STAMP, ".release.json.sig", ".sums.json", ".request.json"];
+const VOUCHERS: [&str; 5] = [STAMP, ".release.json.sig", ".provenance.json", ".sums.json", ".request.json"];
 /// What a build says of itself, at the end of the file's name.
 const STAMP: &str = ".build.json";
 /// The disk image's end.
@@ -117,7 +117,8 @@ impl Output {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 6] = ["x.raw", "x.release.json", "x.release.json.sig", "x.efi", "x.sums.json", "x.build.json"];
+    const NAMES: [&str; 7] =
+        ["x.raw", "x.release.json", "x.release.json.sig", "x.provenance.json", "x.efi", "x.sums.json", "x.build.json"];
 
     fn begun(folder: &Path, content: &str) -> Output {
         let mut output = Output::begin(folder).unwrap();
@@ -146,8 +147,10 @@ mod tests {
             let text = format!("{:#}", failed.unwrap_err());
             assert!(text.contains("cut off") && text.contains("make room"), "{text}");
             assert_eq!(content(folder, "x.build.json"), None, "after {renamed:?}");
-            // The old signature stands beside nothing new, and the new image beside nothing old.
-            assert_ne!(content(folder, "x.release.json.sig").as_deref(), Some("old"), "after {renamed:?}");
+            // The old signatures stand beside nothing new, and the new image beside nothing old.
+            for signed in ["x.release.json.sig", "x.provenance.json"] {
+                assert_ne!(content(folder, signed).as_deref(), Some("old"), "after {renamed:?}");
+            }
             if content(folder, "x.raw").as_deref() == Some("new") {
                 let others = NAMES.iter().filter(|name| !name.ends_with(STAMP));
                 assert!(others.clone().all(|name| content(folder, name).as_deref() == Some("new")), "{renamed:?}");

@@ -1,6 +1,6 @@
 //! Signing elsewhere, in one round: the request that a build writes, and the answer that `orlop sign` gives.
 //!
-//! A request holds no digests to be signed blindly but the two documents that speak of the image; what is to be signed
+//! A request holds no digests to be signed blindly but the documents that speak of the image; what is to be signed
 //! is derived from them where it is signed.
 
 use anyhow::{Context, bail};
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::signing::{Round, Signatures};
 use crate::formats::x509::Certificate;
 
-/// Version of both formats.
-const VERSION: u32 = 1;
+/// Version of both formats. 2: with the provenance.
+const VERSION: u32 = 2;
 
 /// What is to be signed (`NAME.request.json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Request {
     boot_manifest: String,
     /// Exact text of the release manifest.
     release_manifest: String,
+    /// Exact text of the provenance's statement.
+    provenance: String,
     /// The release key's public part, PEM.
     release_key: String,
     /// The db key's certificate, PEM.
@@ -44,6 +46,7 @@ pub struct Answer {
     pub root_hash: String,
     boot_manifest: String,
     release_manifest: String,
+    provenance: String,
     #[serde(rename = "root_hash_signature")]
     root: String,
     #[serde(rename = "uki_signature")]
@@ -58,6 +61,7 @@ impl Request {
             version: VERSION,
             boot_manifest: text(&round.boot_manifest),
             release_manifest: text(&round.release_manifest),
+            provenance: text(&round.provenance),
             release_key: encode_public(release),
             certificate: certificate.to_pem(),
         }
@@ -65,9 +69,7 @@ impl Request {
 
     /// Reads a request's file.
     pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        let request: Request = parse(bytes, "signing request")?;
-        version(request.version, "signing request")?;
-        Ok(request)
+        parse(bytes, "signing request")
     }
 
     /// Its file.
@@ -77,7 +79,9 @@ impl Request {
 
     /// What it asks to have signed.
     pub fn round(&self) -> anyhow::Result<Round> {
-        Round::new(self.boot_manifest.clone().into_bytes(), self.release_manifest.clone().into_bytes())
+        let [boot_manifest, release_manifest, provenance] =
+            [&self.boot_manifest, &self.release_manifest, &self.provenance].map(|text| text.clone().into_bytes());
+        Round::new(boot_manifest, release_manifest, provenance)
     }
 
     /// The keys that it is for.
@@ -98,6 +102,7 @@ impl Answer {
             root_hash: boot.verity.root_hash.clone(),
             boot_manifest: STANDARD.encode(signatures.boot_manifest),
             release_manifest: STANDARD.encode(signatures.release_manifest),
+            provenance: STANDARD.encode(signatures.provenance),
             root: STANDARD.encode(&signatures.root_hash),
             uki: STANDARD.encode(&signatures.uki),
         }
@@ -105,9 +110,7 @@ impl Answer {
 
     /// Reads an answer's file.
     pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        let answer: Answer = parse(bytes, "signatures")?;
-        version(answer.version, "signatures")?;
-        Ok(answer)
+        parse(bytes, "signatures")
     }
 
     /// Its file.
@@ -126,21 +129,27 @@ impl Answer {
         Ok(Signatures {
             boot_manifest: short("boot_manifest", &self.boot_manifest)?,
             release_manifest: short("release_manifest", &self.release_manifest)?,
+            provenance: short("provenance", &self.provenance)?,
             root_hash: raw("root_hash_signature", &self.root)?,
             uki: raw("uki_signature", &self.uki)?,
         })
     }
 }
 
+/// The version decides which other fields there are, so it is read before them.
 fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> anyhow::Result<T> {
-    serde_json::from_slice(bytes).with_context(|| format!("not a file of {what}, or cut short"))
-}
-
-fn version(found: u32, what: &str) -> anyhow::Result<()> {
-    if found != VERSION {
-        bail!("{what}: its format is version {found}, and version {VERSION} is the one known here");
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
     }
-    Ok(())
+    let broken = || format!("not a file of {what}, or cut short");
+    let Version { version: found } = serde_json::from_slice(bytes).with_context(broken)?;
+    if found != VERSION {
+        bail!(
+            "{what}: its format is version {found}, and version {VERSION} is the one known here; use the `orlop` that made it"
+        );
+    }
+    serde_json::from_slice(bytes).with_context(broken)
 }
 
 fn render(document: &impl Serialize) -> Vec<u8> {
@@ -148,4 +157,27 @@ fn render(document: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(document).unwrap_or_default();
     bytes.push(b'\n');
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_version_is_called_so_whatever_fields_it_has() {
+        let error = |parsed: anyhow::Result<()>| format!("{:#}", parsed.unwrap_err());
+        for version in [1, 3] {
+            let bytes = format!("{{\"version\": {version}, \"more\": \"\"}}").into_bytes();
+            let says = format!("its format is version {version}, and version 2 is the one known here");
+            for text in [error(Request::parse(&bytes).map(drop)), error(Answer::parse(&bytes).map(drop))] {
+                assert!(text.contains(&says) && text.contains("use the `orlop` that made it"), "{text}");
+            }
+        }
+        for bytes in [&b""[..], b"{}", b"{\"version\": 2}", b"{\"version\": -1}"] {
+            let text = error(Request::parse(bytes).map(drop));
+            assert!(text.starts_with("not a file of signing request, or cut short: "), "{text}");
+            let text = error(Answer::parse(bytes).map(drop));
+            assert!(text.starts_with("not a file of signatures, or cut short: "), "{text}");
+        }
+    }
 }

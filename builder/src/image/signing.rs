@@ -1,5 +1,5 @@
 //! The one round of signatures (architecture §4): none is covered by another, so all that is to be signed is known once
-//! the boot manifest and the release manifest are, and can be derived from those two documents by whoever signs.
+//! the boot manifest, the release manifest and the provenance are, and can be derived from those documents by whoever signs.
 
 use anyhow::{Context, bail};
 use base64::Engine;
@@ -8,6 +8,8 @@ use orlop_chain::key::PublicKey;
 use orlop_chain::manifest::{self, check_development};
 use orlop_config::manifest::{BOOT_DOMAIN, BootManifest, RELEASE_DOMAIN, ReleaseManifest, SignaturePartition};
 
+use super::provenance::{self, PAYLOAD_TYPE, Provenance, Statement};
+use crate::formats::dsse::{self, Envelope};
 use crate::formats::x509::Certificate;
 use crate::formats::{authenticode, pkcs7};
 use crate::keys::{DbKey, KeySet, ReleaseKey};
@@ -19,8 +21,11 @@ pub struct Round {
     pub boot_manifest: Vec<u8>,
     /// Exact bytes of the release manifest.
     pub release_manifest: Vec<u8>,
+    /// Exact bytes of the provenance's statement.
+    pub provenance: Vec<u8>,
     boot: BootManifest,
     release: ReleaseManifest,
+    statement: Statement<Provenance>,
 }
 
 /// The signatures, raw.
@@ -30,6 +35,8 @@ pub struct Signatures {
     pub boot_manifest: [u8; 64],
     /// The release manifest's: ed25519.
     pub release_manifest: [u8; 64],
+    /// The provenance's, in its envelope: ed25519.
+    pub provenance: [u8; 64],
     /// Over the root hash's hex text: RSA.
     pub root_hash: Vec<u8>,
     /// Over the UKI's Authenticode attributes: RSA.
@@ -37,8 +44,8 @@ pub struct Signatures {
 }
 
 impl Round {
-    /// What these two documents have to have signed; they must speak of the same image.
-    pub fn new(boot_manifest: Vec<u8>, release_manifest: Vec<u8>) -> anyhow::Result<Self> {
+    /// What these documents have to have signed; they must speak of the same image.
+    pub fn new(boot_manifest: Vec<u8>, release_manifest: Vec<u8>, provenance: Vec<u8>) -> anyhow::Result<Self> {
         let (boot, release) = (manifest::parse_boot(&boot_manifest)?, manifest::parse_release(&release_manifest)?);
         if release.boot_manifest_sha256 != hash(&boot_manifest) {
             bail!("the release manifest speaks of another boot manifest");
@@ -46,7 +53,9 @@ impl Round {
         if let Some(difference) = difference(&release, &boot) {
             bail!("the release manifest does not fit the boot manifest: {difference}");
         }
-        Ok(Round { boot_manifest, release_manifest, boot, release })
+        let statement =
+            provenance::check(&provenance, &release_manifest, &release).context("the provenance of this round")?;
+        Ok(Round { boot_manifest, release_manifest, provenance, boot, release, statement })
     }
 
     /// The boot manifest.
@@ -68,10 +77,23 @@ impl Round {
             format!("UKI, Authenticode SHA-256 {}", self.release.uki_authenticode_sha256),
             format!("command line {command_line}"),
             format!("trust.secure_boot {:?}", trust.secure_boot),
+            self.made_from(),
         ];
         let trusted = trust.certificates.iter();
         lines.extend(trusted.map(|trusted| format!("trusts the certificate `{}` {}", trusted.subject, trusted.sha256)));
         lines
+    }
+
+    /// What the provenance says, in one line.
+    fn made_from(&self) -> String {
+        let definition = &self.statement.predicate.build_definition;
+        let parameters = &definition.external_parameters;
+        format!(
+            "made from {} inputs, definition {}, lockfile {}",
+            definition.resolved_dependencies.len(),
+            parameters.definition.sha256,
+            parameters.lockfile_sha256
+        )
     }
 
     /// Makes the signatures. Each was verified.
@@ -85,6 +107,7 @@ impl Round {
                 &self.release_manifest,
                 "release manifest",
             )?,
+            provenance: keys.release.sign_message(&self.provenance_message()).context("signing the provenance")?,
             root_hash: self.with_db(&keys.db, &self.root_text(), "root hash")?,
             uki: self.with_db(&keys.db, &self.uki_message(&keys.db.certificate)?, "UKI")?,
         })
@@ -116,6 +139,8 @@ impl Round {
         };
         release(BOOT_DOMAIN, &self.boot_manifest, &signatures.boot_manifest, "boot manifest")?;
         release(RELEASE_DOMAIN, &self.release_manifest, &signatures.release_manifest, "release manifest")?;
+        manifest::verify_message(&self.provenance_message(), &signatures.provenance, key)
+            .with_context(|| other("provenance"))?;
         for (message, signature, what) in [
             (self.root_text(), &signatures.root_hash, "root hash"),
             (self.uki_message(certificate)?, &signatures.uki, "UKI"),
@@ -150,6 +175,16 @@ impl Round {
         certificate: &Certificate,
     ) -> anyhow::Result<Vec<u8>> {
         authenticode::attach(uki, self.release.build.epoch, certificate, &signatures.uki)
+    }
+
+    /// The provenance in its envelope.
+    pub fn envelope(&self, signatures: &Signatures, key: &PublicKey) -> Envelope {
+        Envelope::new(PAYLOAD_TYPE, &self.provenance, key, &signatures.provenance)
+    }
+
+    /// What is signed of the provenance: not its digest but all of it, as the envelope's format asks.
+    fn provenance_message(&self) -> Vec<u8> {
+        dsse::pae(PAYLOAD_TYPE, &self.provenance)
     }
 
     /// What is signed for the kernel: the root hash's hex text, nothing else (Discoverable Partitions Specification).

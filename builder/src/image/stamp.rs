@@ -26,6 +26,8 @@ pub fn build_key(inputs: &Inputs, options: &BuildOptions<'_>) -> anyhow::Result<
         inputs.epoch()?.to_string(),
         local_digest(&inputs.project)?,
     ];
+    // Comments too: the provenance names the definition's texts.
+    parts.extend(inputs.project.files().map(|(name, sha256)| format!("{sha256} {name}")));
     parts.extend(inputs.release_keys()?.iter().map(|key| hash(encode_public(key).as_bytes())));
     parts.extend(inputs.certificates()?.iter().map(Certificate::sha256));
     for pod in inputs.project.definition().static_pods.keys() {
@@ -72,7 +74,7 @@ pub fn unchanged(inputs: &Inputs, options: &BuildOptions<'_>, key: &str) -> Opti
     };
     let companions: &[&str] = match options.unsigned {
         true => &["release.json", "release.pub", "db.crt", "request.json", "efi"],
-        false => &["release.json", "release.json.sig", "sums.json", "release.pub", "db.crt", "efi"],
+        false => &["release.json", "release.json.sig", "provenance.json", "sums.json", "release.pub", "db.crt", "efi"],
     };
     let same = stamp.key == key && untouched && companions.iter().all(as_written);
     same.then_some(Built { image, unchanged: true, ..stamp.built })

@@ -19,19 +19,24 @@ use orlop_config::node::IPE_POLICY;
 use serde::Serialize;
 
 use super::open::{Cursor, Image, UKI_PATH, Uki, region_sha256};
-use super::policy;
 use super::signing::difference;
+use super::{policy, provenance};
 use crate::formats::pkcs7::Signed;
 use crate::formats::x509::Certificate;
 use crate::formats::{authenticode, erofs};
 use crate::keys::{trusted_certificates, trusted_release_keys};
 use crate::sources::hash;
 
-/// Where the release manifest is.
+/// Where the release manifest is, and the provenance.
 #[derive(Debug, Clone)]
 pub enum Release {
-    /// This file; its signature is beside it, with `.sig`.
-    File(PathBuf),
+    /// In these files.
+    Files {
+        /// The release manifest; its signature is beside it, with `.sig`.
+        manifest: PathBuf,
+        /// The provenance, where it is asked for.
+        provenance: Option<PathBuf>,
+    },
     /// None: only the image is verified, and the verdict says so.
     ImageOnly,
 }
@@ -97,7 +102,13 @@ pub fn verify(path: &Path, trust: &Trust, release: &Release, passed: &mut Vec<Pa
     let boot = manifest::parse_boot(&bytes)
         .map_err(|error| Refusal::new(Stage::Manifest, format!("{}: {error}", path.display())))?;
     let release = match release {
-        Release::File(file) => Some(checks.release(file, (&bytes, &boot))?),
+        Release::Files { manifest, provenance } => {
+            let (bytes, release) = checks.release(manifest, (&bytes, &boot))?;
+            if let Some(file) = provenance {
+                checks.provenance(file, &bytes, &release)?;
+            }
+            Some(release)
+        }
         Release::ImageOnly => None,
     };
     let root: RootHash = boot.verity.root_hash.parse().map_err(|error| Refusal::new(Stage::Manifest, error))?;
@@ -182,7 +193,8 @@ impl<'c> Checks<'_, 'c> {
         Ok(())
     }
 
-    fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<ReleaseManifest, Refusal> {
+    /// The release manifest, and its exact bytes.
+    fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<(Vec<u8>, ReleaseManifest), Refusal> {
         let read = |path: &Path| {
             fs::read(path).map_err(|error| {
                 let next = "name it with --manifest, or verify the image alone with --image-only";
@@ -201,8 +213,8 @@ impl<'c> Checks<'_, 'c> {
             .map_err(|error| Refusal::new(Stage::ReleaseManifest, format!("{}: {error}", file.display())))?;
         manifest::check_development(release.development, key).map_err(|e| refused(e.to_string()))?;
         self.pass(Stage::ReleaseSignature, "the release manifest is signed by this key");
-        let (bytes, boot) = boot;
-        if release.boot_manifest_sha256 != hash(bytes) {
+        let (boot_bytes, boot) = boot;
+        if release.boot_manifest_sha256 != hash(boot_bytes) {
             return Err(Refusal::new(
                 Stage::ReleaseManifest,
                 "it speaks of another boot manifest than the image carries",
@@ -212,7 +224,21 @@ impl<'c> Checks<'_, 'c> {
             return Err(Refusal::new(Stage::ReleaseManifest, difference));
         }
         self.pass(Stage::ReleaseManifest, format!("it speaks of this {} {}", release.image, release.image_version));
-        Ok(release)
+        Ok((bytes, release))
+    }
+
+    /// The provenance's subjects are what the release manifest names: the other checks hold the image against those.
+    fn provenance(&mut self, file: &Path, bytes: &[u8], release: &ReleaseManifest) -> Result<(), Refusal> {
+        let refused = |reason: String| Refusal::new(Stage::Provenance, reason);
+        let named = |error: &dyn std::fmt::Display| refused(format!("{}: {error}", file.display()));
+        let envelope = provenance::read(file).map_err(|error| refused(format!("{error:#}")))?;
+        let (payload, key) =
+            envelope.verify(provenance::PAYLOAD_TYPE, &self.trust.keys).map_err(|error| named(&error))?;
+        manifest::check_development(release.development, key).map_err(|error| named(&error))?;
+        let statement = provenance::check(&payload, bytes, release).map_err(|error| named(&error))?;
+        let inputs = statement.predicate.build_definition.resolved_dependencies.len();
+        self.pass(Stage::Provenance, format!("signed by this key, about this image, made from {inputs} inputs"));
+        Ok(())
     }
 
     fn partitions(&mut self, root: &RootHash) -> Result<Found, Refusal> {
@@ -332,6 +358,7 @@ fn link(stage: Stage) -> &'static str {
     match stage {
         Stage::UkiSignature | Stage::Extra => "firmware → UKI",
         Stage::ReleaseManifest | Stage::ReleaseSignature => "release → image",
+        Stage::Provenance => "inputs → release",
         Stage::Uki | Stage::Manifest | Stage::SignaturePartition | Stage::ManifestSignature => "UKI → manifest",
         Stage::Gpt | Stage::Disk | Stage::Superblock | Stage::RootSignature => "manifest → verity",
         _ => "verity → files",

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use orlop_chain::key::{PublicKey, parse_public};
-use orlop_chain::manifest::{signed_message, verify};
+use orlop_chain::manifest::{signed_message, verify_message};
 use orlop_config::keys::{self, FILE, Keys};
 
 use super::{CommandSigner, ReleaseFile, RsaFile, Signer, read};
@@ -67,9 +67,13 @@ impl KeySet {
 impl ReleaseKey {
     /// Signs `domain` and the SHA-256 of `document`; the signature was verified.
     pub fn sign(&self, domain: &[u8], document: &[u8]) -> anyhow::Result<[u8; 64]> {
-        let signer = self.signer.as_deref().context(NOBODY)?;
-        let signature = signer.sign(&signed_message(domain, document))?;
-        verify(document, domain, &signature, &self.public).context("the signer's answer is not used")?;
+        self.sign_message(&signed_message(domain, document))
+    }
+
+    /// Signs a message as it is: who calls this knows that no other kind of message begins like it. The signature was verified.
+    pub fn sign_message(&self, message: &[u8]) -> anyhow::Result<[u8; 64]> {
+        let signature = self.signer.as_deref().context(NOBODY)?.sign(message)?;
+        verify_message(message, &signature, &self.public).context("the signer's answer is not used")?;
         signature.try_into().map_err(|_| anyhow::anyhow!("a signature of another length"))
     }
 }

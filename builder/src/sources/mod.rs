@@ -48,7 +48,7 @@ pub use produce::{Produced, ProducedFile, ProducedKind};
 pub use progress::{Report, Silent, step};
 pub use project::{Project, ProjectError, beside};
 pub use tool::{Tool, Tools, tools};
-pub use workspace::rust_release;
+pub use workspace::{PROFILE as RUST_PROFILE, TARGET as RUST_TARGET, rust_release, source_hash};
 
 use error::At;
 

@@ -17,6 +17,8 @@ pub struct Project {
     pub path: PathBuf,
     /// The definition, with everything that it extends.
     pub resolved: Resolved,
+    /// SHA-256 of the text of each of `resolved.files`, as it was read.
+    texts: Vec<String>,
 }
 
 /// Why a project cannot be loaded.
@@ -73,15 +75,30 @@ impl Project {
             std::io::ErrorKind::InvalidData => ProjectError::NotText { path: name.clone() },
             _ => ProjectError::Unreadable { path: name.clone(), cause },
         })?;
-        let resolved = load(first, &mut |value, from| Ok(read(&beside(value, from))?))?;
+        let mut texts = vec![hash(first.text.as_bytes())];
+        let resolved = load(first, &mut |value, from| {
+            let text = read(&beside(value, from))?;
+            texts.push(hash(text.text.as_bytes()));
+            Ok(text)
+        })?;
         // What lies beside a shipped definition is named after it, with or without its ending.
         let shipped = name.starts_with("orlop:").then(|| name.trim_end_matches(".toml").into());
-        Ok(Project { path: shipped.unwrap_or_else(|| path.to_path_buf()), resolved })
+        Ok(Project { path: shipped.unwrap_or_else(|| path.to_path_buf()), resolved, texts })
     }
 
     /// The definition.
     pub fn definition(&self) -> &Definition {
         &self.resolved.definition
+    }
+
+    /// The files that the definition came from, the one that was asked for first: name without folder, `orlop:NAME` where it
+    /// is shipped, and SHA-256 of the text. Where they lie is the machine's affair.
+    pub fn files(&self) -> impl Iterator<Item = (String, &str)> {
+        let name = |file: &String| match Path::new(file).file_name() {
+            Some(name) if !file.starts_with("orlop:") => name.to_string_lossy().into_owned(),
+            _ => file.clone(),
+        };
+        self.resolved.files.iter().map(name).zip(self.texts.iter().map(String::as_str))
     }
 
     /// Where its lockfile lies.

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "keygen",
     "lock",
     "build",
@@ -14,6 +14,7 @@ const VERBS: [&str; 13] = [
     "run",
     "inspect",
     "sbom",
+    "provenance",
     "diff",
     "config",
     "verify",

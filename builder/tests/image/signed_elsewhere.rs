@@ -53,18 +53,19 @@ fn an_image_that_is_signed_elsewhere_is_the_same_to_the_byte() {
     let desk = &elsewhere.desk;
     elsewhere.build_unsigned().done();
     let unsigned = names(&desk.path("unsigned"));
-    assert!(!unsigned.iter().any(|name| name.ends_with(".sig") || name.ends_with(".sums.json")), "{unsigned:?}");
+    let signed = [".sig", ".sums.json", ".provenance.json"];
+    assert!(!unsigned.iter().any(|name| signed.iter().any(|end| name.ends_with(end))), "{unsigned:?}");
     run(&mut desk.verify(&desk.path("unsigned/standalone.raw"))).fails(3, &["stage=uki-signature", "it is not signed"]);
     assert!(elsewhere.sign(&desk.keys()).done().contains("standalone 0.1.0, root hash"));
     elsewhere.attach("signed").done();
     run(&mut desk.warm_build(&workspace().join("images/standalone.toml"))).done();
     let (direct, signed) = (desk.path("out"), desk.path("signed"));
     let made = names(&signed);
-    assert_eq!(made.len(), 7, "{made:?}");
+    assert_eq!(made.len(), 8, "{made:?}");
     for name in made {
         assert!(fs::read(direct.join(&name)).unwrap() == fs::read(signed.join(&name)).unwrap(), "{name} differs");
     }
-    run(&mut desk.verify(&signed.join("standalone.raw"))).done();
+    run(desk.verify(&signed.join("standalone.raw")).arg("--provenance")).done();
     // In its own folder, the signed image takes the unsigned one's place.
     let mut attach = orlop();
     run(attach.arg("attach").arg(elsewhere.request()).arg(desk.path("answer.json"))).done();
@@ -108,7 +109,8 @@ fn signatures_for_another_image_or_by_another_key_are_not_attached() {
     for (file, content, says) in [
         ("answer.json", "{}", "not a file of signatures"),
         ("answer.json", "", "not a file of signatures"),
-        ("unsigned/standalone.request.json", "{\"version\": 1}", "not a file of signing request"),
+        ("unsigned/standalone.request.json", "{\"version\": 2}", "not a file of signing request"),
+        ("unsigned/standalone.request.json", "{\"version\": 1}", "its format is version 1, and version 2 is the one"),
     ] {
         let before = fs::read(desk.path(file)).unwrap();
         desk.file(file, content);

@@ -31,7 +31,7 @@ impl Copy {
         let raw = desk.path("copy.raw");
         let copied = Command::new("cp").arg("--sparse=always").arg(image()).arg(&raw).status().unwrap();
         assert!(copied.success());
-        for end in ["release.json", "release.json.sig"] {
+        for end in ["release.json", "release.json.sig", "provenance.json"] {
             fs::copy(image().with_extension(end), raw.with_extension(end)).unwrap();
         }
         Copy { desk, raw }
@@ -90,6 +90,7 @@ impl Copy {
 }
 
 const WITH_RELEASE: &[&str] = &[];
+const WITH_PROVENANCE: &[&str] = &["--provenance"];
 const IMAGE_ONLY: &[&str] = &["--image-only"];
 
 #[test]
@@ -134,7 +135,9 @@ fn a_flipped_bit_is_refused_at_the_stage_that_reads_it() {
     for (what, at, arguments, stage) in rows {
         copy.refused(what, (at, 1), arguments, stage);
     }
-    run(&mut copy.verify(WITH_RELEASE)).done();
+    // A provenance that is as it was made vouches for nothing else.
+    copy.refused("the root's data", (start("root-a") + 20 * 1024 * 1024, 1), WITH_PROVENANCE, "tree");
+    run(&mut copy.verify(WITH_PROVENANCE)).done();
 }
 
 #[test]

@@ -189,8 +189,11 @@ impl Desk {
         let images = workspace().join("images");
         copy_folder(&images, &self.path("images"));
         let path = self.path("images/standalone.toml");
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, format!("{text}\n{appended}\n")).unwrap();
+        // Unchanged to the byte where nothing is added: an image's provenance has the text's digest.
+        if !appended.is_empty() {
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, format!("{text}\n{appended}\n")).unwrap();
+        }
         path
     }
 }

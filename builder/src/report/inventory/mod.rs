@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::InventoryError;
 pub use origin::{DebianPackage, Origin, SourcePackage};
-pub use package::{Identity, source_purl};
+pub use package::{Identity, package_url, source_purl};
 pub use parts::{Ecosystem, Part};
 pub use read::read;
 

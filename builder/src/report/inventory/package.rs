@@ -1,7 +1,7 @@
 //! Names that other people's tools know a package by: package URLs and CPEs.
 
 use super::known::{OWN_LICENCE, known};
-use super::origin::{DebianPackage, Origin, SourcePackage};
+use super::origin::{DebianPackage, Origin, SourcePackage, parse};
 use crate::formats::purl::{encoded, encoded_path};
 
 /// What others know a package by.
@@ -36,6 +36,12 @@ impl Identity {
         let licence = known(&part.name).and_then(|known| known.licence);
         Identity { purl: Some(part.purl()), cpe: cpe(&part.name, &part.version), licence }
     }
+}
+
+/// The package URL of an input of a lockfile; a file beside the definition has none.
+pub fn package_url(input: &orlop_config::lockfile::Input) -> Option<String> {
+    let origin = parse(&input.name, &input.version, &input.origin, Some(&input.kind));
+    of_origin(&input.name, &input.version, &origin, &input.sha256)
 }
 
 /// A package URL (purl-spec, ECMA-427): `pkg:TYPE/NAMESPACE/NAME@VERSION?QUALIFIERS`.

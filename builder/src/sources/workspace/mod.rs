@@ -28,8 +28,10 @@ use crate::formats::{auditable, elf};
 const RECIPE: u32 = 3;
 /// The same of the fetched crates.
 const VENDOR_RECIPE: u32 = 2;
-const TARGET: &str = "x86_64-unknown-linux-musl";
-const PROFILE: &str = "node";
+/// What the node's programs are compiled for.
+pub const TARGET: &str = "x86_64-unknown-linux-musl";
+/// The profile of `Cargo.toml` that they are compiled by.
+pub const PROFILE: &str = "node";
 const NO_RUST: &str = "install Rust by rustup";
 
 static ARCHIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/workspace.tar"));
