@@ -13,6 +13,7 @@ mod keygen;
 mod lock;
 mod programs;
 mod progress;
+mod report;
 mod run;
 mod sbom;
 mod scan;
@@ -64,6 +65,7 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     Sbom(sbom::SbomArgs),
     Diff(diff::DiffArgs),
+    Report(report::ReportArgs),
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
@@ -126,6 +128,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Inspect(args) => inspect::run(args, &context),
         Verb::Sbom(args) => sbom::run(args, &context),
         Verb::Diff(args) => diff::run(args, &context),
+        Verb::Report(args) => report::run(args, &context),
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),
