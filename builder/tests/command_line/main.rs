@@ -7,6 +7,7 @@ mod download;
 mod image;
 mod key;
 mod lockfile;
+mod report;
 mod run;
 mod scan;
 mod terminal;

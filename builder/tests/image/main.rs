@@ -9,6 +9,7 @@ mod go_programs;
 mod output;
 mod outside;
 mod registry;
+mod report;
 mod reproducible;
 mod run;
 mod sbom;

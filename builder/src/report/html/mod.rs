@@ -78,7 +78,7 @@ struct Section {
     write: fn(&mut Html, &Report<'_>),
 }
 
-const SECTIONS: [Section; 7] = [
+static SECTIONS: [Section; 7] = [
     Section { id: "summary", title: "Summary", is_there: |_| true, write: summary::write },
     Section { id: "chain", title: "Chain of trust", is_there: |_| true, write: chain::write },
     Section { id: "boot", title: "Boot", is_there: |report| report.boot.is_some(), write: boot::write },
