@@ -77,7 +77,7 @@ pub fn squarify(weights: &[u64], within: Area) -> Vec<Area> {
         // A strip at the top lies, one at the left stands.
         let lies = rest.width < rest.height;
         let (strip, remainder) = rest.cut(thickness);
-        let mut from = 0.0;
+        let mut from = 0.0_f64;
         for (number, (at, surface)) in row.iter().enumerate() {
             let to = if number + 1 == row.len() || sum <= 0.0 { 1.0 } else { from + surface / sum };
             areas[*at] = strip.part(lies, from, to);
@@ -90,7 +90,7 @@ pub fn squarify(weights: &[u64], within: Area) -> Vec<Area> {
 
 /// How many of these, the largest first, make the best strip along a side: one more would be less square. At least one.
 fn row_length(surfaces: &[(usize, f64)], side: f64) -> usize {
-    let (mut sum, mut best) = (0.0, f64::INFINITY);
+    let (mut sum, mut best) = (0.0_f64, f64::INFINITY);
     for (count, (_, surface)) in surfaces.iter().enumerate() {
         sum += surface;
         // Of a strip's areas the first is the largest and the last the smallest: one of them is the least square.
