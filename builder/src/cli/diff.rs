@@ -26,8 +26,8 @@ pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
     context.result(&difference, &diff::text(&difference))
 }
 
-/// Reads what an image holds. Nothing is verified here, so nothing is refused.
-pub(super) fn read(path: &Path) -> anyhow::Result<Inventory> {
+/// Nothing is verified here, so nothing is refused.
+fn read(path: &Path) -> anyhow::Result<Inventory> {
     // Of two images the one has to be named.
     inventory::read(path).map_err(|error| {
         let (error, path) = (format!("{error:#}"), path.display().to_string());

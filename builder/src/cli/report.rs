@@ -8,12 +8,13 @@ use orlop_chain::Refusal;
 use serde::Serialize;
 
 use super::scan::{Judge, Rules};
-use super::{Context, diff, sbom, write_whole};
+use super::{Context, sbom, write_whole};
 use crate::image::inspect::inspect;
 use crate::image::verify::{Release, Trust, verify};
 use crate::report::boot;
 use crate::report::diff::compare;
 use crate::report::html::{Report, Verification, render};
+use crate::report::inventory::{self, Inventory};
 use crate::scan::{self, packages, verdict};
 use crate::sources::Project;
 
@@ -68,11 +69,11 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
     // What stands beside the image comes first: a mistake in it is known at once.
     let boot = args.boot.as_deref().map(boot::read).transpose()?;
     let (judge, trust) = (args.judge()?, args.trust()?);
-    let inventory = diff::read(&args.image)?;
+    let inventory = read(&args.image)?;
     if let (Some(boot), Some(file)) = (&boot, &args.boot) {
         boot.check(&inventory.image).with_context(|| file.display().to_string())?;
     }
-    let previous = args.previous.as_deref().map(diff::read).transpose()?;
+    let previous = args.previous.as_deref().map(read).transpose()?;
     let difference = previous.map(|previous| compare(&previous, &inventory));
     let scan = judge.map(|judge| scanned(&judge, &args.image)).transpose()?;
     let verification = trust.map(|trust| verification(&args.image, &trust)).transpose()?;
@@ -112,6 +113,14 @@ impl ReportArgs {
     fn trust(&self) -> anyhow::Result<Option<Trust>> {
         if self.key.is_empty() { Ok(None) } else { Trust::read(&self.key, &self.cert).map(Some) }
     }
+}
+
+/// Of two images the one has to be named.
+fn read(path: &Path) -> anyhow::Result<Inventory> {
+    inventory::read(path).map_err(|error| {
+        let (error, path) = (format!("{error:#}"), path.display().to_string());
+        if error.contains(&path) { anyhow::anyhow!(error) } else { anyhow::anyhow!("{path}: {error}") }
+    })
 }
 
 fn scanned(judge: &Judge, image: &Path) -> anyhow::Result<scan::Report> {
