@@ -116,9 +116,9 @@ pub fn scanned(name: &str, path: &str) -> scan::Report {
         &scan::Inventory {
             image: "sample".into(),
             version: "1.2.3".into(),
-            architecture: None,
             packages: vec![package],
             unjudged: vec![Unjudged { what: path.into(), component: "runc".into(), reason }],
+            ..scan::Inventory::default()
         },
         &database,
     )
