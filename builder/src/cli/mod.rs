@@ -14,6 +14,7 @@ mod lock;
 mod programs;
 mod progress;
 mod provenance;
+mod report;
 mod run;
 mod sbom;
 mod scan;
@@ -66,6 +67,7 @@ enum Verb {
     Sbom(sbom::SbomArgs),
     Provenance(provenance::ProvenanceArgs),
     Diff(diff::DiffArgs),
+    Report(report::ReportArgs),
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
@@ -129,6 +131,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Sbom(args) => sbom::run(args, &context),
         Verb::Provenance(args) => provenance::run(args, &context),
         Verb::Diff(args) => diff::run(args, &context),
+        Verb::Report(args) => report::run(args, &context),
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),

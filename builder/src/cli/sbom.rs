@@ -66,7 +66,8 @@ fn summary(inventory: &Inventory) -> String {
     format!("{} files, {} components, {} parts, {} unknown", files.len(), components.len(), parts.len(), gaps.len())
 }
 
-fn to_stdout(document: &str) -> anyhow::Result<()> {
+/// Writes a document that is text, as it is.
+pub(super) fn to_stdout(document: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(document.as_bytes()).and_then(|()| out.flush()) {
         // Who closes the pipe has read enough.

@@ -1,10 +1,14 @@
 //! Who signed an image, as far as the image itself tells: shown by `orlop inspect`, verified by `orlop verify`.
 
+use std::fmt;
+
+use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use orlop_chain::key::{PublicKey, encode_public, parse_trusted};
-use orlop_config::manifest::{BootManifest, SignaturePartition};
-use serde::Serialize;
+use orlop_chain::{RootHash, manifest, signature_partition};
+use orlop_config::manifest::{BOOT_DOMAIN, BootManifest, SignaturePartition};
+use serde::{Serialize, Serializer};
 
 use super::open::Uki;
 use super::policy;
@@ -17,14 +21,38 @@ use crate::formats::x509::Certificate;
 pub struct Signers {
     /// The certificate that came with the UKI's signature.
     pub certificate: Option<CertificateRow>,
-    /// Who signed the UKI, the root hash and the IPE policy: the certificate's subject, or what is wrong.
-    pub uki: String,
+    /// Who signed the UKI, the root hash and the IPE policy: a certificate, by its subject.
+    pub uki: Signer,
     /// See `uki`.
-    pub root_hash: String,
+    pub root_hash: Signer,
     /// See `uki`.
-    pub policy: String,
+    pub policy: Signer,
+    /// Who signed the boot manifest: a release key, in base64.
+    pub boot_manifest: Signer,
     /// The release keys whose signature the boot accepts.
     pub release_keys: Vec<ReleaseKeyRow>,
+}
+
+/// Who signed a part. In documents it is one text: which of the two it is, [`Signers::certificate`] and the keys tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signer {
+    /// This certificate, or this key: its signature holds.
+    Is(String),
+    /// Nobody whom the image itself names: what is wrong.
+    Nobody(String),
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Signer::Is(text) | Signer::Nobody(text)) = self;
+        out.pad(text)
+    }
+}
+
+impl Serialize for Signer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// A certificate.
@@ -57,16 +85,25 @@ pub fn signers(uki: &Uki, boot: &BootManifest, signature: Option<&SignatureParti
     let keys = uki.public_key().ok().and_then(|bytes| parse_trusted(&bytes).ok()).unwrap_or_default();
     let root_hash = || -> anyhow::Result<String> {
         let text = signature.and_then(|document| document.signature.as_deref());
-        let pkcs7 = STANDARD.decode(text.ok_or_else(|| anyhow::anyhow!("not signed"))?)?;
+        let pkcs7 = STANDARD.decode(text.context("not signed")?)?;
         let signed = Signed::parse(&pkcs7)?;
         Ok(signed.signed_by(boot.verity.root_hash.as_bytes(), &certificates)?.subject().to_owned())
     };
-    let told = |found: anyhow::Result<String>| found.unwrap_or_else(|error| format!("{error:#}"));
+    let boot_manifest = || -> anyhow::Result<String> {
+        let root: RootHash = boot.verity.root_hash.parse()?;
+        let bytes = signature_partition::boot_signature(signature.context("not signed")?, &root)?;
+        Ok(key_text(manifest::verify_by_any(&uki.boot_manifest()?, BOOT_DOMAIN, &bytes, &keys)?))
+    };
+    let told = |found: anyhow::Result<String>| match found {
+        Ok(name) => Signer::Is(name),
+        Err(error) => Signer::Nobody(format!("{error:#}")),
+    };
     let subject = |certificate: &Certificate| certificate.subject().to_owned();
     Signers {
         uki: told(authenticode::signed_by(&uki.bytes, &certificates).map(subject).map_err(Into::into)),
         root_hash: told(root_hash()),
         policy: told(policy::check(policy, &certificates).map(subject)),
+        boot_manifest: told(boot_manifest()),
         certificate: certificates.first().map(row),
         release_keys: keys.iter().map(key_row).collect(),
     }
@@ -85,9 +122,12 @@ fn row(certificate: &Certificate) -> CertificateRow {
 }
 
 fn key_row(key: &PublicKey) -> ReleaseKeyRow {
-    let pem = encode_public(key);
-    let key_text = pem.lines().filter(|line| !line.starts_with(['-', '#'])).collect();
-    ReleaseKeyRow { key: key_text, development: key.development }
+    ReleaseKeyRow { key: key_text(key), development: key.development }
+}
+
+/// The key as its PEM file has it, without the lines around it.
+fn key_text(key: &PublicKey) -> String {
+    encode_public(key).lines().filter(|line| !line.starts_with(['-', '#'])).collect()
 }
 
 impl Signers {
@@ -97,6 +137,7 @@ impl Signers {
         let mark = |development: bool| if development { " (development)" } else { "" };
         let mut text = format!("\nsigned by\n  UKI         {}\n", self.uki);
         let _ = writeln!(text, "  root hash   {}\n  IPE policy  {}", self.root_hash, self.policy);
+        let _ = writeln!(text, "  manifest    {}", self.boot_manifest);
         if let Some(row) = &self.certificate {
             let valid = format!("valid {} to {}", row.valid_from, row.valid_to);
             let _ = writeln!(text, "  certificate {}, {valid}{}", row.sha256, mark(row.development));

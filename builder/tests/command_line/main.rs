@@ -8,6 +8,7 @@ mod image;
 mod key;
 mod lockfile;
 mod provenance;
+mod report;
 mod run;
 mod scan;
 mod terminal;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "keygen",
     "lock",
     "build",
@@ -16,6 +16,7 @@ const VERBS: [&str; 14] = [
     "sbom",
     "provenance",
     "diff",
+    "report",
     "config",
     "verify",
     "scan",

@@ -10,6 +10,7 @@ mod output;
 mod outside;
 mod provenance;
 mod registry;
+mod report;
 mod reproducible;
 mod run;
 mod sbom;

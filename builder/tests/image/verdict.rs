@@ -29,6 +29,7 @@ fn inspect_shows_partitions_sections_versions_and_files() {
     assert_eq!((&certificate["development"], &certificate["valid_to"]), (&true.into(), &"2049-12-31T23:59:59Z".into()));
     assert_eq!(inspection["boot_manifest"]["trust"]["certificates"][0]["sha256"], certificate["sha256"]);
     assert_eq!(signers["release_keys"].as_array().unwrap().len(), 1, "{signers}");
+    assert_eq!(signers["boot_manifest"], signers["release_keys"][0]["key"], "{signers}");
     let sections: Vec<&str> =
         inspection["uki"].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap()).collect();
     for section in [".osrel", ".cmdline", ".uname", ".initrd", ".linux", ".sbat"] {

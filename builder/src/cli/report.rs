@@ -1,0 +1,145 @@
+//! `orlop report`: all that is known of an image, on a page.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use orlop_chain::Refusal;
+use serde::Serialize;
+
+use super::scan::{Judge, Rules};
+use super::{Context, sbom, write_whole};
+use crate::image::inspect::inspect;
+use crate::image::verify::{Release, Trust, verify};
+use crate::report::boot;
+use crate::report::diff::compare;
+use crate::report::html::{Report, Verification, render};
+use crate::report::inventory::{self, Inventory};
+use crate::scan::{self, packages, verdict};
+use crate::sources::Project;
+
+/// Write what is known of an image as one HTML page: its chain of trust, what it holds, what changed, what is wrong with it.
+///
+/// The page fetches nothing. It is written whatever it says; exit status 3: the image is not by the keys that were named,
+/// 4: the gates fail.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  orlop report out/standalone/standalone.raw --db osv/Go/all.zip --out standalone.html"
+)]
+pub struct ReportArgs {
+    /// The disk image.
+    image: PathBuf,
+    /// Write the page into this file, whole or not at all; else it goes to standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// A boot of this image: what `orlop run --json` printed, or a node's /run/orlop/boot.json.
+    #[arg(long, value_name = "FILE")]
+    boot: Option<PathBuf>,
+    /// The image before this one: what changed since is shown.
+    #[arg(long, value_name = "IMAGE")]
+    previous: Option<PathBuf>,
+    /// A folder or zip archive with advisories; given again, one more.
+    #[arg(long, value_name = "PATH")]
+    db: Vec<PathBuf>,
+    /// The image definition with the gates and their exceptions.
+    #[arg(long, value_name = "FILE", requires = "db")]
+    definition: Option<PathBuf>,
+    /// An OpenVEX document with exceptions, beside those of the definition; given again, one more.
+    #[arg(long, value_name = "FILE", requires = "db")]
+    vex: Vec<PathBuf>,
+    /// How many days old each database may be at most, in place of what the gates say.
+    #[arg(long, value_name = "DAYS", requires = "db")]
+    max_age: Option<u32>,
+    /// Verify the image, as its boot would, by this release public key; given again, one more that is trusted.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Vec<PathBuf>,
+    /// The certificate in the firmware's db, for that; given again, one more that is trusted.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Vec<PathBuf>,
+}
+
+/// The JSON document of a page that was written.
+#[derive(Serialize)]
+struct Written<'a> {
+    report: &'a Path,
+}
+
+/// Runs the verb.
+pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
+    // What stands beside the image comes first: a mistake in it is known at once.
+    let boot = args.boot.as_deref().map(boot::read).transpose()?;
+    let (judge, trust) = (args.judge()?, args.trust()?);
+    let inventory = read(&args.image)?;
+    if let (Some(boot), Some(file)) = (&boot, &args.boot) {
+        boot.check(&inventory.image).with_context(|| file.display().to_string())?;
+    }
+    let previous = args.previous.as_deref().map(read).transpose()?;
+    let difference = previous.map(|previous| compare(&previous, &inventory));
+    let scan = judge.map(|judge| scanned(&judge, &args.image)).transpose()?;
+    let verification = trust.map(|trust| verification(&args.image, &trust)).transpose()?;
+    let page = render(&Report {
+        inventory: &inventory,
+        inspection: &inspect(&args.image).map_err(unverified)?,
+        verification: verification.as_ref(),
+        boot: boot.as_ref(),
+        difference: difference.as_ref(),
+        scan: scan.as_ref(),
+    });
+    match &args.out {
+        Some(file) => {
+            write_whole(file, page.as_bytes())?;
+            context.result(&Written { report: file }, &file.display().to_string())?;
+        }
+        None => sbom::to_stdout(&page)?,
+    }
+    if let Some(refusal) = verification.and_then(|verification| verification.refused) {
+        return Err(refusal.into());
+    }
+    scan.map_or(Ok(()), |scan| Ok(verdict(&scan)?))
+}
+
+impl ReportArgs {
+    /// What to judge the image by, where databases were named.
+    fn judge(&self) -> anyhow::Result<Option<Judge>> {
+        if self.db.is_empty() {
+            return Ok(None);
+        }
+        let project = self.definition.as_deref().map(Project::load).transpose()?;
+        let rules = Rules { db: &self.db, vex: &self.vex, max_age: self.max_age, project: project.as_ref() };
+        Judge::load(&rules).map(Some)
+    }
+
+    /// Whom to verify the image by, where somebody was named.
+    fn trust(&self) -> anyhow::Result<Option<Trust>> {
+        if self.key.is_empty() { Ok(None) } else { Trust::read(&self.key, &self.cert).map(Some) }
+    }
+}
+
+/// Of two images the one has to be named.
+fn read(path: &Path) -> anyhow::Result<Inventory> {
+    inventory::read(path).map_err(|error| {
+        let (error, path) = (format!("{error:#}"), path.display().to_string());
+        if error.contains(&path) { anyhow::anyhow!(error) } else { anyhow::anyhow!("{path}: {error}") }
+    })
+}
+
+fn scanned(judge: &Judge, image: &Path) -> anyhow::Result<scan::Report> {
+    judge.judge(&packages::of_image(image).map_err(unverified)?)
+}
+
+/// A refusal goes onto the page; what else goes wrong is an error.
+fn verification(image: &Path, trust: &Trust) -> anyhow::Result<Verification> {
+    let mut passed = Vec::new();
+    match verify(image, trust, &Release::ImageOnly, &mut passed) {
+        Ok(verdict) => Ok(Verification { passed: verdict.passed, refused: None }),
+        Err(error) => {
+            let refused = error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()).cloned();
+            if refused.is_some() { Ok(Verification { passed, refused }) } else { Err(error) }
+        }
+    }
+}
+
+/// What cannot be read is a failure like any other; only verifying refuses.
+fn unverified(error: anyhow::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
+}
