@@ -13,6 +13,7 @@ mod reproducible;
 mod run;
 mod sbom;
 mod scan;
+mod schema;
 mod shared_cache;
 mod signed_elsewhere;
 mod tampered;
