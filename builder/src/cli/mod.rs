@@ -6,11 +6,13 @@
 
 mod attach;
 mod build;
+mod completions;
 mod config;
 mod diff;
 mod inspect;
 mod keygen;
 mod lock;
+mod man;
 mod programs;
 mod progress;
 mod run;
@@ -69,6 +71,8 @@ enum Verb {
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
     Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// What every verb gets besides its own arguments.
@@ -132,6 +136,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),
         Verb::Schema(args) => schema::run(args, &context),
+        Verb::Completions(args) => completions::run(args, &context),
+        Verb::Man(args) => man::run(args, &context),
     }
 }
 

@@ -7,6 +7,7 @@ mod download;
 mod image;
 mod key;
 mod lockfile;
+mod manual;
 mod run;
 mod scan;
 mod schema;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 16] = [
     "keygen",
     "lock",
     "build",
@@ -19,6 +19,8 @@ const VERBS: [&str; 14] = [
     "verify",
     "scan",
     "schema",
+    "completions",
+    "man",
 ];
 
 #[test]
