@@ -6,6 +6,7 @@
 
 mod attach;
 mod build;
+mod cache;
 mod completions;
 mod config;
 mod diff;
@@ -70,6 +71,7 @@ enum Verb {
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
+    Cache(cache::CacheArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -135,6 +137,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),
+        Verb::Cache(args) => cache::run(args, &context),
         Verb::Schema(args) => schema::run(args, &context),
         Verb::Completions(args) => completions::run(args, &context),
         Verb::Man(args) => man::run(args, &context),

@@ -8,4 +8,4 @@ pub mod cyclonedx;
 pub mod diff;
 pub mod inventory;
 pub mod spdx;
-mod time;
+pub(crate) mod time;
