@@ -10,6 +10,7 @@ mod cache;
 mod completions;
 mod config;
 mod diff;
+mod init_project;
 mod inspect;
 mod keygen;
 mod lock;
@@ -71,6 +72,7 @@ enum Verb {
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
+    InitProject(init_project::InitProjectArgs),
     Cache(cache::CacheArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -137,6 +139,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),
+        Verb::InitProject(args) => init_project::run(args, &context),
         Verb::Cache(args) => cache::run(args, &context),
         Verb::Schema(args) => schema::run(args, &context),
         Verb::Completions(args) => completions::run(args, &context),

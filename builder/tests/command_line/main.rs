@@ -6,6 +6,7 @@ mod config;
 mod definition;
 mod download;
 mod image;
+mod init_project;
 mod key;
 mod lockfile;
 mod manual;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "keygen",
     "lock",
     "build",
@@ -18,6 +18,7 @@ const VERBS: [&str; 17] = [
     "config",
     "verify",
     "scan",
+    "init-project",
     "cache",
     "schema",
     "completions",

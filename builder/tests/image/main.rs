@@ -8,6 +8,7 @@ mod epoch;
 mod go_programs;
 mod output;
 mod outside;
+mod project;
 mod registry;
 mod reproducible;
 mod run;
