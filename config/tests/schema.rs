@@ -174,7 +174,7 @@ fn ranges_are_those_of_the_checks() {
         assert_eq!((&number["minimum"], &number["maximum"]), (&json!(least), &json!(most)), "{table}.{key}");
     }
     let sysctls = &schema["properties"]["sysctls"];
-    assert_eq!(keys(&sysctls["properties"]), SYSCTLS.iter().map(|rule| rule.name.to_owned()).collect());
+    assert_eq!(keys(&sysctls["properties"]), SYSCTLS.iter().map(|rule| rule.name.to_owned()).collect::<BTreeSet<_>>());
     assert_eq!(sysctls["additionalProperties"], false);
     assert_eq!(schema["properties"]["version"]["const"], 1);
 }

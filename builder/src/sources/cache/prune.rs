@@ -1,10 +1,10 @@
 //! Takes entries out of a cache: those that were not used for long, or as many as make it small enough. What a running program
 //! uses stays.
 //!
-//! An entry is renamed into `trash/` and deleted there, so that nobody ever finds half of one.
+//! An entry is renamed into `trash/` and deleted there, so that nobody ever finds half of one. Neither needs room on the disk.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -59,36 +59,49 @@ pub fn remove(root: &Path, chosen: &[Entry]) -> Result<Vec<Entry>, Error> {
     if chosen.is_empty() {
         return Ok(Vec::new());
     }
-    let trash = root.join(TRASH);
+    let (trash, lock) = (root.join(TRASH), root.join(LOCK));
     fs::create_dir_all(&trash).at(trash.display())?;
-    let lock = root.join(LOCK);
     fs::create_dir_all(root.join(LOCKS)).at(lock.display())?;
     let alone = File::options().create(true).truncate(false).write(true).open(&lock).at(lock.display())?;
     alone.lock().at(lock.display())?;
-    let bin = tempfile::Builder::new().prefix("prune-").tempdir_in(&trash).at(trash.display())?.keep();
-    let mut removed = Vec::new();
-    let moved = take(root, chosen, &bin, &mut removed);
-    // With what others left there: they ended, or the lock would be theirs.
-    delete(&trash).at(trash.display())?;
-    moved.map(|()| removed)
+    // What lies there was left by one that was interrupted, or this lock would be its.
+    let mut removed: Vec<Entry> = chosen.iter().filter(|entry| is_trash(entry)).cloned().collect();
+    empty(&trash).at(trash.display())?;
+    let taken = take(root, chosen, &trash, &mut removed);
+    empty(&trash).at(trash.display())?;
+    taken.map(|()| removed)
 }
 
-/// Renames what is not in use into a folder. Nobody can take an entry into use meanwhile, which is short.
-fn take(root: &Path, chosen: &[Entry], bin: &Path, removed: &mut Vec<Entry>) -> Result<(), Error> {
+fn is_trash(entry: &Entry) -> bool {
+    Path::new(&entry.name).starts_with(TRASH)
+}
+
+/// Renames what is not in use into the trash. Nobody can take an entry into use meanwhile, which is short.
+fn take(root: &Path, chosen: &[Entry], trash: &Path, removed: &mut Vec<Entry>) -> Result<(), Error> {
     let gate = Gate::close(root).at(root.display())?;
     let held = gate.held().at(root.display())?;
-    for (index, entry) in chosen.iter().enumerate() {
+    for (index, entry) in chosen.iter().enumerate().filter(|(_, entry)| !is_trash(entry)) {
         let path = root.join(&entry.name);
         let Some(meta) = metadata(&path)? else { continue };
         let used_since = entry.kind != Kind::Left && seconds(&meta) != entry.last_use;
         if used_since || is_held(&entry.name, entry.kind, &held) {
             continue;
         }
-        // It lies in the trash already, and goes with it.
-        if !entry.name.starts_with(&format!("{TRASH}/")) {
-            fs::rename(&path, bin.join(index.to_string())).at(path.display())?;
-        }
+        fs::rename(&path, trash.join(index.to_string())).at(path.display())?;
         removed.push(entry.clone());
+    }
+    Ok(())
+}
+
+/// Deletes all that is in a folder.
+fn empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            delete(&entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
     }
     Ok(())
 }
@@ -105,10 +118,7 @@ fn delete(folder: &Path) -> io::Result<()> {
             }
         }
     }
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
+    fs::remove_dir_all(folder)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use std::time::SystemTime;
 use tempfile::NamedTempFile;
 
 use super::super::error::{At, Error};
+use super::TRASH;
 
 /// Folder of the lists of running programs.
 const PROGRAMS: &str = "locks/programs";
@@ -80,6 +81,8 @@ pub(super) fn is_forbidden(error: &io::Error) -> bool {
 
 fn open_gate(root: &Path) -> io::Result<File> {
     fs::create_dir_all(root.join(PROGRAMS))?;
+    // Beforehand: on a full disk, where something must be taken away, it could not be made any more.
+    let _ = fs::create_dir_all(root.join(TRASH));
     File::options().create(true).truncate(false).write(true).open(root.join(GATE))
 }
 

@@ -105,7 +105,7 @@ fn what_a_running_program_uses_stays_until_it_ends() {
     let removed: BTreeSet<String> = bed.remove_all().into_iter().map(|entry| entry.name).collect();
     assert_eq!(removed, BTreeSet::from([half, result, blob]));
     assert!(bed.list().is_empty() && !path.exists());
-    assert!(!bed.folder.path().join(TRASH).exists());
+    assert_eq!(fs::read_dir(bed.folder.path().join(TRASH)).unwrap().count(), 0);
 }
 
 #[test]
@@ -175,7 +175,21 @@ fn folders_that_nobody_may_write_are_deleted_too() {
         fs::set_permissions(folder, Permissions::from_mode(0o555)).unwrap();
     }
     assert!(names(&bed.remove_all()).contains(&"go/mod"));
-    assert!(!bed.folder.path().join("go/mod").exists() && !bed.folder.path().join(TRASH).exists());
+    assert!(!bed.folder.path().join("go/mod").exists());
+    assert_eq!(fs::read_dir(bed.folder.path().join(TRASH)).unwrap().count(), 0);
+}
+
+#[test]
+fn what_an_interrupted_prune_left_goes_with_the_next() {
+    let bed = Bed::new();
+    let left = bed.folder.path().join("trash/0/inner");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(bed.folder.path().join("trash/1"), "x").unwrap();
+    fs::set_permissions(&left, Permissions::from_mode(0o500)).unwrap();
+    let removed = bed.remove_all();
+    assert_eq!(names(&removed)[..2], ["trash/0", "trash/1"]);
+    assert_eq!(removed.len(), 7);
+    assert_eq!(fs::read_dir(bed.folder.path().join(TRASH)).unwrap().count(), 0);
 }
 
 /// Builds that find their result or make it, beside somebody who takes all away that he can get.
