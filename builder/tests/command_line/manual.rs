@@ -103,5 +103,5 @@ fn bash_reads_its_script_and_completes_by_it() {
 fn pages_that_cannot_be_written_are_an_error() {
     let desk = Desk::new();
     let file = desk.file("file", "x");
-    run(orlop().arg("man").arg(&file)).fails(1, &["file: cannot be made"]);
+    run(orlop().arg("man").arg(file)).fails(1, &["file: cannot be made"]);
 }
