@@ -26,24 +26,29 @@ pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, res
 pub use pattern::matches;
 pub use static_pod::check_static_pod;
 pub(crate) use values::is_pod_name;
-pub use values::is_sha256;
+pub use values::{is_name, is_sha256};
 
 /// One image definition, after `extends` was resolved (tables merged, lists replaced).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// Image name (`IMAGE_ID`): `[a-z0-9][a-z0-9-]*`, at most 32 bytes.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[a-z0-9][a-z0-9-]{0,31}$")))]
     pub name: String,
     /// Image version (`IMAGE_VERSION`), as UAPI.10 compares versions.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[0-9][0-9A-Za-z.+~^_-]{0,63}$")))]
     pub version: String,
     /// `x86_64` is the one that exists so far.
     pub architecture: Architecture,
     /// Sensitivity class of the workload that this image may run.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[a-z0-9][a-z0-9-]{0,31}$")))]
     pub class: String,
-    /// Another definition that this one is laid over; empty after it was resolved.
+    /// Another definition that this one is laid over: `orlop:node`, or a path beside this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<String>,
     /// `1.37` (newest patch release) or `1.37.2`.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[0-9]+(\\.[0-9]+){1,2}(-[0-9A-Za-z.-]+)?$")))]
     pub kubernetes: String,
     /// What a refusal does once the boot manifest is verified.
     #[serde(default)]
@@ -92,6 +97,7 @@ fn stub() -> String {
 
 /// The chain of trust's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Trust {
     /// What the image asks of Secure Boot.
@@ -104,6 +110,7 @@ pub struct Trust {
 
 /// CPU architecture of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
     /// 64-bit x86.
@@ -113,6 +120,7 @@ pub enum Architecture {
 
 /// The kernel of the image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Kernel {
     /// The component whose files hold `boot/vmlinuz-*` and `usr/lib/modules/*`.
@@ -125,6 +133,7 @@ pub struct Kernel {
 
 /// Kernel modules by wave, without their dependencies (the builder closes the lists).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Modules {
     /// In the initramfs and loaded there, all of them.
@@ -141,6 +150,7 @@ pub struct Modules {
 
 /// One upstream thing with its files in the root.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Component {
     /// Where it comes from.
@@ -162,6 +172,7 @@ pub struct Component {
 
 /// Where a component comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Source {
     /// A package of a signed apt archive.
@@ -180,6 +191,7 @@ pub enum Source {
 
 /// A package of a signed apt archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DebSource {
     /// Binary package; a meta package is followed by `follow`.
@@ -199,6 +211,7 @@ fn default_suite() -> String {
 
 /// Go commands built from source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GoSource {
     /// Module path.
@@ -230,6 +243,7 @@ fn is_false(value: &bool) -> bool {
 
 /// What a cgo build links.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cgo {
     /// Static C libraries; `libseccomp` is the one that exists.
@@ -238,11 +252,13 @@ pub struct Cgo {
 
 /// A release file by SHA-256.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UrlSource {
     /// Where it is; `http` and `https`.
     pub url: String,
     /// Its SHA-256, lowercase hex.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[0-9a-f]{64}$")))]
     pub sha256: String,
     /// What it is called and described as in reports.
     pub version: String,
@@ -253,6 +269,7 @@ pub struct UrlSource {
 
 /// A crate of Orlop's own repository, built for the node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceSource {
     /// Package name of the crate; yields a file named as the binary.
@@ -261,6 +278,7 @@ pub struct WorkspaceSource {
 
 /// Files of the user, beside the definition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FileSource {
     /// A file or a folder, relative to the definition that names it.
@@ -272,6 +290,7 @@ pub struct FileSource {
 
 /// A container image of a registry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OciSource {
     /// `HOST/REPOSITORY[:TAG]@sha256:DIGEST` of its manifest, or of an index that names it.
@@ -287,6 +306,7 @@ pub const LEAST_STATE_MIB: u64 = 256;
 
 /// Sizes in MiB.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Partitions {
     /// EFI system partition.
@@ -306,6 +326,7 @@ impl Default for Partitions {
 
 /// Limits that fail the build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Budgets {
     /// Bytes of the root image.
@@ -324,6 +345,7 @@ pub struct Budgets {
 
 /// EROFS parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Erofs {
     /// As `mkfs.erofs -z` takes it.
@@ -340,9 +362,10 @@ impl Default for Erofs {
 
 /// A container image that the builder makes out of one component's files, or that a component brings whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PreloadImage {
-    /// Component whose files the image's one layer holds; or one of [`Source::Oci`], which brings all of it.
+    /// Component whose files the image's one layer holds; or one whose source is `oci`, which brings all of it.
     pub component: String,
     /// Path in the image → path in what the component yields.
     #[serde(default)]
@@ -350,7 +373,7 @@ pub struct PreloadImage {
     /// Entry point.
     #[serde(default)]
     pub entrypoint: Vec<String>,
-    /// `uid:gid` that the process runs as; absent: [`PreloadImage::NOBODY`].
+    /// `uid:gid` that the process runs as; absent: `65535:65535`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
 }
@@ -367,6 +390,7 @@ impl PreloadImage {
 
 /// The state partition.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
     /// What happens to a filesystem that does not mount.
@@ -375,6 +399,7 @@ pub struct State {
 
 /// Who may give the machine's own configuration, and what it may bring. Its image joins a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfigTable {
     /// In the order in which they are asked; one where the machine's kind is known.

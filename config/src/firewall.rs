@@ -18,6 +18,7 @@ pub type Network = (IpAddr, u8);
 
 /// What the signed definition opens beyond what every node of a cluster has open.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Openings {
     /// Ports that everybody may reach.

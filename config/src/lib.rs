@@ -25,6 +25,8 @@ pub mod node_config;
 mod problem;
 #[cfg(feature = "toml")]
 pub mod render;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(feature = "toml")]
 mod text;
 

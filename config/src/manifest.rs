@@ -20,6 +20,7 @@ pub const SIGNATURE_PARTITION_DOMAIN: &[u8] = b"orlop-sig\0";
 
 /// What a refusal does after its line was printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Refusal {
     /// Reset, after 10 s.
@@ -31,6 +32,7 @@ pub enum Refusal {
 
 /// What an image asks of the firmware's Secure Boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SecureBoot {
     /// Everything is used if the firmware has it; the boot report says how far that went.

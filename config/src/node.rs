@@ -60,6 +60,7 @@ pub fn preload_reference(file: &str) -> Option<String> {
 
 /// What happens to a state filesystem that does not mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OnDamage {
     /// The boot is refused, stage `state`; nothing is written.
@@ -128,6 +129,7 @@ impl NodeConfigPolicy {
 
 /// Who may give the node config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// QEMU: `-fw_cfg name=opt/orlop/config,file=…`.
@@ -163,6 +165,7 @@ impl Provider {
 
 /// What a node config may bring only if the signed image allows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Allowance {
     /// Pods that run without a cluster's word.

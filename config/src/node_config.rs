@@ -29,13 +29,15 @@ pub const LARGEST: usize = 64 * 1024;
 
 /// What one machine is told.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfig {
     /// Format version: 1.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = 1)))]
     pub version: u32,
     /// The class that the image must have.
     pub class: Option<String>,
-    /// Host name, and the node's name; absent: what [`crate::render::Facts`] say.
+    /// Host name, and the node's name; absent: `orlop-` and eight digits of the machine id.
     pub hostname: Option<String>,
     /// Interfaces and name servers; empty: DHCP and router advertisements on every Ethernet interface.
     #[serde(default)]
@@ -66,7 +68,7 @@ pub struct NodeConfig {
     /// Static pods: name → manifest.
     #[serde(default)]
     pub static_pods: BTreeMap<String, String>,
-    /// Sysctls, of those that [`SYSCTLS`] lists.
+    /// Sysctls: name → value, of those that a node config may set.
     #[serde(default)]
     pub sysctls: BTreeMap<String, SysctlValue>,
 }
@@ -87,6 +89,7 @@ impl NodeConfig {
 
 /// Where the time comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Time {
     /// NTP servers, names or addresses; empty: those that DHCP names.
@@ -95,6 +98,7 @@ pub struct Time {
 
 /// How containerd and kubelet reach what is outside.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Proxy {
     /// For `http` addresses: `http://[user:password@]host:port`.
@@ -107,13 +111,16 @@ pub struct Proxy {
 
 /// The cluster to join.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// The API server: `https://HOST[:PORT]`.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^https://[^/@]")))]
     pub server: String,
     /// Certificates (PEM) that its certificate is checked against.
     pub ca: String,
     /// Bootstrap token, `[a-z0-9]{6}.[a-z0-9]{16}`.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[a-z0-9]{6}\\.[a-z0-9]{16}$")))]
     pub token: Option<Secret>,
     /// In place of a token: a client certificate (PEM) of `system:node:HOSTNAME`.
     pub client_certificate: Option<String>,
@@ -136,6 +143,7 @@ fn cluster_domain() -> String {
 
 /// A taint.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Taint {
     /// Key, as labels have it.
@@ -149,6 +157,7 @@ pub struct Taint {
 
 /// What a taint does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Effect {
     /// Such pods are not placed here.
     NoSchedule,
@@ -169,8 +178,9 @@ impl Effect {
     }
 }
 
-/// kubelet's settings that are safe to change, each within its range ([`KUBELET_RANGES`]).
+/// kubelet's settings that are safe to change, each within its range.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Kubelet {
     /// `maxPods`.
@@ -220,6 +230,7 @@ impl Default for Kubelet {
 
 /// What kubelet and containerd have to themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct KubeReserved {
     /// Thousandths of a processor.
@@ -238,6 +249,7 @@ impl Default for KubeReserved {
 
 /// What the rest of the host has to itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SystemReserved {
     /// Thousandths of a processor.
@@ -254,6 +266,7 @@ impl Default for SystemReserved {
 
 /// Below what kubelet evicts pods.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Eviction {
     /// `memory.available`, in MiB.
@@ -282,6 +295,7 @@ impl Default for Eviction {
 
 /// How to pull from one registry.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Registry {
     /// Asked before it, in order.
@@ -296,6 +310,7 @@ pub struct Registry {
 
 /// Another place that has a registry's images.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mirror {
     /// `https://HOST[:PORT][/PATH]`.

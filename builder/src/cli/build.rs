@@ -37,8 +37,9 @@ pub struct BuildArgs {
     /// Lock packages again that the archive dropped, print old → new, and write the lockfile.
     #[arg(long, conflicts_with_all = ["offline", "plan"])]
     relock_gone: bool,
-    /// How many things to do at a time.
-    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    /// How many things to do at a time; without it, one for each processor.
+    // Not shown: a manual page says the same on every machine.
+    #[arg(long, value_name = "N", default_value_t = default_jobs(), hide_default_value = true)]
     jobs: usize,
     /// Scan the image before it gets its name, and leave none where the definition's gates fail (exit status 4).
     #[arg(long, requires = "db", conflicts_with = "plan")]

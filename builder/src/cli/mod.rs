@@ -6,11 +6,15 @@
 
 mod attach;
 mod build;
+mod cache;
+mod completions;
 mod config;
 mod diff;
+mod init_project;
 mod inspect;
 mod keygen;
 mod lock;
+mod man;
 mod programs;
 mod progress;
 mod provenance;
@@ -18,6 +22,7 @@ mod report;
 mod run;
 mod sbom;
 mod scan;
+mod schema;
 mod sign;
 mod sign_policy;
 mod verify;
@@ -71,6 +76,11 @@ enum Verb {
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
+    InitProject(init_project::InitProjectArgs),
+    Cache(cache::CacheArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// What every verb gets besides its own arguments.
@@ -135,6 +145,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),
+        Verb::InitProject(args) => init_project::run(args, &context),
+        Verb::Cache(args) => cache::run(args, &context),
+        Verb::Schema(args) => schema::run(args, &context),
+        Verb::Completions(args) => completions::run(args, &context),
+        Verb::Man(args) => man::run(args, &context),
     }
 }
 
@@ -176,7 +191,26 @@ pub struct Usage(pub String);
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+
+    /// The manual pages and completions say nothing else.
+    #[test]
+    fn every_command_and_every_option_says_what_it_is() {
+        fn check(command: &clap::Command, path: &str) {
+            assert!(command.get_about().is_some(), "{path} says nothing of itself");
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.trim().is_empty(), "{path}: nothing is said of `{}`", argument.get_id());
+            }
+            for verb in command.get_subcommands() {
+                check(verb, &format!("{path} {}", verb.get_name()));
+            }
+        }
+        Cli::command().debug_assert();
+        check(&Cli::command(), "orlop");
+    }
 
     #[test]
     fn what_init_refuses_is_status_3_and_what_merely_failed_is_1() {

@@ -24,8 +24,9 @@ pub struct ProgramsArgs {
     /// Lock packages again that the archive dropped, print old → new, and write the lockfile.
     #[arg(long, conflicts_with = "offline")]
     relock_gone: bool,
-    /// How many things to do at a time.
-    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    /// How many things to do at a time; without it, one for each processor.
+    // Not shown: a manual page says the same on every machine.
+    #[arg(long, value_name = "N", default_value_t = default_jobs(), hide_default_value = true)]
     jobs: usize,
 }
 

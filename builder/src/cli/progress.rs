@@ -89,6 +89,7 @@ fn plain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-fn mib(bytes: u64) -> String {
+/// Bytes as they are shown.
+pub(super) fn mib(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

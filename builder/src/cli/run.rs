@@ -253,7 +253,7 @@ impl std::fmt::Display for Until {
 }
 
 /// `512M`, `2G`, `1T`; a bare number is MiB.
-fn parse_size(text: &str) -> Result<u64, String> {
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("want a size such as 512M, 8G or 1T, got `{text}`");
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {

@@ -12,4 +12,4 @@ pub mod diff;
 pub mod html;
 pub mod inventory;
 pub mod spdx;
-mod time;
+pub(crate) mod time;

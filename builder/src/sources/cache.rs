@@ -4,8 +4,11 @@
 //! sha256/ab/cdef…   a file as it was fetched
 //! partial/…         what arrived of a file so far
 //! results/KEY/      what a step made; there when it is whole, else not
-//! locks/…           so that two builds share all of this
+//! locks/…           so that two builds share all of this; `locks/programs` says what each of them uses (`uses`)
 //! go/mod go/build   the go command's own caches
+//! cargo zig         what the other compilers keep
+//! trash/…           what is being taken away ([`prune`])
+//! tools/…           the tests' tools, which `make` puts there
 //! ```
 
 use std::collections::BTreeSet;
@@ -17,13 +20,26 @@ use std::sync::Mutex;
 use orlop_config::lockfile::Input;
 use sha2::{Digest, Sha256};
 
+use self::uses::Uses;
 use super::error::{At, Error, relock};
+
+pub mod entries;
+pub mod prune;
+mod uses;
+
+const SHA256: &str = "sha256";
+const RESULTS: &str = "results";
+const PARTIAL: &str = "partial";
+const TRASH: &str = "trash";
+/// Folders that are in use as a whole.
+const SHARED: [&str; 5] = ["cargo", "go/build", "go/mod", PARTIAL, "zig"];
 
 /// The cache folder. Cheap to open; blobs are verified at most once by each value of this type.
 #[derive(Debug)]
 pub struct Cache {
     root: PathBuf,
     verified: Mutex<BTreeSet<String>>,
+    uses: Uses,
 }
 
 /// Holds a lock of the cache until it is dropped.
@@ -35,23 +51,30 @@ pub struct Guard {
 impl Cache {
     /// The user's cache: `$ORLOP_CACHE`, else `$XDG_CACHE_HOME/orlop`, else `~/.cache/orlop`.
     pub fn open() -> Result<Cache, Error> {
+        Cache::at(&Cache::place()?)
+    }
+
+    /// Where the user's cache is, whether there is one or not.
+    pub fn place() -> Result<PathBuf, Error> {
         let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let root = named("ORLOP_CACHE")
+        named("ORLOP_CACHE")
             .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("orlop")))
             .or_else(|| named("HOME").map(|home| home.join(".cache/orlop")))
-            .ok_or_else(|| Error::Unresolved("no cache folder: set ORLOP_CACHE or HOME".into()))?;
-        Cache::at(&root)
+            .ok_or_else(|| Error::Unresolved("no cache folder: set ORLOP_CACHE or HOME".into()))
     }
 
     /// A cache in a given folder, which is made when it is missing.
     pub fn at(root: &Path) -> Result<Cache, Error> {
         fs::create_dir_all(root).at(root.display())?;
         let root = root.canonicalize().at(root.display())?;
-        Ok(Cache { root, verified: Mutex::default() })
+        Ok(Cache { uses: Uses::new(&root), root, verified: Mutex::default() })
     }
 
     /// A folder of the cache that is somebody else's (the go command's, a compiler's); made when it is missing.
     pub fn folder(&self, name: &str) -> Result<PathBuf, Error> {
+        if let Some(entry) = SHARED.iter().find(|entry| Path::new(name).starts_with(entry)) {
+            self.uses.hold(entry)?;
+        }
         let path = self.root.join(name);
         fs::create_dir_all(&path).at(path.display())?;
         Ok(path)
@@ -59,12 +82,15 @@ impl Cache {
 
     /// Where the blob with this digest lies, whether it is there or not.
     pub fn blob_path(&self, sha256: &str) -> PathBuf {
-        let (first, rest) = sha256.split_at_checked(2).unwrap_or((sha256, ""));
-        self.root.join("sha256").join(first).join(rest)
+        self.root.join(blob_name(sha256))
     }
 
     /// Whether a blob of the right size is there. Looks at no content: [`Cache::blob`] does, when it is used.
     pub fn has(&self, sha256: &str, size: Option<u64>) -> bool {
+        // What cannot be kept from being taken away is not there.
+        if self.uses.hold(&blob_name(sha256)).is_err() {
+            return false;
+        }
         fs::metadata(self.blob_path(sha256))
             .is_ok_and(|meta| meta.is_file() && size.is_none_or(|size| meta.len() == size))
     }
@@ -72,6 +98,7 @@ impl Cache {
     /// A blob that is there and has been hashed in this run. A damaged one is removed and reported as
     /// [`Error::Corrupt`], a missing one is `None`.
     pub fn blob(&self, sha256: &str) -> Result<Option<PathBuf>, Error> {
+        self.uses.hold(&blob_name(sha256))?;
         let path = self.blob_path(sha256);
         if !path.is_file() {
             return Ok(None);
@@ -90,7 +117,7 @@ impl Cache {
 
     /// Puts bytes into the cache; gives their digest.
     pub fn insert(&self, mut from: impl Read) -> Result<String, Error> {
-        let mut temporary = tempfile::NamedTempFile::new_in(self.folder("partial")?).at("a temporary file")?;
+        let mut temporary = tempfile::NamedTempFile::new_in(self.folder(PARTIAL)?).at("a temporary file")?;
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -122,6 +149,7 @@ impl Cache {
 
     /// Moves a whole file, which lies in the cache's file system and was hashed on arrival, to its place.
     pub fn adopt(&self, file: &Path, sha256: &str) -> Result<PathBuf, Error> {
+        self.uses.hold(&blob_name(sha256))?;
         let path = self.blob_path(sha256);
         let folder = path.parent().expect("a blob lies in a folder");
         fs::create_dir_all(folder).at(folder.display())?;
@@ -141,12 +169,14 @@ impl Cache {
 
     /// A result that was made before.
     pub fn existing(&self, key: &Key) -> Option<PathBuf> {
-        let path = self.root.join("results").join(&key.0);
+        self.uses.hold(&key.entry()).ok()?;
+        let path = self.root.join(key.entry());
         path.is_dir().then_some(path)
     }
 
     /// The result with this key; `make` fills an empty folder when there is none. Nobody sees it before it is whole.
     pub fn result(&self, key: &Key, make: impl FnOnce(&Path) -> Result<(), Error>) -> Result<PathBuf, Error> {
+        self.uses.hold(&key.entry())?;
         if let Some(path) = self.existing(key) {
             return Ok(path);
         }
@@ -154,7 +184,7 @@ impl Cache {
         if let Some(path) = self.existing(key) {
             return Ok(path);
         }
-        let results = self.folder("results")?;
+        let results = self.folder(RESULTS)?;
         self.sweep(&results, key)?;
         // A name of its own: a compiler that outlived its killed build must not write here.
         let temporary = tempfile::Builder::new()
@@ -208,6 +238,17 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The result's path below the cache's folder.
+    fn entry(&self) -> String {
+        format!("{RESULTS}/{}", self.0)
+    }
+}
+
+/// A blob's path below the cache's folder.
+fn blob_name(sha256: &str) -> String {
+    let (first, rest) = sha256.split_at_checked(2).unwrap_or((sha256, ""));
+    format!("{SHA256}/{first}/{rest}")
 }
 
 /// SHA-256 of a file, lowercase hex.

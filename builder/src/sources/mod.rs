@@ -37,7 +37,7 @@ use orlop_config::definition::Source;
 use orlop_config::lockfile::Lockfile;
 
 pub use bench::Bench;
-pub use cache::{Cache, Guard, Key, hash, hash_file};
+pub use cache::{Cache, Guard, Key, entries, hash, hash_file, prune};
 pub use deb::{Archive, origin as debian};
 pub use error::{Error, Gone};
 pub use fetch::fetch;

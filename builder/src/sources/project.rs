@@ -86,6 +86,13 @@ impl Project {
         Ok(Project { path: shipped.unwrap_or_else(|| path.to_path_buf()), resolved, texts })
     }
 
+    /// A definition that is not written yet, and will lie there.
+    pub fn of_text(path: &Path, text: &str) -> Result<Project, ProjectError> {
+        let first = Text::new(path.to_string_lossy(), text);
+        let resolved = load(first, &mut |value, from| Ok(read(&beside(value, from))?))?;
+        Ok(Project { path: path.to_path_buf(), resolved })
+    }
+
     /// The definition.
     pub fn definition(&self) -> &Definition {
         &self.resolved.definition

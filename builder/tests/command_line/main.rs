@@ -1,16 +1,20 @@
 //! The command line, from outside: bad input of every kind is one error with the next step and the right exit
 //! status, and leaves nothing half-written. None of this needs an image or a network.
 
+mod cache;
 mod config;
 mod definition;
 mod download;
 mod image;
+mod init_project;
 mod key;
 mod lockfile;
 mod provenance;
 mod report;
+mod manual;
 mod run;
 mod scan;
+mod schema;
 mod terminal;
 mod token;
 mod tree;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 20] = [
     "keygen",
     "lock",
     "build",
@@ -20,6 +20,11 @@ const VERBS: [&str; 15] = [
     "config",
     "verify",
     "scan",
+    "init-project",
+    "cache",
+    "schema",
+    "completions",
+    "man",
 ];
 
 #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What kubelet has beside its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Kubelet {
     /// Name → program that kubelet asks for credentials.
@@ -15,6 +16,7 @@ pub struct Kubelet {
 
 /// A program that kubelet starts before it pulls an image that matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CredentialProvider {
     /// The program in the root: a file that a component installs.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which findings of a scan fail it (`orlop scan`, `orlop build --gate`), and which exceptions there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Gates {
     /// The severities that fail. What nobody rated fails as soon as any severity does: it may be as bad. None at all: no
@@ -23,6 +24,7 @@ pub struct Gates {
 
 /// A severity that a gate can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GateSeverity {
     /// CVSS up to 3.9.

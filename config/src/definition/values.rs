@@ -1,6 +1,7 @@
 //! What single values may look like.
 
-pub(super) fn is_name(name: &str) -> bool {
+/// Whether a text can be the name of an image, a component, a class.
+pub fn is_name(name: &str) -> bool {
     let inner = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     inner && !name.starts_with('-') && (1..=32).contains(&name.len())
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 /// Interfaces and name servers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     /// Those that are used; empty: every Ethernet interface, by DHCP and router advertisements.
@@ -20,15 +21,16 @@ pub struct Network {
 
 /// One interface: found by its name or by its hardware address.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Interface {
     /// Name, as the kernel gives it.
     pub name: Option<String>,
     /// Hardware address.
     pub mac: Option<Mac>,
-    /// Where IPv4 addresses come from; [`Interface::ipv4_method`] knows the default.
+    /// Where IPv4 addresses come from; absent: `dhcp` without addresses, with some `static`, or `off` if none is IPv4.
     pub ipv4: Option<Ipv4Method>,
-    /// Where IPv6 addresses come from; [`Interface::ipv6_method`] knows the default.
+    /// Where IPv6 addresses come from; absent: `auto` without addresses, with some `static`, or `off` if none is IPv6.
     pub ipv6: Option<Ipv6Method>,
     /// Static addresses with their prefixes.
     pub addresses: Vec<Cidr>,
@@ -71,6 +73,7 @@ impl Interface {
 
 /// Where IPv4 addresses come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Ipv4Method {
     /// DHCP.
@@ -83,6 +86,7 @@ pub enum Ipv4Method {
 
 /// Where IPv6 addresses come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Ipv6Method {
     /// Router advertisements, and DHCPv6 where they say so.
@@ -95,6 +99,7 @@ pub enum Ipv6Method {
 
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The network that it leads to.
