@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::found::{Found, Outcome, Place};
 use super::package::{By, Identity, Inventory, Package, Unjudged};
+use super::patched;
 use crate::advisories::{Database, Finding, Group, Severity, State, Subject, Symbol, Target, findings, group};
 
 /// What came of judging packages.
@@ -37,6 +38,7 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
         }
     }
     let mut list: Vec<Found> = found.into_values().collect();
+    patched::apply(&mut list, &inventory.patched);
     for found in &mut list {
         found.places.sort_by(|a, b| order(a).cmp(&order(b)));
         // A program may list a module twice (as itself and as a replacement): one place.

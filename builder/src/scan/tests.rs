@@ -11,6 +11,7 @@ mod exceptions;
 mod gates;
 mod judged;
 mod outputs;
+mod patched;
 
 /// Where the public databases' documents for tests lie.
 fn samples() -> PathBuf {
@@ -55,7 +56,7 @@ fn inventory(packages: Vec<Package>) -> Inventory {
         version: "1.4.0".into(),
         architecture: Some("amd64".into()),
         packages,
-        unjudged: Vec::new(),
+        ..Inventory::default()
     }
 }
 

@@ -38,7 +38,7 @@ use orlop_config::lockfile::Lockfile;
 
 pub use bench::Bench;
 pub use cache::{Cache, Guard, Key, hash, hash_file};
-pub use deb::{Archive, origin as debian};
+pub use deb::{Archive, changelog, origin as debian};
 pub use error::{Error, Gone};
 pub use fetch::fetch;
 pub use local::local_digest;

@@ -1,6 +1,7 @@
 //! Debian packages: the archive's signed index when a lockfile is made, pool files by SHA-256 when it is used.
 
 mod archive;
+pub mod changelog;
 mod control;
 mod index;
 pub mod origin;
