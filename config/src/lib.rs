@@ -29,4 +29,4 @@ pub mod render;
 mod text;
 
 #[cfg(feature = "toml")]
-pub use text::{Mistake, Text};
+pub use text::{Mistake, Text, nearest};
