@@ -68,7 +68,11 @@ fn before(project: &Project, context: &Context) -> Option<Lockfile> {
     }
 }
 
-fn line(change: &Change) -> String {
+/// A change for people, with the line's end.
+pub(super) fn line(change: &Change) -> String {
+    let Change { input, old, new } = change;
     let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "-".into());
-    format!("{} {} → {}\n", change.input, version(&change.old), version(&change.new))
+    // A file of the user, or a package that was put into another archive.
+    let other = if old == new { " (the same version with another content or origin)" } else { "" };
+    format!("{input} {} → {}{other}\n", version(old), version(new))
 }

@@ -2,7 +2,7 @@
 //!
 //! Every verb prints for people on standard error and its one result on standard output: text, or one JSON
 //! document with `--json`. Exit status: 0 done, 1 failed, 2 wrong usage, invalid definition or node config, 3 verification refused,
-//! 4 the gates of a scan fail.
+//! 4 the gates of a scan fail, 5 a rebuild is due.
 
 mod attach;
 mod build;
@@ -19,6 +19,7 @@ mod scan;
 mod sign;
 mod sign_policy;
 mod verify;
+mod watch;
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -39,6 +40,8 @@ pub const USAGE: u8 = 2;
 pub const REFUSED: u8 = 3;
 /// Exit status of a scan whose gates fail.
 pub const GATES: u8 = 4;
+/// Exit status of a watch that says that a rebuild is due.
+pub const DUE: u8 = 5;
 
 /// Builds one TOML definition into an immutable, signed disk image, and boots it in QEMU.
 #[derive(Debug, Parser)]
@@ -67,6 +70,7 @@ enum Verb {
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
+    Watch(watch::WatchArgs),
 }
 
 /// What every verb gets besides its own arguments.
@@ -129,6 +133,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),
+        Verb::Watch(args) => watch::run(args, &context),
     }
 }
 
@@ -139,6 +144,8 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
         REFUSED
     } else if error.chain().any(|cause| cause.is::<GatesFail>()) {
         GATES
+    } else if error.chain().any(|cause| cause.is::<watch::RebuildDue>()) {
+        DUE
     } else if error.chain().any(is_usage) {
         USAGE
     } else {

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::sources::{ProducedFile, ProducedKind, Project, hash};
 
-    const PATH: &str = "usr/share/doc/linux-image-6.1.176-cloud-amd64/changelog.gz";
+    const PATH: &str = "usr/share/doc/linux-image-6.12.117+deb13-cloud-amd64/changelog.gz";
 
     /// A kernel's package whose changelog, packed, has these bytes.
     fn kernel(folder: &Path, packed: &[u8]) -> BTreeMap<String, Produced> {
@@ -63,7 +63,7 @@ mod tests {
         let packed = packed.finish().unwrap();
         let of = |produced: &BTreeMap<String, Produced>| document(project.definition(), produced);
         let json = of(&kernel(folder.path(), &packed)).unwrap().unwrap();
-        assert_eq!(Fixed::parse(&json).unwrap().by_flaw()["kernel"]["CVE-2026-46331"], "6.1.176-1");
+        assert_eq!(Fixed::parse(&json).unwrap().by_flaw()["kernel"]["CVE-2026-43494"], "6.12.90-2");
         // A package without one says nothing; one that is damaged is an error, and not "nothing was fixed".
         let without = BTreeMap::from([("kernel".to_owned(), Produced::default())]);
         assert_eq!(of(&without).unwrap(), None);

@@ -25,7 +25,7 @@ pub struct Inventory {
     pub patched: BTreeMap<String, Patches>,
 }
 
-/// Flaw (`CVE-2026-46331`) → the version of the package that fixed it, as its own changelog says.
+/// Flaw (`CVE-2026-43494`) → the version of the package that fixed it, as its own changelog says.
 pub type Patches = BTreeMap<String, String>;
 
 /// A package in a file of the image.

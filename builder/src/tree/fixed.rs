@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 pub struct Fixed {
     /// Format version, first: 1.
     pub version: u32,
-    /// Component → version of its package → the flaws (`CVE-2026-46331`) that the changelog names under that version.
+    /// Component → version of its package → the flaws (`CVE-2026-43494`) that the changelog names under that version.
     pub components: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 

@@ -13,6 +13,7 @@ mod terminal;
 mod token;
 mod tree;
 mod verbs;
+mod watch;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -20,7 +20,7 @@ pub fn is_changelog(path: &str) -> bool {
     name.is_some_and(|name| NAMES.contains(&name))
 }
 
-/// Version → the flaws (`CVE-2026-46331`) that the changelog names under it. A flaw that several entries name stands under
+/// Version → the flaws (`CVE-2026-43494`) that the changelog names under it. A flaw that several entries name stands under
 /// the newest: only there was the last of it mended.
 pub fn fixed(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut fixed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -67,8 +67,8 @@ mod tests {
 
     use super::*;
 
-    /// Of the kernel's own changelog in Debian 12 (`linux-libc-dev` 6.1.187-1, GPL-2.0 as the kernel): entries whole or
-    /// shortened to their items with flaws.
+    /// Of the changelog in Debian's `linux-image-6.12.117+deb13-cloud-amd64` 6.12.117-1 (GPL-2.0, as the kernel): entries,
+    /// whole or shortened to the items that name flaws.
     const LINUX: &str = include_str!("testdata/changelog");
 
     fn rows(text: &str) -> Vec<String> {
@@ -83,23 +83,22 @@ mod tests {
         assert_eq!(
             rows(LINUX),
             [
-                "6.0.10-2: CVE-2022-4139",
                 "6.0.12-1: CVE-2022-3643 CVE-2022-42328 CVE-2022-42329",
-                "6.0.2-1: CVE-2022-41674 CVE-2022-42719 CVE-2022-42720 CVE-2022-42721 CVE-2022-42722",
-                "6.1.174-1: CVE-2026-43503 CVE-2026-46300",
-                "6.1.176-1: CVE-2025-38349 CVE-2026-46242 CVE-2026-46331 CVE-2026-52909",
+                "6.0.2-1: CVE-2022-41674 CVE-2022-42719 CVE-2022-42720 CVE-2022-42721",
+                "6.12.116-1: CVE-2026-100080 CVE-2026-100081 CVE-2026-100082",
+                "6.12.117-1: CVE-2026-98466 CVE-2026-99286 CVE-2026-99287",
+                "6.12.90-2: CVE-2026-43494",
             ]
         );
     }
 
     /// The source of signatures copies the changelog of what it signs, below a line of its own.
     #[test]
-    fn a_signed_kernels_flaws_are_those_of_the_kernel_that_was_signed() {
-        let (first, rest) = LINUX.split_once('\n').unwrap();
-        assert_eq!(first, "linux (6.1.176-1) bookworm-security; urgency=high");
-        let own =
-            "linux-signed-amd64 (6.1.176+1) bookworm-security; urgency=high\n\n  * Sign kernel from linux 6.1.176-1\n";
-        assert_eq!(rows(&format!("{own}{rest}")), rows(LINUX));
+    fn the_newest_entrys_version_is_that_of_the_kernel_that_was_signed() {
+        assert!(LINUX.starts_with("linux-signed-amd64 (6.12.117+1) "));
+        let (_, own) = LINUX.split_once("* Sign kernel from linux 6.12.117-1").unwrap();
+        let unsigned = format!("linux (6.12.117-1) trixie-security; urgency=high\n{own}");
+        assert_eq!(rows(&unsigned), rows(LINUX));
     }
 
     #[test]
