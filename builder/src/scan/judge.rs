@@ -186,6 +186,7 @@ fn next(package: &Package, identity: &Identity, fixed: &[String]) -> String {
     match identity.ecosystem.split(':').next().unwrap_or_default() {
         "Debian" => format!("lock `{component}` again ({}) once Debian has {name} {versions}", lock(component)),
         "Linux" => format!("lock `{component}` again ({}) once it is Linux {versions}", lock(component)),
+        "Rust" => format!("take an `orlop` that builds `{component}` with Rust {versions} or newer"),
         "Go" if name == "stdlib" && patch => {
             format!("build `{component}` with Go {versions} or newer: {}", lock("toolchain.go"))
         }

@@ -9,7 +9,7 @@ use orlop_chain::{RootHash, manifest};
 use orlop_config::node::{COMPONENTS, FIXED, PRELOAD};
 
 use super::super::package::{By, Inventory, Patches, Unjudged};
-use super::{Program, Reading, debian};
+use super::{Program, Reading, crates, debian};
 use crate::formats::erofs::{self, FileEntry, Kind};
 use crate::formats::{cpio, elf};
 use crate::image::inspect::root_partition;
@@ -34,7 +34,8 @@ pub fn of_image(path: &Path) -> anyhow::Result<Inventory> {
     let document = erofs::read(&mut content, COMPONENTS).with_context(in_root)?;
     let components: Components =
         serde_json::from_slice(&document).with_context(|| format!("{}: {COMPONENTS}", path.display()))?;
-    let (packages, unjudged) = debian::packages(&components);
+    let (mut packages, unjudged) = debian::packages(&components);
+    packages.extend(crates::standard_library(&components));
     let mut reading = Reading { packages, unjudged };
     let mut program = Vec::new();
     for file in files.iter().filter(|file| file.kind == Kind::File) {

@@ -65,6 +65,12 @@ fn the_order_of_packages_and_of_databases_changes_nothing() {
     let (one, other) = (report(packages(), &database()), report(backwards, &database()));
     assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&other).unwrap());
     assert_eq!(table(&one), table(&other));
+    // Databases are listed as they were named; what is found by them is the same.
+    let [first, second] = ["go", "rustsec"].map(|name| samples().join(name));
+    let by = |paths: [PathBuf; 2]| report(packages(), &Database::load(&paths).unwrap()).findings;
+    let findings = by([first.clone(), second.clone()]);
+    assert_eq!(findings, by([second, first]));
+    assert_eq!(findings, one.findings);
 }
 
 /// A command is named where it brings the fixed version; where nobody knows that without a network, another is.
