@@ -225,7 +225,7 @@ impl<'a> Locker<'a> {
     }
 
     fn components(&mut self) -> Result<(), Error> {
-        let project = self.project;
+        let (project, update) = (self.project, self.update);
         for (name, component) in &project.definition().components {
             let input = match (&component.source, self.keep(name)) {
                 (Source::Go(_), _) => continue,
@@ -235,10 +235,7 @@ impl<'a> Locker<'a> {
                 (Source::File(source), _) => file::lock(project, name, source)?,
                 (Source::Deb(_) | Source::Oci(_), Some(kept)) => kept.clone(),
                 (Source::Oci(source), None) => oci::lock(self.bench, name, source)?,
-                (Source::Deb(source), None) => {
-                    let version = self.update.version_of(name);
-                    self.finder()?.component(source, version)?
-                }
+                (Source::Deb(source), None) => self.finder()?.component(source, update.version_of(name))?,
             };
             self.inputs.insert(name.clone(), input);
         }

@@ -62,8 +62,12 @@ impl Update {
         let Update::One { input, version } = self else { return Ok(()) };
         let names: Vec<&str> = definition.components.keys().map(String::as_str).chain(toolchains(definition)).collect();
         if !names.contains(&&**input) {
-            let near = nearest(input, &names).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
-            return Err(Error::Usage(format!("--update: no input `{input}`{near}; there are {}", names.join(", "))));
+            let all = names.join(", ");
+            let next = match nearest(input, &names) {
+                Some(near) => format!("did you mean `{near}`? There are {all}"),
+                None => format!("there are {all}"),
+            };
+            return Err(Error::Usage(format!("--update: no input `{input}`; {next}")));
         }
         let Some(version) = version else { return Ok(()) };
         let wrong = |why: String| Err(Error::Usage(format!("--update {input}@{version}: {why}")));
@@ -109,7 +113,7 @@ mod tests {
             assert!(check(named).is_ok(), "{named}");
         }
         for (named, says) in [
-            ("kubelett", "no input `kubelett`, did you mean `kubelet`?; there are"),
+            ("kubelett", "no input `kubelett`; did you mean `kubelet`? There are"),
             ("something-else", "no input `something-else`; there are"),
             ("kubelet@1.36.1", "--update kubelet@1.36.1: the definition asks for `1.37`"),
             ("kubelet@", "the definition asks for `1.37`"),
