@@ -31,4 +31,4 @@ pub mod schema;
 mod text;
 
 #[cfg(feature = "toml")]
-pub use text::{Mistake, Text};
+pub use text::{Mistake, Text, nearest};

@@ -19,6 +19,8 @@ pub const PRELOAD: &str = "/usr/share/orlop/preload";
 pub const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 /// Path → component; component → name, version, origin, SHA-256.
 pub const COMPONENTS: &str = "/usr/share/orlop/components.json";
+/// The flaws that the kernel package's changelog names as fixed. The node does not read it: who scans the image does.
+pub const FIXED: &str = "/usr/share/orlop/fixed.json";
 
 /// The signed IPE policy in the root: PKCS#7 around the policy's text, by the db key.
 pub const IPE_POLICY: &str = "/usr/share/orlop/ipe/orlop_node.p7b";

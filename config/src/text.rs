@@ -224,7 +224,7 @@ pub(crate) fn unknown_name(message: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 /// The known name that is nearest to a misspelt one, if any is near enough to be meant.
-pub(crate) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
     let scored = known.iter().map(|name| (strsim::damerau_levenshtein(wrong, name), *name));
     let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
     (distance <= 2.max(wrong.chars().count() / 3)).then_some(name)

@@ -70,6 +70,8 @@ struct Specific {
     severity: Option<Value>,
     /// Debian.
     urgency: Option<Value>,
+    /// RustSec.
+    informational: Option<Value>,
     /// Go. A list whose entries have another shape is an error: functions would be missed.
     imports: Option<Vec<ImportEntry>>,
     custom_ranges: Option<IgnoredAny>,
@@ -104,7 +106,9 @@ pub(super) fn parse(json: &str) -> Result<Advisory, String> {
     let summary = document.summary.filter(|summary| !summary.trim().is_empty()).or(document.details);
     let first = document.references.unwrap_or_default().into_iter().next().map(|reference| reference.url);
     let url = specific.url.as_ref().and_then(Value::as_str).map(str::to_owned).or(first);
-    let affected = document.affected.unwrap_or_default().into_iter().filter_map(affected);
+    let entries = document.affected.unwrap_or_default();
+    let informational = informational(&entries);
+    let affected = entries.into_iter().filter_map(affected);
     Ok(Advisory {
         id: text::id(document.id)?,
         aliases,
@@ -115,7 +119,7 @@ pub(super) fn parse(json: &str) -> Result<Advisory, String> {
         summary: text::line(&summary.unwrap_or_default()),
         url: url.map(|url| text::name("`url`", url)).transpose()?,
         rating,
-        informational: None,
+        informational: informational.map(|kind| text::name("`informational`", kind)).transpose()?,
         affected: affected.collect::<Result<_, _>>()?,
         source: String::new(),
     })
@@ -184,6 +188,17 @@ fn rating(entries: Option<Vec<SeverityEntry>>) -> Rating {
     let mut rating = Rating::default();
     entries.unwrap_or_default().iter().for_each(|entry| rating.add(&text::line(&entry.score)));
     rating
+}
+
+/// What RustSec's own documents call `informational`, in its export to OSV: of each of its crates.
+fn informational(entries: &[AffectedEntry]) -> Option<String> {
+    let word = |entry: &AffectedEntry| {
+        let of_a_crate = entry.package.as_ref().is_some_and(|package| package.ecosystem == "crates.io");
+        let specific = entry.database_specific.as_ref().filter(|_| of_a_crate)?;
+        specific.informational.as_ref()?.as_str().map(str::to_owned)
+    };
+    let first = word(entries.first()?)?;
+    entries.iter().all(|entry| word(entry).as_ref() == Some(&first)).then_some(first)
 }
 
 fn word(value: Option<Value>) -> Severity {

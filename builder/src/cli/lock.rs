@@ -15,8 +15,8 @@ use crate::sources::{Bench, Cache, Change, Error, Project, Report, Update, fetch
 pub struct LockArgs {
     /// The image definition.
     definition: PathBuf,
-    /// Resolve anew what is locked already: one input (such as `kubelet`), or all of them.
-    #[arg(long, value_name = "COMPONENT", num_args = 0..=1)]
+    /// Resolve anew what is locked already: one input (such as `kubelet`), which may name its version, or all of them.
+    #[arg(long, value_name = "COMPONENT[@VERSION]", num_args = 0..=1)]
     update: Option<Option<String>>,
     /// Fetch every input into the cache, so that `orlop build --offline` needs no network.
     #[arg(long)]
@@ -37,7 +37,7 @@ pub fn run(args: &LockArgs, context: &Context) -> anyhow::Result<()> {
     let update = match &args.update {
         None => Update::Nothing,
         Some(None) => Update::All,
-        Some(Some(name)) => Update::One(name.clone()),
+        Some(Some(named)) => Update::one(named),
     };
     let before = before(&project, context);
     let locked = lock(&bench, &project, before.as_ref(), &update).map_err(|error| match error {
@@ -68,7 +68,11 @@ fn before(project: &Project, context: &Context) -> Option<Lockfile> {
     }
 }
 
-fn line(change: &Change) -> String {
+/// A change for people, with the line's end.
+pub(super) fn line(change: &Change) -> String {
+    let Change { input, old, new } = change;
     let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "-".into());
-    format!("{} {} → {}\n", change.input, version(&change.old), version(&change.new))
+    // A file of the user, or a package that was put into another archive.
+    let other = if old == new { " (the same version with another content or origin)" } else { "" };
+    format!("{input} {} → {}{other}\n", version(old), version(new))
 }

@@ -2,7 +2,7 @@
 //!
 //! Every verb prints for people on standard error and its one result on standard output: text, or one JSON
 //! document with `--json`. Exit status: 0 done, 1 failed, 2 wrong usage, invalid definition or node config, 3 verification refused,
-//! 4 the gates of a scan fail.
+//! 4 the gates of a scan fail, 5 a rebuild is due.
 
 mod attach;
 mod build;
@@ -26,6 +26,7 @@ mod schema;
 mod sign;
 mod sign_policy;
 mod verify;
+mod watch;
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -46,6 +47,8 @@ pub const USAGE: u8 = 2;
 pub const REFUSED: u8 = 3;
 /// Exit status of a scan whose gates fail.
 pub const GATES: u8 = 4;
+/// Exit status of a watch that says that a rebuild is due.
+pub const DUE: u8 = 5;
 
 /// Builds one TOML definition into an immutable, signed disk image, and boots it in QEMU.
 #[derive(Debug, Parser)]
@@ -81,6 +84,7 @@ enum Verb {
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    Watch(watch::WatchArgs),
 }
 
 /// What every verb gets besides its own arguments.
@@ -150,6 +154,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Schema(args) => schema::run(args, &context),
         Verb::Completions(args) => completions::run(args, &context),
         Verb::Man(args) => man::run(args, &context),
+        Verb::Watch(args) => watch::run(args, &context),
     }
 }
 
@@ -160,6 +165,8 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
         REFUSED
     } else if error.chain().any(|cause| cause.is::<GatesFail>()) {
         GATES
+    } else if error.chain().any(|cause| cause.is::<watch::RebuildDue>()) {
+        DUE
     } else if error.chain().any(is_usage) {
         USAGE
     } else {

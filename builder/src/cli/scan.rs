@@ -114,7 +114,8 @@ fn exceptions(rules: &Rules<'_>) -> anyhow::Result<Vec<Exception>> {
     Ok(exceptions)
 }
 
-fn inventory(path: &Path) -> anyhow::Result<Inventory> {
+/// What an image, or an SBOM, says that it is made of.
+pub(super) fn inventory(path: &Path) -> anyhow::Result<Inventory> {
     if packages::is_sbom(path) {
         return packages::of_sbom(path);
     }

@@ -12,6 +12,7 @@ mod build;
 mod companions;
 mod credentials;
 mod disk;
+mod fixed;
 mod initramfs;
 pub mod inputs;
 pub mod inspect;

@@ -8,14 +8,14 @@ use anyhow::{Context, bail};
 use orlop_chain::RootHash;
 use orlop_config::definition::{Definition, Erofs};
 use orlop_config::node::{
-    COMPONENTS, IPE_POLICY, NODE_SETTINGS, PRELOAD, ROOT_MODULES, STATE_TEMPLATE, STATIC_PODS, preload_file,
+    COMPONENTS, FIXED, IPE_POLICY, NODE_SETTINGS, PRELOAD, ROOT_MODULES, STATE_TEMPLATE, STATIC_PODS, preload_file,
 };
 use orlop_config::render;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::inputs::Inputs;
-use super::{credentials, preload, records};
+use super::{credentials, fixed, preload, records};
 use crate::formats::verity;
 use crate::sources::{Bench, Key, Produced, ProducedKind, Tool, Tools, hash_file};
 use crate::tree::{self, Content, ModuleWaves, Node, Tree};
@@ -93,6 +93,9 @@ pub fn plan(
         made_of.insert(path, image.component.clone());
     }
     credentials::insert(&mut root, definition)?;
+    if let Some(document) = fixed::document(definition, produced)? {
+        root.insert_rendered(FIXED, document)?;
+    }
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }

@@ -84,7 +84,7 @@ fn vulnerability(found: &Found) -> Value {
     let status = match found.outcome {
         Outcome::Linked | Outcome::Affected => "affected",
         Outcome::Undecided => "unknown",
-        Outcome::NotLinked | Outcome::OtherPlatform => "unaffected",
+        Outcome::NotLinked | Outcome::OtherPlatform | Outcome::Patched => "unaffected",
     };
     let affects = json!([{"ref": reference(&found.package), "versions": [{"version": version, "status": status}]}]);
     entry.insert("affects".into(), affects);
@@ -123,7 +123,10 @@ fn ratings(found: &Found) -> Vec<Value> {
 fn analysis(found: &Found) -> Value {
     let places = found.places.iter().map(|place| {
         let at = if place.path.is_empty() { &place.by.component } else { &place.path };
-        format!("{at}: {}", place.outcome.word())
+        match (&place.reason, place.outcome) {
+            (Some(reason), Outcome::Patched) => format!("{at}: {reason}"),
+            _ => format!("{at}: {}", place.outcome.word()),
+        }
     });
     let seen = places.collect::<Vec<_>>().join(", ");
     // Of several places the gravest decision: who reads this filters by it.
@@ -138,6 +141,7 @@ fn analysis(found: &Found) -> Value {
         Outcome::OtherPlatform => {
             json!({"state": "not_affected", "justification": "requires_environment", "detail": seen})
         }
+        Outcome::Patched => json!({"state": "resolved", "detail": seen}),
         _ => json!({"state": "in_triage", "detail": seen}),
     }
 }

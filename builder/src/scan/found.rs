@@ -57,7 +57,7 @@ pub struct Place {
     /// The functions that the advisory names and that are in this file: `net/http.Client.Do`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<String>,
-    /// Why it cannot be said.
+    /// Why it cannot be said, or what says that it is mended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What to do about it.
@@ -92,6 +92,8 @@ pub struct Exempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
+    /// The release is affected, and the distribution's changelog names the flaw as fixed by a patch of its own.
+    Patched,
     /// The fault shows on other systems or architectures only.
     OtherPlatform,
     /// The module is affected, and none of the functions that the advisory names is in the program.
@@ -108,6 +110,7 @@ impl Outcome {
     /// As lists show it.
     pub fn word(self) -> &'static str {
         match self {
+            Outcome::Patched => "patched",
             Outcome::OtherPlatform => "other-platform",
             Outcome::NotLinked => "not-linked",
             Outcome::Undecided => "undecided",

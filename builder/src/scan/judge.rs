@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::found::{Found, Outcome, Place};
 use super::package::{By, Identity, Inventory, Package, Unjudged};
+use super::patched;
 use crate::advisories::{Database, Finding, Group, Severity, State, Subject, Symbol, Target, findings, group};
 
 /// What came of judging packages.
@@ -37,6 +38,7 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
         }
     }
     let mut list: Vec<Found> = found.into_values().collect();
+    patched::apply(&mut list, &inventory.patched);
     for found in &mut list {
         found.places.sort_by(|a, b| order(a).cmp(&order(b)));
         // A program may list a module twice (as itself and as a replacement): one place.
@@ -169,30 +171,48 @@ fn function(symbol: &Symbol) -> String {
     }
 }
 
-/// What to do about a flaw of a package that a component brought.
+/// What to do about a flaw of a package that a component brought. A command is named where it brings the fixed version; of
+/// what only a network can tell, that is said.
 fn next(package: &Package, identity: &Identity, fixed: &[String]) -> String {
     let (component, name) = (&package.by.component, &identity.name);
     let own = |version: &str| version.trim_start_matches('v') == package.by.version.trim_start_matches('v');
+    let lock = |input: &str| format!("`orlop lock DEFINITION --update {input}`");
     let Some(versions) = (!fixed.is_empty()).then(|| fixed.join(" or ")) else {
         return format!(
             "no version of {name} that ends it is known: leave `{component}` out, or say in an OpenVEX document why it does no harm"
         );
     };
+    let patch = identity.version.as_deref().is_some_and(|version| fixed.iter().any(|fixed| same_minor(fixed, version)));
     match identity.ecosystem.split(':').next().unwrap_or_default() {
-        "Debian" => format!(
-            "lock `{component}` again (`orlop lock DEFINITION --update {component}`) once Debian has {name} {versions}"
-        ),
-        "Linux" => format!(
-            "lock `{component}` again (`orlop lock DEFINITION --update {component}`) once it is Linux {versions}"
-        ),
-        "Go" if name == "stdlib" => format!("build `{component}` with Go {versions} or newer"),
-        _ if identity.version.as_deref().is_some_and(own) => {
-            format!(
-                "take `{component}` in {versions} or newer: write that version into the definition, then `orlop lock DEFINITION --update {component}`"
-            )
+        "Debian" => format!("lock `{component}` again ({}) once Debian has {name} {versions}", lock(component)),
+        "Linux" => format!("lock `{component}` again ({}) once it is Linux {versions}", lock(component)),
+        "Rust" => format!("take an `orlop` that builds `{component}` with Rust {versions} or newer"),
+        "Go" if name == "stdlib" && patch => {
+            format!("build `{component}` with Go {versions} or newer: {}", lock("toolchain.go"))
         }
-        _ => format!("take a release of `{component}` that has {name} {versions} or newer"),
+        "Go" if name == "stdlib" => format!("build `{component}` with Go {versions} or newer"),
+        _ if identity.version.as_deref().is_some_and(own) && patch => format!(
+            "take `{component}` in {versions} or newer: {}, and where the definition names another release, write that one there first",
+            lock(component)
+        ),
+        _ if identity.version.as_deref().is_some_and(own) => format!(
+            "take `{component}` in {versions} or newer: write that version into the definition, then {}",
+            lock(component)
+        ),
+        _ => format!(
+            "take a release of `{component}` that has {name} {versions} or newer; whether there is a newer one, `orlop watch \
+             DEFINITION` tells"
+        ),
     }
+}
+
+/// Whether two versions differ in their patch release at most: that much a definition leaves open.
+fn same_minor(a: &str, b: &str) -> bool {
+    let minor = |version: &str| {
+        let mut parts = version.trim_start_matches('v').split('.').map(str::to_owned);
+        parts.next().zip(parts.next())
+    };
+    minor(a).is_some_and(|one| minor(b) == Some(one))
 }
 
 /// The order of severities in lists: what nobody rated may be anything, and stands behind what is surely bad.

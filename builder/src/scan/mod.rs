@@ -11,7 +11,7 @@
 //!
 //! **Silence is never "no findings".** A program that does not say what it is made of, an ecosystem that no database is
 //! about, a version that is none: each is named as what cannot be judged. A flaw whose functions are not in the program
-//! is told apart, and shown.
+//! is told apart, and shown; so is one of a release of Linux that the distribution's changelog names as fixed.
 
 mod age;
 pub mod cyclonedx;
@@ -20,6 +20,7 @@ mod gate;
 mod judge;
 mod package;
 pub mod packages;
+mod patched;
 mod report;
 pub mod sarif;
 mod table;
@@ -30,6 +31,6 @@ pub mod vex;
 pub use age::{AgeError, Today, check_age};
 pub use found::{Exempt, Found, Outcome, Place};
 pub use gate::{Failure, GatesFail, gate, verdict};
-pub use package::{By, Identity, Inventory, Package, Unjudged};
+pub use package::{By, Identity, Inventory, Package, Patches, Unjudged};
 pub use report::{Databases, Report, WrongDatabase, scan};
 pub use table::table;

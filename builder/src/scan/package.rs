@@ -1,5 +1,6 @@
 //! What is looked for: packages, and the programs that nothing can be said about.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -20,7 +21,12 @@ pub struct Inventory {
     pub packages: Vec<Package>,
     /// What there is beside them, of which nobody can say what it is made of.
     pub unjudged: Vec<Unjudged>,
+    /// Component → what its distributor mended in it by patches.
+    pub patched: BTreeMap<String, Patches>,
 }
+
+/// Flaw (`CVE-2026-43494`) → the version of the package that fixed it, as its own changelog says.
+pub type Patches = BTreeMap<String, String>;
 
 /// A package in a file of the image.
 #[derive(Debug, Clone)]

@@ -51,10 +51,19 @@ pub fn table(report: &Report) -> String {
     text
 }
 
+/// As they are counted, the worst first.
+const OUTCOMES: [Outcome; 6] = [
+    Outcome::Linked,
+    Outcome::Affected,
+    Outcome::Undecided,
+    Outcome::NotLinked,
+    Outcome::OtherPlatform,
+    Outcome::Patched,
+];
+
 /// How much was found, in a line.
 fn summary(report: &Report) -> String {
-    let outcomes = [Outcome::Linked, Outcome::Affected, Outcome::Undecided, Outcome::NotLinked, Outcome::OtherPlatform];
-    let counts = outcomes.map(|outcome| format!("{} {}", report.count(outcome), outcome.word()));
+    let counts = OUTCOMES.map(|outcome| format!("{} {}", report.count(outcome), outcome.word()));
     let found = if report.findings.is_empty() { "nothing was found".to_owned() } else { counts.join(", ") };
     let exempt = report.findings.iter().filter(|found| found.outcome.counts() && found.is_exempt()).count();
     let rest = [(exempt, "excepted"), (report.unjudged.len(), "cannot be judged"), (report.failures.len(), "fail")];
@@ -130,7 +139,7 @@ fn at(place: &Place) -> String {
     let version = if place.by.version.is_empty() { String::new() } else { format!(" {}", shown(&place.by.version)) };
     let known = match (place.outcome, &place.reason) {
         (Outcome::Linked, _) => functions(&place.functions),
-        (_, Some(reason)) => format!("undecided: {}", shown(reason)),
+        (outcome, Some(reason)) => format!("{}: {}", outcome.word(), shown(reason)),
         (outcome, None) => outcome.word().to_owned(),
     };
     format!("{path}({}{version}): {known}", shown(&place.by.component))

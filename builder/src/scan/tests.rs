@@ -7,10 +7,12 @@ use super::*;
 use crate::advisories::Database;
 use crate::formats::go_binary::Functions;
 
+mod debian;
 mod exceptions;
 mod gates;
 mod judged;
 mod outputs;
+mod patched;
 
 /// Where the public databases' documents for tests lie.
 fn samples() -> PathBuf {
@@ -55,7 +57,7 @@ fn inventory(packages: Vec<Package>) -> Inventory {
         version: "1.4.0".into(),
         architecture: Some("amd64".into()),
         packages,
-        unjudged: Vec::new(),
+        ..Inventory::default()
     }
 }
 

@@ -12,29 +12,8 @@ use serde::Serialize;
 use super::altered::altered;
 use super::error::{At, Error};
 use super::project::read_beside;
+use super::update::Update;
 use super::{Bench, Project, deb, file, go, oci, url, zig};
-
-/// Which inputs are resolved anew although they are locked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Update {
-    /// None: only what is missing, or does not fit the definition any more.
-    #[default]
-    Nothing,
-    /// All of them.
-    All,
-    /// One input, such as `kubelet`, `toolchain.go` or `tool.erofs-utils`, with its libraries.
-    One(String),
-}
-
-impl Update {
-    fn wants(&self, name: &str) -> bool {
-        match self {
-            Update::Nothing => false,
-            Update::All => true,
-            Update::One(one) => name == one || name.strip_prefix(one).is_some_and(|rest| rest.starts_with('.')),
-        }
-    }
-}
 
 /// One input that differs from the lockfile before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,18 +39,38 @@ pub struct Locked {
 /// Resolves every input of a project. `before` is its lockfile so far, whoever's it is.
 pub fn lock(bench: &Bench<'_>, project: &Project, before: Option<&Lockfile>, update: &Update) -> Result<Locked, Error> {
     writable(project)?;
+    resolve(bench, project, before, update, None)
+}
+
+/// What locking everything anew would change: newer packages and modules, files that are others now. Nothing is written.
+pub fn newer(bench: &Bench<'_>, project: &Project, locked: &Lockfile) -> Result<Vec<Change>, Error> {
+    Ok(resolve(bench, project, Some(locked), &Update::All, None)?.changes)
+}
+
+/// `finder` is the archive's, where it is another than this machine's.
+pub(super) fn resolve(
+    bench: &Bench<'_>,
+    project: &Project,
+    before: Option<&Lockfile>,
+    update: &Update,
+    finder: Option<deb::Finder<'_>>,
+) -> Result<Locked, Error> {
+    update.check(project.definition())?;
     let request = project.request();
+    let same = before.is_some_and(|before| before.request == request);
+    let one = matches!(update, Update::One { .. });
     let mut locker = Locker {
         bench,
         project,
-        // With another request nothing is sure to fit; versions that still do are found again.
-        kept: before.filter(|before| before.request == request),
+        // With another request nothing is sure to fit; versions that still do are found again. Who names one input
+        // means to change no other: of those, each is looked at.
+        kept: before.filter(|_| same || one),
+        same,
         before,
         update,
-        finder: None,
+        finder,
         inputs: BTreeMap::new(),
     };
-    locker.check_update()?;
     let modules = locker.go(before)?;
     locker.components()?;
     locker.toolchains()?;
@@ -142,6 +141,8 @@ struct Locker<'a> {
     bench: &'a Bench<'a>,
     project: &'a Project,
     kept: Option<&'a Lockfile>,
+    /// The definition asks for what it asked for when `kept` was made.
+    same: bool,
     before: Option<&'a Lockfile>,
     update: &'a Update,
     finder: Option<deb::Finder<'a>>,
@@ -149,17 +150,6 @@ struct Locker<'a> {
 }
 
 impl<'a> Locker<'a> {
-    /// A misspelt name must not pass for "nothing to do".
-    fn check_update(&self) -> Result<(), Error> {
-        let Update::One(name) = self.update else { return Ok(()) };
-        let definition = self.project.definition();
-        let names: Vec<&str> = definition.components.keys().map(String::as_str).chain(toolchains(definition)).collect();
-        if names.contains(&name.as_str()) {
-            return Ok(());
-        }
-        Err(Error::Usage(format!("--update: no input `{name}`; there are {}", names.join(", "))))
-    }
-
     /// What is locked already and stays. What was altered since does not, nor does a tool of whose libraries one was.
     fn keep(&self, name: &str) -> Option<&'a Input> {
         let (kept, prefix) = (self.kept?, format!("{name}."));
@@ -167,7 +157,19 @@ impl<'a> Locker<'a> {
         if parts.any(|(part, input)| altered(self.project.definition(), part, input).is_some()) {
             return None;
         }
-        (!self.update.wants(name)).then(|| kept.inputs.get(name)).flatten()
+        let fits = |input: &&Input| self.same || self.fits(name, input);
+        (!self.update.wants(name)).then(|| kept.inputs.get(name)).flatten().filter(fits)
+    }
+
+    /// Whether an input that was locked for another state of the definition is one for this state, as far as it tells.
+    fn fits(&self, name: &str, input: &Input) -> bool {
+        match self.project.definition().components.get(name).map(|component| &component.source) {
+            Some(Source::Deb(source)) => deb::fits(source, input),
+            // Its module names its commands: it is made anew, in the version that is locked.
+            Some(Source::Go(_)) => false,
+            // An image is named by its digest, and a tool by nothing that a definition says.
+            Some(Source::Url(_) | Source::File(_) | Source::Oci(_) | Source::Workspace(_)) | None => true,
+        }
     }
 
     fn finder(&mut self) -> Result<&mut deb::Finder<'a>, Error> {
@@ -181,13 +183,14 @@ impl<'a> Locker<'a> {
         let project = self.project;
         let definition = project.definition();
         let mut resolver = go::Resolver::new(self.bench);
-        let mut open = 0;
+        let (mut open, mut kept) = (0, 0);
         for (name, Component { source, .. }) in &definition.components {
             let Source::Go(source) = source else { continue };
             if let Some(input) = self.keep(name)
                 && module(project, self.kept.expect("it has the input"), name).is_ok()
             {
                 self.inputs.insert(name.clone(), input.clone());
+                kept += 1;
                 continue;
             }
             self.bench.online(name)?;
@@ -195,7 +198,8 @@ impl<'a> Locker<'a> {
             // A version that still fits stays, unless an update was asked for.
             let old = before.and_then(|before| before.inputs.get(name)).filter(|_| !self.update.wants(name));
             let old = old.filter(|old| old.name == source.module && go::fits(&old.version, asked));
-            resolver.add(name, source, old.map_or(asked, |old| &old.version))?;
+            let version = self.update.version_of(name).or(old.map(|old| old.version.as_str())).unwrap_or(asked);
+            resolver.add(name, source, version)?;
             open += 1;
         }
         let wanted = toolchains(definition).contains("toolchain.go");
@@ -203,11 +207,13 @@ impl<'a> Locker<'a> {
             return Ok(BTreeMap::new());
         }
         let locked = before.and_then(|before| before.inputs.get("toolchain.go"));
+        // What is not resolved anew was locked for that one, and an older one may not compile it.
+        let least = locked.filter(|_| kept > 0);
         let fits = |locked: &&Input| altered(definition, "toolchain.go", locked).is_none();
         let locked = locked.filter(|_| !self.update.wants("toolchain.go")).filter(fits);
         let toolchain = match (open, locked) {
             (0, Some(locked)) => locked.clone(),
-            (_, locked) => resolver.toolchain(locked)?,
+            (_, locked) => resolver.toolchain(locked, least)?,
         };
         let mut modules = BTreeMap::new();
         for (name, (input, sums)) in resolver.tidy(&toolchain)? {
@@ -219,7 +225,7 @@ impl<'a> Locker<'a> {
     }
 
     fn components(&mut self) -> Result<(), Error> {
-        let project = self.project;
+        let (project, update) = (self.project, self.update);
         for (name, component) in &project.definition().components {
             let input = match (&component.source, self.keep(name)) {
                 (Source::Go(_), _) => continue,
@@ -229,7 +235,7 @@ impl<'a> Locker<'a> {
                 (Source::File(source), _) => file::lock(project, name, source)?,
                 (Source::Deb(_) | Source::Oci(_), Some(kept)) => kept.clone(),
                 (Source::Oci(source), None) => oci::lock(self.bench, name, source)?,
-                (Source::Deb(source), None) => self.finder()?.component(source)?,
+                (Source::Deb(source), None) => self.finder()?.component(source, update.version_of(name))?,
             };
             self.inputs.insert(name.clone(), input);
         }
@@ -245,9 +251,9 @@ impl<'a> Locker<'a> {
                     self.keep_libraries(name);
                 }
                 ("toolchain.zig", None) => {
-                    // Whatever else is asked for now: it is one version that is asked for here.
+                    // Whatever else is asked for now: it is one version that is asked for here, and there is no newer one.
                     let before = self.before.and_then(|before| before.inputs.get(name));
-                    if let Some(input) = before.filter(|input| !self.update.wants(name) && zig::fits(input)) {
+                    if let Some(input) = before.filter(|input| !self.update.names(name) && zig::fits(input)) {
                         self.inputs.insert(name.into(), input.clone());
                         continue;
                     }
@@ -342,16 +348,4 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
     temporary.as_file().set_permissions(mode).at(path.display())?;
     temporary.persist(path).map_err(|error| error.error).at(path.display())?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_update_names_an_input_or_a_tool_with_its_libraries() {
-        let one = Update::One("tool.erofs-utils".into());
-        assert!(one.wants("tool.erofs-utils") && one.wants("tool.erofs-utils.libc6"));
-        assert!(!one.wants("tool.erofs") && !one.wants("tool.erofs-utilsx"));
-    }
 }

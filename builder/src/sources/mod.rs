@@ -25,6 +25,7 @@ pub mod shipped;
 mod tests;
 mod tool;
 mod unpack;
+mod update;
 mod url;
 mod workspace;
 mod zig;
@@ -38,16 +39,17 @@ use orlop_config::lockfile::Lockfile;
 
 pub use bench::Bench;
 pub use cache::{Cache, Guard, Key, entries, hash, hash_file, prune};
-pub use deb::{Archive, origin as debian};
+pub use deb::{Archive, changelog, origin as debian};
 pub use error::{Error, Gone};
 pub use fetch::fetch;
 pub use local::local_digest;
-pub use lock::{Change, Locked, Update, lock, relock_gone};
+pub use lock::{Change, Locked, lock, newer, relock_gone};
 pub use oci::ARCHIVE as OCI_ARCHIVE;
 pub use produce::{Produced, ProducedFile, ProducedKind};
 pub use progress::{Report, Silent, step};
 pub use project::{Project, ProjectError, beside};
 pub use tool::{Tool, Tools, tools};
+pub use update::Update;
 pub use workspace::{PROFILE as RUST_PROFILE, TARGET as RUST_TARGET, rust_release, source_hash};
 
 use error::At;

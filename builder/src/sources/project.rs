@@ -123,8 +123,20 @@ impl Project {
         hash(&request_digest_input(self.definition()))
     }
 
-    /// Reads the lockfile, and refuses another definition's.
+    /// Reads the lockfile, and refuses another definition's, and one with inputs that this program would not write.
     pub fn lockfile(&self) -> Result<Lockfile, ProjectError> {
+        let lockfile = self.lockfile_as_written()?;
+        for (input, locked) in &lockfile.inputs {
+            if let Some(what) = altered(self.definition(), input, locked) {
+                let path = self.lock_path().display().to_string();
+                return Err(ProjectError::Altered { path, input: input.clone(), what });
+            }
+        }
+        Ok(lockfile)
+    }
+
+    /// The same with inputs as another version of this program wrote them, for who looks at what has changed.
+    pub fn lockfile_as_written(&self) -> Result<Lockfile, ProjectError> {
         let path = self.lock_path();
         let name = path.display().to_string();
         let text = self
@@ -133,11 +145,6 @@ impl Project {
             .map_err(|cause| ProjectError::NoLock { path: name.clone(), cause })?;
         let lockfile = lockfile::parse(&name, &text).map_err(broken)?;
         lockfile.belongs_to(&name, self.definition(), &self.request())?;
-        for (input, locked) in &lockfile.inputs {
-            if let Some(what) = altered(self.definition(), input, locked) {
-                return Err(ProjectError::Altered { path: name, input: input.clone(), what });
-            }
-        }
         Ok(lockfile)
     }
 

@@ -6,6 +6,7 @@ mod budget;
 mod cached;
 mod collect;
 mod components;
+mod fixed;
 mod modules;
 mod tar;
 
@@ -18,6 +19,7 @@ pub use budget::{Measured, check as check_budgets, measure};
 pub use cached::{Checked, read as read_produced};
 pub use collect::{CollectError, collect};
 pub use components::{ComponentRecord, Components, InputRecord, Records, render as render_components};
+pub use fixed::Fixed;
 pub use modules::{ModuleWaves, waves};
 pub use tar::{digest, write as write_tar};
 

@@ -102,6 +102,9 @@ fn an_update_of_what_is_no_input_is_wrong_usage() {
     let definition = desk.copy_of_standalone("");
     let before = fs::read(desk.path("images/standalone.lock")).unwrap();
     lock(&desk, &definition, &["--update", "nosuch"]).fails(2, &["no input `nosuch`", "kubelet", "tool.erofs-utils"]);
+    lock(&desk, &definition, &["--update", "kubelt"]).fails(2, &["no input `kubelt`; did you mean `kubelet`?"]);
+    lock(&desk, &definition, &["--update", "kubelet@1.36.0"]).fails(2, &["the definition asks for `1.37`"]);
+    lock(&desk, &definition, &["--update", "cri@2"]).fails(2, &["its version stands in the definition"]);
     assert_eq!(fs::read(desk.path("images/standalone.lock")).unwrap(), before);
 }
 

@@ -9,9 +9,9 @@ mod image;
 mod init_project;
 mod key;
 mod lockfile;
+mod manual;
 mod provenance;
 mod report;
-mod manual;
 mod run;
 mod scan;
 mod schema;
@@ -19,6 +19,7 @@ mod terminal;
 mod token;
 mod tree;
 mod verbs;
+mod watch;
 
 #[path = "../support/mod.rs"]
 mod support;

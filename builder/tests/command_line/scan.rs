@@ -10,12 +10,12 @@ use crate::image::blank_disk;
 use crate::support::{Desk, orlop, run, workspace};
 
 /// Documents of the public databases.
-fn advisories() -> PathBuf {
+pub fn advisories() -> PathBuf {
     workspace().join("builder/tests/advisories")
 }
 
 /// A list of packages as syft writes it: one with a flaw that nobody rated, and one of an ecosystem that no database has.
-fn sbom(desk: &Desk) -> PathBuf {
+pub fn sbom(desk: &Desk) -> PathBuf {
     let document = json!({
         "bomFormat": "CycloneDX", "specVersion": "1.6",
         "metadata": {"component": {"type": "file", "name": "edge", "version": "1.4.0"}},

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "keygen",
     "lock",
     "build",
@@ -25,6 +25,7 @@ const VERBS: [&str; 20] = [
     "schema",
     "completions",
     "man",
+    "watch",
 ];
 
 #[test]

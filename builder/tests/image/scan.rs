@@ -78,6 +78,44 @@ fn what_the_image_does_not_say_is_named() {
     }
 }
 
+/// A record of upstream's releases, which all of them are affected by until one that will never be.
+fn about_linux(id: &str) -> Value {
+    json!({"id": id, "published": "2026-06-01T00:00:00Z", "affected": [{
+        "package": {"ecosystem": "Linux", "name": "Kernel"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "999.0"}]}]}]})
+}
+
+/// The changelog in Debian's package of the kernel names one of them, under 6.12.90-2.
+#[test]
+fn what_debian_mended_in_the_kernel_is_told_from_what_it_did_not() {
+    let desk = Desk::new();
+    let documents = [about_linux("CVE-2026-43494"), about_linux("CVE-1999-0001")];
+    let report = report(&run(&mut scan(&desk, &documents)));
+    let of = |id: &str| {
+        let found = report["findings"].as_array().unwrap().iter().find(|found| found["id"] == id);
+        found.map(|found| (found["outcome"].clone(), found["places"][0]["reason"].clone()))
+    };
+    let (outcome, reason) = of("CVE-2026-43494").unwrap();
+    assert_eq!(outcome, json!("patched"));
+    assert!(reason.as_str().unwrap().ends_with("names it as fixed in 6.12.90-2"), "{reason}");
+    assert_eq!(of("CVE-1999-0001").unwrap().0, json!("affected"));
+    let alone = run(&mut scan(&desk, &documents[..1]));
+    assert!(alone.done().contains("patched"), "{}", alone.stdout);
+}
+
+#[test]
+fn debians_packages_are_judged_by_debians_advisories() {
+    let desk = Desk::new();
+    let mut command = scan(&desk, &[about("T-2", "NobodyEverWroteThis")]);
+    let report = report(&run(command.arg("--db").arg(workspace().join("builder/tests/debian_advisories"))));
+    let unjudged: Vec<&Value> = report["unjudged"].as_array().unwrap().iter().map(|row| &row["what"]).collect();
+    assert!(!unjudged.contains(&&json!("Debian:13")), "{unjudged:?}");
+    // The locked packages are newer than each fix, and nginx is not in the image.
+    let debian = |found: &&Value| found["package"]["ecosystem"] == "Debian:13";
+    let found: Vec<&Value> = report["findings"].as_array().unwrap().iter().filter(debian).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
 #[test]
 fn the_standards_own_validator_accepts_the_findings() {
     let desk = Desk::new();

@@ -47,6 +47,31 @@ fn several_flaws_upstream_are_no_aliases() {
     assert!(advisory.aliases.is_empty() && advisory.upstream.len() == 2);
 }
 
+/// In the shape of RustSec's export: what is unmaintained is so whichever of the two formats says it.
+#[test]
+fn what_rustsec_calls_informational_is_so_in_its_osv_documents_too() {
+    let entry = |ecosystem: &str, informational: Value| {
+        json!({"package": {"ecosystem": ecosystem, "name": "example"},
+               "database_specific": {"categories": [], "cvss": null, "informational": informational}})
+    };
+    let kind =
+        |affected: &[Value]| osv::parse(&json!({"id": "A-1", "affected": affected}).to_string()).unwrap().informational;
+    let unmaintained = || entry("crates.io", json!("unmaintained"));
+    assert_eq!(kind(&[unmaintained()]).as_deref(), Some("unmaintained"));
+    let markdown = "```toml\n[advisory]\nid = \"RUSTSEC-2026-0001\"\npackage = \"example\"\ndate = \"2026-01-02\"\n\
+        informational = \"unmaintained\"\n[versions]\npatched = []\n```\n\n# Example is unmaintained\n";
+    assert_eq!(rustsec::parse(markdown, false).unwrap().informational.as_deref(), Some("unmaintained"));
+    // Of all that the document is about, in a database that has that word, and as a word.
+    for affected in [
+        vec![unmaintained(), entry("crates.io", Value::Null)],
+        vec![entry("Go", json!("unmaintained"))],
+        vec![entry("crates.io", json!(["unmaintained"]))],
+        vec![],
+    ] {
+        assert_eq!(kind(&affected), None, "{affected:?}");
+    }
+}
+
 #[test]
 fn a_databases_own_words_for_severity_count() {
     for (place, word, severity) in [

@@ -1,4 +1,4 @@
-//! The programs in a container image's archive (OCI layout in a tar).
+//! The programs in a container image's archive (OCI layout in a tar), and the layers that are not looked into.
 
 use std::io::Read;
 use std::ops::Range;
@@ -9,6 +9,7 @@ const BLOBS: &str = "blobs/sha256/";
 /// Where a tar has its mark.
 const USTAR: Range<usize> = 257..262;
 const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// A layer that unpacks to more is not looked into.
 const MOST: u64 = 512 << 20;
 
@@ -20,16 +21,27 @@ pub struct Program {
     pub bytes: Vec<u8>,
 }
 
-/// All programs of all layers, in the archive's order. The error says what is wrong with the archive.
-pub fn programs(archive: &[u8]) -> Result<Vec<Program>, String> {
-    let (mut found, mut left) = (Vec::new(), MOST);
+/// What an archive holds.
+#[derive(Default)]
+pub struct Content {
+    /// All programs of all layers, in the archive's order.
+    pub programs: Vec<Program>,
+    /// What is a layer, or may be one, and is not looked into: why, after its name.
+    pub unread: Vec<String>,
+}
+
+/// Reads an archive. The error says what is wrong with it.
+pub fn read(archive: &[u8]) -> Result<Content, String> {
+    let (mut content, mut left) = (Content::default(), MOST);
     for (name, blob) in files(archive)? {
         let blob = &archive[blob];
+        let is_tar = blob.get(USTAR) == Some(b"ustar");
         if !name.starts_with(BLOBS) {
-            continue;
-        }
-        if blob.get(USTAR) == Some(b"ustar") {
-            layer(blob, &mut found)?;
+            if is_tar || blob.starts_with(GZIP) || name.ends_with(".tar") {
+                content.unread.push(format!("{name}: a layer in docker's older layout, which is not looked into"));
+            }
+        } else if is_tar {
+            layer(blob, &mut content.programs)?;
         } else if blob.starts_with(GZIP) {
             let mut layers = Vec::new();
             let mut unpacked = flate2::read::GzDecoder::new(blob).take(left + 1);
@@ -38,10 +50,18 @@ pub fn programs(archive: &[u8]) -> Result<Vec<Program>, String> {
                 return Err(format!("{name}: with it the layers unpack to more than {MOST} bytes"));
             };
             left = rest;
-            layer(&layers, &mut found)?;
+            layer(&layers, &mut content.programs)?;
+        } else if !is_document(blob) {
+            let packed = if blob.starts_with(ZSTD) { "packed by Zstandard" } else { "of a kind that is not known" };
+            content.unread.push(format!("{name}: a layer {packed}, which is not looked into"));
         }
     }
-    Ok(found)
+    Ok(content)
+}
+
+/// Manifests, indexes and configurations are JSON objects.
+fn is_document(blob: &[u8]) -> bool {
+    blob.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| *byte == b'{')
 }
 
 fn layer(layer: &[u8], found: &mut Vec<Program>) -> Result<(), String> {
@@ -91,16 +111,37 @@ mod tests {
 
     #[test]
     fn programs_of_a_layer_are_found() {
-        let found = programs(&sample()).unwrap();
-        let found: Vec<_> = found.iter().map(|program| (&*program.path, &*program.bytes)).collect();
+        let content = read(&sample()).unwrap();
+        assert_eq!(content.unread, Vec::<String>::new());
+        let found: Vec<_> = content.programs.iter().map(|program| (&*program.path, &*program.bytes)).collect();
         assert_eq!(found, [("pause", &b"\x7fELF and so on"[..])]);
     }
 
     #[test]
     fn what_is_no_archive_is_an_error() {
         let archive = sample();
-        assert!(programs(&archive[..700]).is_err());
-        assert!(programs(b"this is no archive, however long it is").is_err());
+        assert!(read(&archive[..700]).is_err());
+        assert!(read(b"this is no archive, however long it is").is_err());
+    }
+
+    #[test]
+    fn a_layer_that_is_not_looked_into_is_named() {
+        let unread = |name: &str, bytes: &[u8]| {
+            let mut tar = tar::Builder::new(Vec::new());
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            header.set_cksum();
+            tar.append_data(&mut header, name, bytes).unwrap();
+            read(&tar.into_inner().unwrap()).unwrap().unread
+        };
+        let zstd = unread("blobs/sha256/ab", &[0x28, 0xb5, 0x2f, 0xfd, 0]);
+        assert_eq!(zstd, ["blobs/sha256/ab: a layer packed by Zstandard, which is not looked into"]);
+        assert!(unread("blobs/sha256/ab", b"xz")[0].contains("of a kind that is not known"));
+        assert!(unread("0123/layer.tar", &sample())[0].contains("docker's older layout"));
+        for (name, bytes) in [("blobs/sha256/ab", " {}"), ("index.json", "{}"), ("manifest.json", "[]")] {
+            assert_eq!(unread(name, bytes.as_bytes()), Vec::<String>::new(), "{name}");
+        }
     }
 
     proptest! {
@@ -109,8 +150,8 @@ mod tests {
             let mut archive = sample();
             let (at, end) = (at % archive.len(), end % archive.len());
             archive[at] = byte;
-            let _ = programs(&archive);
-            let _ = programs(&archive[..end]);
+            let _ = read(&archive);
+            let _ = read(&archive[..end]);
         }
     }
 }

@@ -109,11 +109,11 @@ fn of_go(bytes: &[u8], file: &str) -> Found {
 
 /// The parts of the programs in a container image's archive.
 pub fn of_archive(bytes: &[u8], file: &str) -> Found {
-    let programs = match archive::programs(bytes) {
-        Ok(programs) => programs,
+    let archive::Content { programs, unread } = match archive::read(bytes) {
+        Ok(content) => content,
         Err(error) => return Found::gap(&format!("not an archive of a container image: {error}")),
     };
-    let mut found = Found::default();
+    let mut found = Found { parts: Vec::new(), gaps: unread };
     let mut unknown = Vec::new();
     for program in programs {
         let inner = of_program(&program.bytes, &format!("{file}: {}", program.path));

@@ -1,8 +1,36 @@
-//! Rust programs: their crates, by the list that `cargo auditable` puts into them.
+//! Rust programs: their crates, by the list that `cargo auditable` puts into them, and the standard library, by the
+//! toolchain that `components.json` names.
 
-use super::super::package::{Identity, Package};
-use super::{Program, Reading};
+use super::super::package::{By, Identity, Package};
+use super::{Program, Reading, debian};
 use crate::formats::auditable::{self, Crate, Kind};
+use crate::tree::Components;
+
+/// As `components.json` calls it.
+const TOOLCHAIN: &str = "rust-toolchain";
+
+/// The standard library in each component that a Rust toolchain compiled. No list of crates has it, and RustSec files its
+/// flaws under an ecosystem of its own.
+pub(super) fn standard_library(components: &Components) -> Vec<Package> {
+    let mut packages = Vec::new();
+    for toolchain in components.inputs.values().filter(|input| input.kind == TOOLCHAIN) {
+        packages.extend(toolchain.used_by.iter().map(|component| Package {
+            identity: Identity {
+                ecosystem: "Rust".into(),
+                name: "std".into(),
+                version: Some(toolchain.version.clone()).filter(|version| !version.is_empty()),
+            },
+            otherwise: None,
+            by: By {
+                component: component.clone(),
+                version: components.components.get(component).map_or_else(String::new, |of| of.version.clone()),
+            },
+            path: debian::path(components, component),
+            functions: None,
+        }));
+    }
+    packages
+}
 
 /// Adds a program's crates. One that carries no list cannot be judged.
 pub(super) fn read(program: Program<'_>, reading: &mut Reading) {

@@ -77,7 +77,7 @@ fn libraries(components: &Components) -> (Vec<Package>, Vec<Unjudged>) {
 }
 
 /// The file or folder in which a component lies.
-fn path(components: &Components, component: &str) -> String {
+pub(super) fn path(components: &Components, component: &str) -> String {
     let mut paths = components.paths.iter().filter(|(_, of)| *of == component).map(|(path, _)| path.as_str());
     common(paths.next(), paths.next_back())
 }

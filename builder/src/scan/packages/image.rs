@@ -1,20 +1,21 @@
 //! The programs of an image: those of its root and of its initramfs.
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use anyhow::Context;
 use orlop_chain::{RootHash, manifest};
-use orlop_config::node::{COMPONENTS, PRELOAD};
+use orlop_config::node::{COMPONENTS, FIXED, PRELOAD};
 
-use super::super::package::{By, Inventory, Unjudged};
-use super::{Program, Reading, debian};
+use super::super::package::{By, Inventory, Patches, Unjudged};
+use super::{Program, Reading, crates, debian};
 use crate::formats::erofs::{self, FileEntry, Kind};
 use crate::formats::{cpio, elf};
 use crate::image::inspect::root_partition;
 use crate::image::open::{Cursor, Image};
 use crate::text::shown;
-use crate::tree::Components;
+use crate::tree::{Components, Fixed};
 
 /// No program is bigger.
 const MOST: u64 = 1 << 30;
@@ -33,7 +34,8 @@ pub fn of_image(path: &Path) -> anyhow::Result<Inventory> {
     let document = erofs::read(&mut content, COMPONENTS).with_context(in_root)?;
     let components: Components =
         serde_json::from_slice(&document).with_context(|| format!("{}: {COMPONENTS}", path.display()))?;
-    let (packages, unjudged) = debian::packages(&components);
+    let (mut packages, unjudged) = debian::packages(&components);
+    packages.extend(crates::standard_library(&components));
     let mut reading = Reading { packages, unjudged };
     let mut program = Vec::new();
     for file in files.iter().filter(|file| file.kind == Kind::File) {
@@ -48,13 +50,24 @@ pub fn of_image(path: &Path) -> anyhow::Result<Inventory> {
         }
     }
     initramfs(&uki.initramfs, &mut reading).with_context(|| format!("{}: the initramfs", path.display()))?;
+    let patched = patched(&files, &mut content).with_context(|| format!("{}: {FIXED}", path.display()))?;
     Ok(Inventory {
         image: boot.image,
         version: boot.image_version,
         architecture: architecture(&boot.architecture),
         packages: reading.packages,
         unjudged: reading.unjudged,
+        patched,
     })
+}
+
+/// What the root says of the flaws that a distributor mended. Images of earlier builders do not say it, nor do those whose
+/// kernel came without a changelog: nothing is mended then.
+fn patched(files: &[FileEntry], root: &mut (impl Read + Seek)) -> anyhow::Result<BTreeMap<String, Patches>> {
+    let Some(file) = files.iter().find(|file| file.path == FIXED) else { return Ok(BTreeMap::new()) };
+    let mut json = Vec::new();
+    erofs::copy(root, FIXED, &mut Bounded { bytes: &mut json, left: file.size.min(MOST) })?;
+    Ok(Fixed::parse(&json).map_err(anyhow::Error::msg)?.by_flaw())
 }
 
 fn by(path: &str, components: &Components) -> By {

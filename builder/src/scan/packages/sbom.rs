@@ -1,6 +1,7 @@
 //! Which packages somebody's list says that there are: CycloneDX and SPDX 2 in JSON, as `orlop sbom`, syft and others
 //! write them. Taken are package URLs; what has none cannot be looked for.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -8,8 +9,13 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use super::super::package::{By, Inventory, Package, Unjudged};
+use super::super::package::{By, Identity, Inventory, Package, Unjudged};
 use super::purl;
+
+/// The component of the image definition that a CycloneDX component of `orlop sbom` is.
+const COMPONENT: &str = "orlop:component";
+/// The component of the image definition that a library is linked into.
+const USED_BY: &str = "orlop:used-by";
 
 /// No list is longer.
 const MOST: u64 = 64 << 20;
@@ -34,13 +40,18 @@ struct Metadata {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Component {
+    bom_ref: Option<String>,
+    group: Option<String>,
     name: String,
     version: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
+    scope: Option<String>,
     purl: Option<String>,
     properties: Option<Vec<Property>>,
+    evidence: Option<Evidence>,
     components: Option<Vec<Component>>,
 }
 
@@ -48,6 +59,16 @@ struct Component {
 struct Property {
     name: Option<String>,
     value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Evidence {
+    occurrences: Option<Vec<Occurrence>>,
+}
+
+#[derive(Deserialize)]
+struct Occurrence {
+    location: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,11 +109,12 @@ fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
     let document: Document = serde_json::from_slice(json).context("not a disk image, and no SBOM in JSON")?;
     let mut list = List::default();
     if document.bom_format.as_deref() == Some("CycloneDX") {
-        let main = document.metadata.and_then(|metadata| metadata.component);
-        if let Some(main) = main {
-            (list.inventory.image, list.inventory.version) = (main.name, main.version.unwrap_or_default());
+        let components = document.components.unwrap_or_default();
+        list.owners = owners(&components);
+        if let Some(main) = document.metadata.and_then(|metadata| metadata.component) {
+            list.main(&main)?;
         }
-        list.components(&document.components.unwrap_or_default(), 0)?;
+        list.components(&components, 0)?;
     } else if document.spdx_version.is_some_and(|version| version.starts_with("SPDX-2.")) {
         list.inventory.image = document.name.unwrap_or_default();
         document.packages.unwrap_or_default().iter().for_each(|package| list.package(package));
@@ -105,52 +127,106 @@ fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
 #[derive(Default)]
 struct List {
     inventory: Inventory,
+    /// In a document of `orlop sbom`: reference of a file or component → that component of the image definition.
+    owners: BTreeMap<String, By>,
     /// How many have no package URL.
     without: usize,
     unreadable: Vec<String>,
 }
 
 impl List {
+    /// What the document is about. A program is a package itself, an image is what packages are in.
+    fn main(&mut self, main: &Component) -> anyhow::Result<()> {
+        self.inventory.image.clone_from(&main.name);
+        self.inventory.version = main.version.clone().unwrap_or_default();
+        if matches!(main.kind.as_deref(), Some("application" | "library")) {
+            self.component(main);
+        }
+        self.components(main.components.as_deref().unwrap_or_default(), 1)
+    }
+
     fn components(&mut self, components: &[Component], depth: usize) -> anyhow::Result<()> {
         if depth > DEPTH {
             bail!("components within each other, more than {DEPTH} of them");
         }
         for component in components {
-            match (&component.purl, component.kind.as_deref()) {
-                (Some(purl), _) => self.add(purl, &component.name, component.version.as_deref(), location(component)),
+            match (component.scope.as_deref(), &component.purl, component.kind.as_deref()) {
+                // What took part in the build, and is not in what was built.
+                (Some("excluded"), ..) => {}
+                (_, Some(_), _) => self.component(component),
                 // What is made of other components, and no package.
-                (None, Some("file" | "operating-system" | "device" | "firmware")) => {}
-                (None, _) => self.without += 1,
+                (_, None, Some("file" | "operating-system" | "device" | "firmware")) => {}
+                (_, None, _) => self.without += 1,
             }
             self.components(component.components.as_deref().unwrap_or_default(), depth + 1)?;
         }
         Ok(())
     }
 
+    /// A package, at each place where the document says that it is.
+    fn component(&mut self, component: &Component) {
+        let Some(purl) = &component.purl else { return };
+        let grouped = component.group.as_ref().map(|group| format!("{group}/{}", component.name));
+        let names = [Some(&component.name), grouped.as_ref()];
+        let Some(identity) = self.identity(purl, &names, component.version.as_ref()) else { return };
+        for (path, by) in self.places(component) {
+            self.push(identity.clone(), path, by);
+        }
+    }
+
     fn package(&mut self, package: &SpdxPackage) {
         let refs = package.external_refs.as_deref().unwrap_or_default();
         match refs.iter().find(|reference| reference.reference_type == "purl") {
             Some(purl) => {
-                self.add(&purl.reference_locator, &package.name, package.version_info.as_deref(), String::new())
+                let identity =
+                    self.identity(&purl.reference_locator, &[Some(&package.name)], package.version_info.as_ref());
+                if let Some(identity) = identity {
+                    self.push(identity, String::new(), self.image());
+                }
             }
             None if package.name == self.inventory.image => {}
             None => self.without += 1,
         }
     }
 
-    fn add(&mut self, purl: &str, name: &str, version: Option<&str>, path: String) {
+    /// What advisories call a package; `None`, and noted, for what is no package URL.
+    fn identity(&mut self, purl: &str, names: &[Option<&String>], version: Option<&String>) -> Option<Identity> {
         let Some(mut identity) = purl::identity(purl) else {
             self.unreadable.push(purl.to_owned());
-            return;
+            return None;
         };
         // Package URLs of Go have small letters only, and advisories have a module's own.
-        if identity.name.eq_ignore_ascii_case(name) {
-            identity.name = name.to_owned();
+        if let Some(own) = names.iter().flatten().find(|name| identity.name.eq_ignore_ascii_case(name)) {
+            identity.name.clone_from(own);
         }
-        identity.version =
-            identity.version.or_else(|| version.map(str::to_owned)).filter(|version| !version.is_empty());
-        let by = By { component: self.inventory.image.clone(), version: self.inventory.version.clone() };
+        identity.version = identity.version.or_else(|| version.cloned()).filter(|version| !version.is_empty());
+        Some(identity)
+    }
+
+    fn push(&mut self, identity: Identity, path: String, by: By) {
         self.inventory.packages.push(Package { identity, otherwise: None, by, path, functions: None });
+    }
+
+    fn image(&self) -> By {
+        By { component: self.inventory.image.clone(), version: self.inventory.version.clone() }
+    }
+
+    /// Where a package is: in a document of `orlop sbom`, in files and components of the image, as a scan of the image
+    /// itself says it; in those of other tools, where the first of its places is.
+    fn places(&self, component: &Component) -> Vec<(String, By)> {
+        let owner = |reference: &str| self.owners.get(reference).cloned();
+        let files = component.locations();
+        let mut places: Vec<_> =
+            files.iter().filter_map(|file| Some((in_image(file), owner(&format!("file:{file}"))?))).collect();
+        if places.is_empty() {
+            let keys = component.values(COMPONENT).chain(component.values(USED_BY));
+            places = keys.filter_map(|key| Some((String::new(), owner(&format!("component:{key}"))?))).collect();
+        }
+        if places.is_empty() {
+            let first = files.first().map(|file| (*file).to_owned());
+            places.push((location(component).or(first).unwrap_or_default(), self.image()));
+        }
+        places
     }
 
     fn end(mut self) -> Inventory {
@@ -167,14 +243,50 @@ impl List {
     }
 }
 
+/// References of the files and components of a document of `orlop sbom`, with the component that each belongs to.
+fn owners(components: &[Component]) -> BTreeMap<String, By> {
+    let mut owners = BTreeMap::new();
+    for component in components {
+        let Some(key) = component.values(COMPONENT).next() else { continue };
+        let by = By { component: key.to_owned(), version: component.version.clone().unwrap_or_default() };
+        let files = component.components.iter().flatten().filter_map(|file| file.bom_ref.clone());
+        owners.extend(files.map(|file| (file, by.clone())));
+        owners.insert(format!("component:{key}"), by);
+    }
+    owners
+}
+
+/// `root/usr/bin/runc` is what a scan of the image calls `/usr/bin/runc`, `initramfs/init` is `initramfs:/init`.
+fn in_image(file: &str) -> String {
+    match file.split_once('/') {
+        Some(("root", path)) => format!("/{path}"),
+        Some((place, path)) => format!("{place}:/{path}"),
+        None => file.to_owned(),
+    }
+}
+
+impl Component {
+    /// The values of its properties by a name.
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let properties = self.properties.iter().flatten();
+        properties.filter(move |property| property.name.as_deref() == Some(name)).filter_map(|one| one.value.as_deref())
+    }
+
+    /// Where it occurs.
+    fn locations(&self) -> Vec<&str> {
+        let occurrences = self.evidence.iter().filter_map(|evidence| evidence.occurrences.as_ref()).flatten();
+        occurrences.filter_map(|occurrence| occurrence.location.as_deref()).collect()
+    }
+}
+
 /// Where syft found it.
-fn location(component: &Component) -> String {
+fn location(component: &Component) -> Option<String> {
     let properties = component.properties.as_deref().unwrap_or_default();
     let path = |property: &Property| {
         let name = property.name.as_deref()?;
         (name.starts_with("syft:location:") && name.ends_with(":path")).then(|| property.value.clone())?
     };
-    properties.iter().find_map(path).unwrap_or_default()
+    properties.iter().find_map(path)
 }
 
 #[cfg(test)]
@@ -229,6 +341,59 @@ mod tests {
         let inventory = parse(CYCLONEDX.as_bytes()).unwrap();
         let unjudged: Vec<_> = inventory.unjudged.iter().map(|unjudged| &*unjudged.what).collect();
         assert_eq!((&*inventory.image, &unjudged[..]), ("edge", &["1 components", "pkg:"][..]));
+    }
+
+    /// In the shape that `orlop sbom` writes.
+    const OURS: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6",
+        "metadata": {"component": {"type": "operating-system", "bom-ref": "image", "name": "edge", "version": "1.4.0"}},
+        "components": [
+          {"type": "application", "bom-ref": "component:runc", "name": "github.com/opencontainers/runc", "version": "v1.5.2",
+           "purl": "pkg:golang/github.com/opencontainers/runc@v1.5.2",
+           "properties": [{"name": "orlop:component", "value": "runc"}],
+           "components": [{"type": "file", "bom-ref": "file:root/usr/bin/runc", "name": "/usr/bin/runc"}]},
+          {"type": "application", "bom-ref": "component:init", "name": "orlop-init", "version": "0.1.0",
+           "properties": [{"name": "orlop:component", "value": "init"}],
+           "components": [{"type": "file", "bom-ref": "file:root/usr/libexec/orlop/init", "name": "/usr/libexec/orlop/init"}]},
+          {"type": "library", "name": "golang.org/x/net", "version": "v0.35.0", "purl": "pkg:golang/golang.org/x/net@v0.35.0",
+           "evidence": {"occurrences": [{"location": "root/usr/bin/runc"}, {"location": "root/usr/libexec/orlop/init"}]}},
+          {"type": "library", "name": "libseccomp", "version": "2.6.0-2", "purl": "pkg:deb/debian/libseccomp@2.6.0-2?arch=source",
+           "properties": [{"name": "orlop:input", "value": "library.libseccomp"}, {"name": "orlop:used-by", "value": "runc"}]},
+          {"type": "application", "name": "erofs-utils", "version": "1.8.6-1", "scope": "excluded",
+           "purl": "pkg:deb/debian/erofs-utils@1.8.6-1?arch=amd64"}]}"#;
+
+    #[test]
+    fn a_list_of_our_own_says_which_component_has_what_and_where() {
+        let inventory = parse(OURS.as_bytes()).unwrap();
+        let row = |package: &Package| {
+            format!("{} {} {}{}", package.identity.name, package.by.component, package.by.version, package.path)
+        };
+        assert_eq!(
+            inventory.packages.iter().map(row).collect::<Vec<_>>(),
+            [
+                "github.com/opencontainers/runc runc v1.5.2",
+                "golang.org/x/net runc v1.5.2/usr/bin/runc",
+                "golang.org/x/net init 0.1.0/usr/libexec/orlop/init",
+                "libseccomp runc v1.5.2",
+            ]
+        );
+        assert_eq!((&*inventory.image, &*inventory.version), ("edge", "1.4.0"));
+        assert_eq!((in_image("initramfs/init"), in_image("odd")), ("initramfs:/init".into(), "odd".into()));
+    }
+
+    #[test]
+    fn a_program_that_a_list_is_about_is_a_package_and_a_group_is_part_of_a_name() {
+        let list = |kind: &str| {
+            format!(
+                r#"{{"bomFormat": "CycloneDX", "metadata": {{"component": {{"type": "{kind}", "name": "a.b/Tool",
+                "version": "v1.0.0", "purl": "pkg:golang/a.b/tool@v1.0.0"}}}},
+                "components": [{{"type": "library", "group": "github.com/BurntSushi", "name": "toml", "version": "v1.6.0",
+                "purl": "pkg:golang/github.com/burntsushi/toml@v1.6.0",
+                "evidence": {{"occurrences": [{{"location": "go.mod"}}, {{"location": "main.go#3"}}]}}}}]}}"#
+            )
+        };
+        let toml = "Go github.com/BurntSushi/toml v1.6.0 go.mod".to_owned();
+        assert_eq!(names(&list("application")), ["Go a.b/Tool v1.0.0 ".to_owned(), toml.clone()]);
+        assert_eq!(names(&list("container")), [toml]);
     }
 
     #[test]

@@ -176,6 +176,31 @@ fn debians_packages_are_named_by_their_source() {
     assert!(reading.unjudged[0].reason.contains(r#"Debian's suite "sid""#), "{:?}", reading.unjudged);
 }
 
+#[test]
+fn rusts_standard_library_is_in_what_its_toolchain_compiled() {
+    let toolchain = InputRecord {
+        kind: "rust-toolchain".into(),
+        name: "rust".into(),
+        version: "1.95.0".into(),
+        origin: "Rust 1.95.0".into(),
+        sha256: String::new(),
+        linked: false,
+        used_by: vec!["cri".into(), "init".into()],
+    };
+    let musl = InputRecord { kind: "carried".into(), linked: true, ..toolchain.clone() };
+    let components = Components {
+        version: 1,
+        components: BTreeMap::new(),
+        inputs: BTreeMap::from([("toolchain.rust".to_owned(), toolchain), ("toolchain.rust.musl".to_owned(), musl)]),
+        paths: BTreeMap::from([("/usr/libexec/orlop/init".to_owned(), "init".to_owned())]),
+    };
+    let packages = crates::standard_library(&components);
+    let rows: Vec<_> = packages.iter().map(|package| (&*package.by.component, &*package.path)).collect();
+    assert_eq!(rows, [("cri", ""), ("init", "/usr/libexec/orlop/init")]);
+    let reading = Reading { packages, unjudged: Vec::new() };
+    assert_eq!(names(&reading), ["Rust std 1.95.0", "Rust std 1.95.0"]);
+}
+
 proptest! {
     #[test]
     fn any_list_of_crates_has_an_answer(json in r#"(\{"packages": \[)?[\[\]{}a-z":,0-9 ]{0,60}"#, tail: Vec<u8>) {

@@ -61,7 +61,44 @@ fn an_exception_excuses_and_hides_nothing() {
     let shown = "excepted until 2026-12-31 as not_affected, vulnerable_code_not_in_execute_path (edge.vex.json, statement 1): \
                  only files of the image are read";
     assert!(text.contains("GO-2022-0956") && text.contains(shown), "{text}");
-    assert!(text.ends_with("1 linked, 0 affected, 0 undecided, 0 not-linked, 0 other-platform; 1 excepted"), "{text}");
+    let counts = "1 linked, 0 affected, 0 undecided, 0 not-linked, 0 other-platform, 0 patched; 1 excepted";
+    assert!(text.ends_with(counts), "{text}");
+}
+
+/// The bill of materials of an image says which component has what: exceptions about one hold, and are checked for need.
+#[test]
+fn over_our_own_list_of_an_image_exceptions_about_components_hold_and_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("edge.cdx.json");
+    let owner = |key: &str| {
+        json!({"type": "application", "bom-ref": format!("component:{key}"), "name": key, "version": "1.0",
+               "purl": format!("pkg:generic/{key}@1.0"),
+               "properties": [{"name": "orlop:component", "value": key}],
+               "components": [{"type": "file", "bom-ref": format!("file:root/usr/bin/{key}"), "name": key}]})
+    };
+    let yaml = json!({"type": "library", "name": "gopkg.in/yaml.v2", "version": "v2.2.3",
+        "purl": "pkg:golang/gopkg.in/yaml.v2@v2.2.3", "evidence": {"occurrences": [{"location": "root/usr/bin/kubelet"}]}});
+    let list = json!({"bomFormat": "CycloneDX", "specVersion": "1.6",
+        "metadata": {"component": {"type": "operating-system", "name": "edge", "version": "1.4.0"}},
+        "components": [owner("kubelet"), owner("init"), yaml]});
+    std::fs::write(&path, list.to_string()).unwrap();
+    let judged = |component: &str| {
+        let products = products(json!([{"@id": format!("pkg:generic/{component}")}]));
+        let exceptions = vex::parse("edge.vex.json", &document(products)).unwrap();
+        let mut report = scan(&packages::of_sbom(&path).unwrap(), &database()).unwrap();
+        vex::apply(&mut report, &exceptions, Today::parse(TODAY).unwrap());
+        let [found] = &report.findings[..] else { panic!("{:?}", report.findings) };
+        (
+            found.places[0].exception.is_some(),
+            report.failures.iter().map(|failure| failure.what.clone()).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(judged("kubelet"), (true, Vec::new()));
+    // Nothing was found in it.
+    let (held, failures) = judged("init");
+    assert!(!held && failures.len() == 1 && failures[0].contains("needless"), "{failures:?}");
+    // No component of the image: a document may be shared.
+    assert_eq!(judged("other"), (false, Vec::new()));
 }
 
 #[test]

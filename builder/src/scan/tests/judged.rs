@@ -45,7 +45,10 @@ fn the_worst_comes_first_and_nothing_is_hidden() {
         assert!(text.contains(&found.id) && text.contains(&found.package.name), "{text}");
     }
     assert!(text.contains("1 not-linked, 1 other-platform"), "{text}");
-    assert!(text.contains("build `e` with Go 1.22.2 or newer"), "{text}");
+    assert!(
+        text.contains("build `e` with Go 1.22.2 or newer: `orlop lock DEFINITION --update toolchain.go`"),
+        "{text}"
+    );
     assert!(text.contains("medium 5.1  RUSTSEC-2026-0067"), "{text}");
 }
 
@@ -62,6 +65,34 @@ fn the_order_of_packages_and_of_databases_changes_nothing() {
     let (one, other) = (report(packages(), &database()), report(backwards, &database()));
     assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&other).unwrap());
     assert_eq!(table(&one), table(&other));
+    // Databases are listed as they were named; what is found by them is the same.
+    let [first, second] = ["go", "rustsec"].map(|name| samples().join(name));
+    let by = |paths: [PathBuf; 2]| report(packages(), &Database::load(&paths).unwrap()).findings;
+    let findings = by([first.clone(), second.clone()]);
+    assert_eq!(findings, by([second, first]));
+    assert_eq!(findings, one.findings);
+}
+
+/// A command is named where it brings the fixed version; where nobody knows that without a network, another is.
+#[test]
+fn what_to_do_names_the_command_that_brings_the_fixed_version() {
+    let next = |name: &str, version: &str| {
+        let mut package = package("Go", name, version, "/usr/bin/a");
+        package.by.version = "v1.4.9".into();
+        let report = report(vec![package], &made_up(&[about("A-1", &[], &Value::Null)]));
+        report.findings[0].places[0].next.clone()
+    };
+    let own = next("example.com/m", "v1.4.9");
+    assert!(own.contains("then `orlop lock DEFINITION --update a`") && own.contains("into the definition"), "{own}");
+    let other = next("example.com/m", "v1.4.8");
+    assert!(other.contains("`orlop watch DEFINITION` tells") && !other.contains("orlop lock"), "{other}");
+    let mut document = about("A-1", &[], &Value::Null);
+    document["affected"][0]["ranges"][0]["events"][1]["fixed"] = json!("1.4.10");
+    let mut package = package("Go", "example.com/m", "v1.4.9", "/usr/bin/a");
+    package.by.version = "v1.4.9".into();
+    let report = report(vec![package], &made_up(&[document]));
+    let patch = &report.findings[0].places[0].next;
+    assert!(patch.contains("take `a` in 1.4.10 or newer: `orlop lock DEFINITION --update a`"), "{patch}");
 }
 
 fn about(id: &str, aliases: &[&str], imports: &Value) -> Value {

@@ -61,9 +61,13 @@ impl Exception {
             let here = identity.ecosystem != GENERIC
                 || identity.name == report.image
                 || report.components.contains(&identity.name);
-            let mut packages =
-                if subcomponents.is_empty() { std::slice::from_ref(identity) } else { subcomponents }.iter();
-            here && packages.any(|package| !report.not_looked_for.contains(&package.ecosystem))
+            let looked_for = |package: &Identity| !report.not_looked_for.contains(&package.ecosystem);
+            here && match (subcomponents.is_empty(), identity.ecosystem == GENERIC) {
+                // All that is in it.
+                (true, true) => true,
+                (true, false) => looked_for(identity),
+                (false, _) => subcomponents.iter().any(looked_for),
+            }
         })
     }
 

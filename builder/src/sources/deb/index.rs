@@ -1,6 +1,6 @@
 //! The packages of a suite with its updates and security fixes: where a locked version comes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -89,22 +89,38 @@ impl Index {
 
     /// The newest version of a binary package.
     pub fn package(&self, name: &str) -> Result<Package, Error> {
+        self.package_in(name, None)
+    }
+
+    /// A binary package in one of the versions that the indexes have; the newest, where none is asked for.
+    pub fn package_in(&self, name: &str, asked: Option<&str>) -> Result<Package, Error> {
         let mut found: Option<(Version, Package)> = None;
+        let mut there = BTreeSet::new();
         for part in &self.parts {
             for paragraph in named(&part.packages, name) {
                 let package = part.package(paragraph)?;
                 let version = version(&package)?;
-                if found.as_ref().is_none_or(|(best, _)| version > *best) {
+                there.insert(package.version.clone());
+                let wanted = asked.is_none_or(|asked| asked == package.version);
+                if wanted && found.as_ref().is_none_or(|(best, _)| version > *best) {
                     found = Some((version, package));
                 }
             }
         }
-        found.map(|(_, package)| package).ok_or_else(|| self.unknown("package", name))
+        found.map(|(_, package)| package).ok_or_else(|| match asked {
+            Some(asked) if !there.is_empty() => Error::Unresolved(format!(
+                "no version {asked} of package `{name}` in {0}, {0}-updates and {0}-security; there is {1}",
+                self.suite,
+                there.into_iter().collect::<Vec<_>>().join(", ")
+            )),
+            _ => self.unknown("package", name),
+        })
     }
 
-    /// The package among the dependencies of `meta` whose name starts with `prefix`.
-    pub fn follow(&self, meta: &str, prefix: &str) -> Result<Package, Error> {
-        let package = self.package(meta)?;
+    /// The package among the dependencies of `meta` whose name starts with `prefix`; of one version of `meta`, where one is
+    /// asked for.
+    pub fn follow(&self, meta: &str, prefix: &str, asked: Option<&str>) -> Result<Package, Error> {
+        let package = self.package_in(meta, asked)?;
         let names = package.depends.iter().flatten();
         let found = names.into_iter().find(|name| name.starts_with(prefix)).ok_or_else(|| {
             Error::Unresolved(format!("`{meta}` {} depends on no package named `{prefix}…`", package.version))
@@ -347,8 +363,8 @@ mod tests {
 
     #[test]
     fn a_meta_package_is_followed() {
-        assert_eq!(index().follow("linux-meta", "linux-image-").unwrap().name, "linux-image-6.12.9-cloud");
-        assert!(index().follow("linux-meta", "linux-image-7").is_err());
+        assert_eq!(index().follow("linux-meta", "linux-image-", None).unwrap().name, "linux-image-6.12.9-cloud");
+        assert!(index().follow("linux-meta", "linux-image-7", None).is_err());
     }
 
     #[test]

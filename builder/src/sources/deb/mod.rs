@@ -1,6 +1,7 @@
 //! Debian packages: the archive's signed index when a lockfile is made, pool files by SHA-256 when it is used.
 
 mod archive;
+pub mod changelog;
 mod control;
 mod index;
 pub mod origin;
@@ -15,6 +16,7 @@ use orlop_config::lockfile::{Input, Lockfile};
 
 pub use archive::Archive;
 pub use index::{Index, Package};
+use origin::Origin;
 
 use super::Bench;
 use super::cache::Key;
@@ -37,6 +39,23 @@ fn input(kind: &str, package: Package) -> Input {
         sha256: package.sha256,
         size: Some(package.size),
     }
+}
+
+/// Whether a locked package is what a component's source asks for, whatever that asked for before: by its suite and name.
+/// One that is followed is known by what its name has in common with that of the package that leads to it: with
+/// `linux-image-cloud-amd64` and `linux-image-6.` it is `linux-image-6.…-cloud-amd64`, and no dash between.
+pub fn fits(source: &DebSource, input: &Input) -> bool {
+    let suite = Origin::parse(&input.origin).and_then(|origin| origin.suite.strip_prefix(&*source.suite));
+    let name = match &source.follow {
+        None => input.name == source.package,
+        Some(start) => {
+            let common = start.bytes().zip(source.package.bytes()).take_while(|(a, b)| a == b).count();
+            let end = source.package.get(common..).filter(|end| !end.is_empty());
+            let end = end.and_then(|end| input.name.strip_suffix(end)?.strip_suffix('-'));
+            end.and_then(|rest| rest.strip_prefix(&**start)).is_some_and(|middle| !middle.contains('-'))
+        }
+    };
+    name && suite.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Finds packages; fetches a suite's indexes when it is first asked for one.
@@ -79,12 +98,12 @@ impl<'a> Finder<'a> {
         Ok(&self.suites[suite])
     }
 
-    /// The input of a component that is a package.
-    pub fn component(&mut self, source: &DebSource) -> Result<Input, Error> {
+    /// The input of a component that is a package: the newest, or in the version that is asked for.
+    pub fn component(&mut self, source: &DebSource, version: Option<&str>) -> Result<Input, Error> {
         let index = self.index(&source.suite)?;
         let package = match &source.follow {
-            Some(prefix) => index.follow(&source.package, prefix)?,
-            None => index.package(&source.package)?,
+            Some(prefix) => index.follow(&source.package, prefix, version)?,
+            None => index.package_in(&source.package, version)?,
         };
         Ok(input("deb", package))
     }
@@ -127,7 +146,7 @@ impl<'a> Finder<'a> {
     /// What the archive has now in place of one locked package.
     pub fn successor(&mut self, definition: &Definition, name: &str, locked: &Input) -> Result<Input, Error> {
         match definition.components.get(name).map(|component| &component.source) {
-            Some(Source::Deb(source)) => self.component(source),
+            Some(Source::Deb(source)) => self.component(source, None),
             _ if locked.kind == "deb-source" => self.source(&locked.name),
             _ => Ok(input("deb", self.index(SUITE)?.package(&locked.name)?)),
         }

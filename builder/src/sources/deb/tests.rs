@@ -10,10 +10,10 @@ use orlop_config::lockfile::VERSION;
 
 use super::super::cache::{Cache, hash};
 use super::super::fetch::download;
-use super::super::lock::{Change, relock_from};
+use super::super::lock::{Change, relock_from, resolve};
 use super::super::progress::Report;
 use super::super::server::{Answer, Server};
-use super::super::{Gone, Project};
+use super::super::{Gone, Project, Update};
 use super::*;
 
 const KEYS: &[&[u8]] = &[include_bytes!("testdata/archive/key.gpg")];
@@ -244,4 +244,91 @@ fn a_tool_that_is_locked_again_brings_the_libraries_that_it_asks_for_now() {
     };
     let names = |changes: Vec<Change>| changes.into_iter().map(|change| change.input).collect::<Vec<_>>();
     assert_eq!(names(relock("tool.erofs-utils")), ["tool.erofs-utils", "tool.erofs-utils.zlib1g"]);
+}
+
+/// Packages without an image around them.
+fn list(bed: &Bed) -> Project {
+    let path = bed.folder.path().join("test.toml");
+    let text = "kind = \"programs\"\nname = \"test\"\nkubernetes = \"1.37\"\n\
+        [components.kernel.source.deb]\npackage = \"kernel\"\n[components.stub.source.deb]\npackage = \"stub\"\n";
+    fs::write(&path, text).unwrap();
+    Project::load(&path).unwrap()
+}
+
+/// What an update of what is locked comes to: input, old version and new one.
+fn updated(bed: &Bed, before: &Lockfile, update: &Update) -> Result<(Vec<String>, Lockfile), Error> {
+    let (bench, project) = (bed.bench(), list(bed));
+    let finder = Finder::at(&bench, bed.archive(), KEYS);
+    let locked = resolve(&bench, &project, Some(before), update, Some(finder))?;
+    let version = |version: &Option<String>| version.clone().unwrap_or_default();
+    let row = |change: &Change| format!("{} {} {}", change.input, version(&change.old), version(&change.new));
+    Ok((locked.changes.iter().map(row).collect(), locked.lockfile))
+}
+
+#[test]
+fn an_update_of_one_package_leaves_the_others_as_they_are() {
+    let bed = Bed::new(files());
+    let project = list(&bed);
+    // The archive has a newer kernel, too.
+    let mut before = locked(&project);
+    let old = Input {
+        version: "5-1".into(),
+        origin: "Debian trixie pool/kernel_5-1_amd64.deb".into(),
+        ..before.inputs["kernel"].clone()
+    };
+    before.inputs.insert("kernel".into(), old);
+    // As the definition asked then, and as it was before somebody changed something else in it.
+    for request in [project.request(), hash(b"of another state")] {
+        let before = Lockfile { request, ..before.clone() };
+        let (changes, after) = updated(&bed, &before, &Update::one("stub")).unwrap();
+        assert_eq!(changes, ["stub 1.0-1 2.0-1+deb13u1"]);
+        assert_eq!((&after.inputs["kernel"], after.request), (&before.inputs["kernel"], project.request()));
+    }
+}
+
+#[test]
+fn an_update_takes_the_version_that_was_asked_for_where_the_archive_has_it() {
+    let bed = Bed::new(files());
+    let before = locked(&list(&bed));
+    let (changes, after) = updated(&bed, &before, &Update::one("stub@2.0-1")).unwrap();
+    assert_eq!(changes, ["stub 1.0-1 2.0-1"]);
+    assert_eq!(after.inputs["stub"].origin, "Debian trixie pool/stub_2.0-1_amd64.deb");
+    let error = updated(&bed, &before, &Update::one("stub@9-1")).unwrap_err().to_string();
+    assert!(error.contains("no version 9-1 of package `stub`"), "{error}");
+    assert!(error.contains("there is 2.0-1, 2.0-1+deb13u1"), "{error}");
+}
+
+#[test]
+fn what_is_newer_is_told_and_what_is_not_is_not() {
+    let bed = Bed::new(files());
+    let before = locked(&list(&bed));
+    let (newer, after) = updated(&bed, &before, &Update::All).unwrap();
+    assert_eq!(newer, ["stub 1.0-1 2.0-1+deb13u1"]);
+    assert_eq!(updated(&bed, &after, &Update::All).unwrap().0, Vec::<String>::new());
+}
+
+#[test]
+fn a_locked_package_is_known_by_suite_and_name_when_the_definition_has_changed() {
+    let kernel = "linux-image-6.12.117+deb13-cloud-amd64";
+    for (package, suite, follow, name, wanted) in [
+        ("stub", "trixie", None, "stub", true),
+        ("stub", "trixie", None, "stub-2", false),
+        ("stub", "bookworm", None, "stub", false),
+        ("stub", "tri", None, "stub", false),
+        ("linux-image-cloud-amd64", "trixie", Some("linux-image-6."), kernel, true),
+        ("linux-image-amd64", "trixie", Some("linux-image-6."), kernel, false),
+        ("linux-image-rt-amd64", "trixie", Some("linux-image-6."), kernel, false),
+        ("linux-image-cloud-amd64", "trixie", Some("linux-image-7."), kernel, false),
+    ] {
+        let source = DebSource { package: package.into(), suite: suite.into(), follow: follow.map(str::to_owned) };
+        let input = Input {
+            kind: "deb".into(),
+            name: name.into(),
+            version: "1".into(),
+            origin: format!("Debian-Security trixie-security pool/{name}_1_amd64.deb"),
+            sha256: hash(b""),
+            size: None,
+        };
+        assert_eq!(fits(&source, &input), wanted, "{package} {suite} {follow:?} {name}");
+    }
 }

@@ -79,13 +79,15 @@ impl<'a> Resolver<'a> {
     }
 
     /// The toolchain that all components can be compiled with: the newest patch release of the newest minor that
-    /// one of them asks for. `locked` is kept when it is of that minor.
-    pub fn toolchain(&self, locked: Option<&Input>) -> Result<Input, Error> {
+    /// one of them asks for, and of no older minor than `least`. `locked` is kept when it is of that minor.
+    pub fn toolchain(&self, locked: Option<&Input>, least: Option<&Input>) -> Result<Input, Error> {
         let minor = |version: &str| -> (u64, u64) {
             let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
             (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
         };
-        let (major, minor) = self.open.iter().map(|open| minor(&open.module.go)).max().unwrap_or((1, 26));
+        let least = least.and_then(|input| input.version.strip_prefix("v0.0.1-go"));
+        let wanted = self.open.iter().map(|open| &*open.module.go).chain(least);
+        let (major, minor) = wanted.map(minor).max().unwrap_or((1, 26));
         let minor = format!("{major}.{minor}");
         match locked.filter(|input| input.version.starts_with(&format!("v0.0.1-go{minor}."))) {
             Some(locked) => Ok(locked.clone()),
