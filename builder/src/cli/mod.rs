@@ -18,6 +18,7 @@ mod sbom;
 mod scan;
 mod sign;
 mod sign_policy;
+mod surface;
 mod verify;
 
 use std::io::{ErrorKind, Write};
@@ -67,6 +68,7 @@ enum Verb {
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
+    Surface(surface::SurfaceArgs),
 }
 
 /// What every verb gets besides its own arguments.
@@ -94,6 +96,12 @@ impl Context {
             _ => Ok(()),
         }
     }
+}
+
+/// The failure of reading one image of two, which has to be named. Nothing is verified here, so nothing is refused.
+fn naming(path: &Path, error: &anyhow::Error) -> anyhow::Error {
+    let (error, path) = (format!("{error:#}"), path.display().to_string());
+    if error.contains(&path) { anyhow::anyhow!(error) } else { anyhow::anyhow!("{path}: {error}") }
 }
 
 /// Writes a file whole or not at all.
@@ -129,6 +137,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),
+        Verb::Surface(args) => surface::run(args, &context),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What is said of an image to others: what is in it ([`inventory`]), and that in the words of two standards ([`spdx`],
-//! [`cyclonedx`]); and what differs between two ([`diff`]).
+//! [`cyclonedx`]); its surface in numbers ([`surface`]); and what differs between two ([`diff`]).
 //!
 //! An inventory is read from the image alone: with the build's folder deleted it is the same. The documents are pure functions
 //! of it, without clock, host name or path of the machine that makes them.
@@ -8,4 +8,5 @@ pub mod cyclonedx;
 pub mod diff;
 pub mod inventory;
 pub mod spdx;
+pub mod surface;
 mod time;

@@ -14,6 +14,7 @@
 //! is told apart, and shown.
 
 mod age;
+mod changes;
 pub mod cyclonedx;
 mod found;
 mod gate;
@@ -28,6 +29,7 @@ mod tests;
 pub mod vex;
 
 pub use age::{AgeError, Today, check_age};
+pub use changes::{FindingChange, FindingChanges, Standing, changes, text as changes_text};
 pub use found::{Exempt, Found, Outcome, Place};
 pub use gate::{Failure, GatesFail, gate, verdict};
 pub use package::{By, Identity, Inventory, Package, Unjudged};

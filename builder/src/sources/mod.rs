@@ -48,7 +48,7 @@ pub use produce::{Produced, ProducedFile, ProducedKind};
 pub use progress::{Report, Silent, step};
 pub use project::{Project, ProjectError, beside};
 pub use tool::{Tool, Tools, tools};
-pub use workspace::rust_release;
+pub use workspace::{own_lines, rust_release};
 
 use error::At;
 

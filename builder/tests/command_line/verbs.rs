@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "keygen",
     "lock",
     "build",
@@ -18,6 +18,7 @@ const VERBS: [&str; 13] = [
     "config",
     "verify",
     "scan",
+    "surface",
 ];
 
 #[test]
