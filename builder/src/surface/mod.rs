@@ -8,7 +8,7 @@
 //!                        boot.json ────────┘ listeners, processes
 //! ```
 //!
-//! [`count`] is pure, and the same for a build and for an image that is read again ([`crate::report::surface`]): what the document
+//! [`count()`] is pure, and the same for a build and for an image that is read again ([`crate::report::surface`]): what the document
 //! beside the image says can be told from the image alone.
 
 mod boot;

@@ -9,6 +9,7 @@ mod key;
 mod lockfile;
 mod run;
 mod scan;
+mod surface;
 mod terminal;
 mod token;
 mod tree;

@@ -15,6 +15,7 @@ mod sbom;
 mod scan;
 mod shared_cache;
 mod signed_elsewhere;
+mod surface;
 mod tampered;
 mod tools_of_the_build;
 mod verdict;
