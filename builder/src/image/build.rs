@@ -9,6 +9,7 @@ use super::boot::{Boot, Parts, Trusted};
 use super::companions::{Companions, Documents};
 use super::disk::{self, SIGNATURE_ROOM};
 use super::inputs::Inputs;
+use super::licences::Licences;
 use super::output::Output;
 use super::plan::{Contents, Layout};
 use super::signing::{Round, Signatures};
@@ -107,7 +108,12 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     let surface = count(&planned, &boot)?;
     let before = Stamp::read(&options.out.join(stamp_name(definition))).map(|stamp| stamp.built.surface);
     surface::check_budgets(&surface, before.as_ref(), &definition.budgets).map_err(anyhow::Error::msg)?;
-    let documents = Documents::from([(format!("{}.surface.json", definition.name), surface::render(&surface))]);
+    let found = sources::licences(bench, definition, &inputs.lockfile, &produced)?;
+    let licences = Licences::new(&definition.name, &definition.version, found);
+    let documents = Documents::from([
+        (format!("{}.licences.json", definition.name), licences.render()),
+        (format!("{}.surface.json", definition.name), surface::render(&surface)),
+    ]);
     let release = parts.release_manifest(&boot, &documents)?;
     disk::plan_esp(&layout, boot.uki.len() as u64 + SIGNATURE_ROOM, epoch)?;
     let built = Built {

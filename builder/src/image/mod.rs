@@ -15,6 +15,7 @@ mod disk;
 mod initramfs;
 pub mod inputs;
 pub mod inspect;
+pub mod licences;
 pub mod open;
 mod output;
 pub mod plan;

@@ -7,6 +7,7 @@
 pub mod cyclonedx;
 pub mod diff;
 pub mod inventory;
+mod licences;
 pub mod spdx;
 pub mod surface;
 mod time;
