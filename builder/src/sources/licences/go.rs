@@ -19,7 +19,7 @@ impl Collecting<'_> {
             let bytes = std::fs::read(path).at(path.display())?;
             let Ok(info) = go_binary::build_info(&bytes, component) else { continue };
             silent = false;
-            for module in info.main.iter().chain(&info.dependencies).map(Module::compiled) {
+            for module in info.modules().map(Module::compiled) {
                 if is_somebodys(module) {
                     let folder = self.module(module)?;
                     self.add((Owner::Go, &module.path, &module.version), component, || of_module(folder))?;

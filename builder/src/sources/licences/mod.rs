@@ -12,7 +12,7 @@ mod linked;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use orlop_config::definition::{Component, Definition, Source};
+use orlop_config::definition::{Definition, Source};
 use orlop_config::lockfile::Lockfile;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +130,7 @@ struct Collecting<'a> {
 
 impl Collecting<'_> {
     fn component(&mut self, name: &str, made: &Produced) -> Result<(), Error> {
-        let source = self.definition.components.get(name).map(|component: &Component| &component.source);
+        let source = self.definition.components.get(name).map(|component| &component.source);
         match source {
             Some(Source::Go(_)) => self.go_programs(name, made),
             Some(Source::Workspace(_)) => {
