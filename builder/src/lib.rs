@@ -1,6 +1,6 @@
 //! The builder: one image definition becomes an immutable, signed disk image, without privilege.
 //!
-//! Imports point down: [`cli`] → [`report`], [`scan`] → [`image`], [`advisories`] → [`formats`], [`tree`], [`sources`] → `orlop_chain` → `orlop_config`.
+//! Imports point down: [`cli`] → [`report`], [`scan`] → [`image`], [`advisories`] → [`surface`] → [`formats`], [`tree`], [`sources`] → `orlop_chain` → `orlop_config`.
 
 pub mod advisories;
 pub mod cli;
@@ -10,5 +10,6 @@ pub mod keys;
 pub mod report;
 pub mod scan;
 pub mod sources;
+pub mod surface;
 pub mod text;
 pub mod tree;

@@ -324,7 +324,7 @@ impl Default for Partitions {
     }
 }
 
-/// Limits that fail the build.
+/// The most that each number of the image's surface may be: over it, the build fails. `None`: as many as there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -338,9 +338,48 @@ pub struct Budgets {
     /// Setuid or setgid files.
     #[serde(default)]
     pub setuid: u64,
-    /// Files that start with `#!`, and known interpreters.
+    /// Files that give capabilities to who runs them.
+    #[serde(default)]
+    pub capabilities: u64,
+    /// Files that start with `#!`, programs that want a loader, and known interpreters.
     #[serde(default)]
     pub interpreters: u64,
+    /// Kernel modules, in the root or the initramfs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modules: Option<u64>,
+    /// Bytes of the UKI, without its signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uki_bytes: Option<u64>,
+    /// Bytes of PID 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_bytes: Option<u64>,
+    /// Lines of PID 1's own source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_lines: Option<u64>,
+    /// Sockets that listen on the host, in a boot that was looked at (`orlop surface --boot`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listeners: Option<u64>,
+    /// Programs that run on the host outside of pods, in a boot that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
+}
+
+impl Budgets {
+    /// Those of what is no image.
+    pub const NOTHING: Budgets = Budgets {
+        root_bytes: 0,
+        files: 0,
+        executables: 0,
+        setuid: 0,
+        capabilities: 0,
+        interpreters: 0,
+        modules: None,
+        uki_bytes: None,
+        init_bytes: None,
+        init_lines: None,
+        listeners: None,
+        processes: None,
+    };
 }
 
 /// EROFS parameters.

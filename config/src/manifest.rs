@@ -144,6 +144,9 @@ pub struct ReleaseManifest {
     pub state_template_sha256: String,
     /// Component → version.
     pub components: BTreeMap<String, String>,
+    /// Document beside the image → its SHA-256. Earlier builders wrote none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub companions: BTreeMap<String, String>,
     /// What it was built from.
     pub build: BuildIdentity,
 }

@@ -153,6 +153,10 @@ fn misspelt_keys_are_named_with_the_nearest_right_one() {
     for (text, expected) in [
         ("nmae = \"x\"", "my/image.toml:2:1: unknown key `nmae`; did you mean `name`?"),
         ("[budgets]\nfils = 3", "my/image.toml:3:1: unknown key `fils`; did you mean `files`?"),
+        (
+            "[budgets]\nlisteners = 3\nprocess = 3",
+            "my/image.toml:4:1: unknown key `process`; did you mean `processes`?",
+        ),
         ("[kernel.modules]\nalwys = []", "my/image.toml:3:1: unknown key `alwys`; did you mean `always`?"),
         ("[components.runc]\nalow = []", "my/image.toml:3:1: unknown key `alow`; did you mean `allow`?"),
         ("[components.runc.source.go]\n  tag = []", "my/image.toml:3:3: unknown key `tag`; did you mean `tags`?"),
@@ -286,6 +290,7 @@ fn every_rule_has_its_error() {
         ("esp_mib = 256", "esp_mib = 1", "", "1 MiB is too small, by 63 MiB; it takes 64"),
         ("state_mib = 512", "state_mib = 99999999", "", "99999999 MiB is too large"),
         ("files = 260", "files = 0", "", "a budget of 0 fits no image"),
+        ("init_bytes = 1_500_000", "init_bytes = 0", "", "a budget of 0 fits no image"),
         ("cluster_kib = 64", "cluster_kib = 65", "", "65 KiB is no cluster size"),
         ("\"zstd,2\"", "\"lzma\"", "", "`lzma` is no compression"),
     ] {

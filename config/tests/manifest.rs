@@ -48,6 +48,7 @@ fn release() -> ReleaseManifest {
         verity_bytes: 99 * 4096,
         state_template_sha256: HASH.into(),
         components: std::collections::BTreeMap::from([("kernel".into(), "6.12".into())]),
+        companions: std::collections::BTreeMap::from([("standalone.surface.json".into(), HASH.into())]),
         build: BuildIdentity {
             orlop: "0.1.0".into(),
             definition_sha256: HASH.into(),
@@ -160,6 +161,16 @@ fn what_the_others_may_not_say() {
     let text = String::from_utf8(render_release(&release())).expect("JSON is UTF-8");
     let error = parse_release(text.replacen(HASH, "00", 1).as_bytes()).expect_err("short").to_string();
     assert_eq!(error, "release manifest: `boot_manifest_sha256` is `00`, not 64 lowercase hexadecimal digits");
+    // What is named is looked for beside the manifest, and nowhere else.
+    for name in ["../surface.json", "a/b.json", ".surface.json", "..", "surface.raw", "Surface.json", ""] {
+        let text = text.replace("standalone.surface.json", name);
+        let error = parse_release(text.as_bytes()).expect_err(name).to_string();
+        assert!(error.starts_with(&format!("release manifest: `companions` is `{name}`, not the name of")), "{error}");
+    }
+    let without = ReleaseManifest { companions: Default::default(), ..release() };
+    let bytes = render_release(&without);
+    assert!(!String::from_utf8_lossy(&bytes).contains("companions"), "as earlier builders wrote it");
+    assert_eq!(parse_release(&bytes), Ok(without));
     for signature in ["AAAA", "", &"=".repeat(88), &"ä".repeat(44)] {
         let content = SignaturePartition { orlop_boot_signature: signature.into(), ..signature_partition() };
         assert!(parse_signature_partition(&render_signature_partition(&content)).is_err(), "{signature}");

@@ -208,7 +208,7 @@ fn sizes(built: &Value, boots: &[Boot], pieces: &Pieces, tools: &Result<Tools, S
         let (must, aim) = (Limit::AtMost(must), Limit::AtMost(aim));
         rows.push(Row { what, unit: Unit::Bytes, ours, peer, must, aim });
     };
-    row("root image", number(&built["root"]["root_bytes"]), None, 55e6, 50e6);
+    row("root image", number(&built["surface"]["numbers"]["root_bytes"]["is"]), None, 55e6, 50e6);
     row("init binary", number(&built["init_bytes"]), None, 1.5e6, 0.8e6);
     let resident = boots.iter().filter_map(|boot| boot.resident).collect();
     let (must, aim) = (3.0 * 1048576.0, 1.5 * 1048576.0);

@@ -14,8 +14,9 @@ use crate::sources::{Bench, Cache, Project, Report as _};
 
 /// Build the image that a definition describes, from what its lockfile names.
 ///
-/// Writes NAME.raw (the disk), NAME.efi (its UKI), NAME.release.json with its signature, NAME.provenance.json,
-/// NAME.sums.json, and what to verify them with: NAME.release.pub and NAME.db.crt.
+/// Writes NAME.raw (the disk), NAME.efi (its UKI), NAME.release.json with its signature, the documents that it names
+/// (NAME.surface.json, NAME.licences.json), NAME.provenance.json, NAME.sums.json, and what to verify them with:
+/// NAME.release.pub and NAME.db.crt.
 /// Each appears whole or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  orlop build images/standalone.toml --keys keys --out out/standalone")]

@@ -3,34 +3,82 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
-use super::Context;
-use crate::report::diff;
-use crate::report::inventory::{self, Inventory};
+use super::scan::{Judge, Rules};
+use super::{Context, naming};
+use crate::report::diff::{self, Difference};
+use crate::report::{inventory, surface};
+use crate::scan::{self, FindingChanges, packages};
+use crate::sources::Project;
+use crate::surface::changes;
 
-/// Say what differs between two images: components, modules and crates, files, command line, sysctls.
+/// Say what differs between two images: components, modules and crates, files, command line, sysctls, surface numbers; with
+/// --db, what is known to be wrong with the one and not with the other.
 ///
 /// Both are read, and nothing beside them. Exit status 0 whether anything differs or not.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  orlop diff old/standalone.raw out/standalone/standalone.raw --json")]
+#[command(
+    after_help = "Example:\n  orlop diff old/standalone.raw out/standalone/standalone.raw --db osv/Go/all.zip --json"
+)]
 pub struct DiffArgs {
     /// The first disk image.
     before: PathBuf,
     /// The second disk image.
     after: PathBuf,
+    /// A folder or zip archive with advisories, by which both images are judged; given again, one more.
+    #[arg(long, value_name = "PATH")]
+    db: Vec<PathBuf>,
+    /// The image definition with exceptions, and with the age that databases may have.
+    #[arg(long, value_name = "FILE", requires = "db")]
+    definition: Option<PathBuf>,
+    /// How many days old each database may be at most, in place of what the gates say.
+    #[arg(long, value_name = "DAYS", requires = "db")]
+    max_age: Option<u32>,
+}
+
+/// The verb's JSON document.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    difference: &'a Difference,
+    /// Absent where no database was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<&'a FindingChanges>,
 }
 
 /// Runs the verb.
 pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
-    let difference = diff::compare(&read(&args.before)?, &read(&args.after)?);
-    context.result(&difference, &diff::text(&difference))
+    let judge = judge(args)?;
+    let read = |path: &Path| {
+        let (inventory, surface) = (inventory::read(path), surface::read(path));
+        anyhow::Ok((inventory.map_err(|error| naming(path, &error))?, surface.map_err(|error| naming(path, &error))?))
+    };
+    let (before, after) = (read(&args.before)?, read(&args.after)?);
+    let mut difference = diff::compare(&before.0, &after.0);
+    difference.surface = changes(&before.1, &after.1);
+    let findings = judge.map(|judge| findings(&judge, args)).transpose()?;
+    let mut text = diff::text(&difference);
+    if let Some(findings) = &findings {
+        text.push_str(&scan::changes_text(findings));
+    }
+    context.result(&Document { difference: &difference, findings: findings.as_ref() }, &text)
 }
 
-/// Nothing is verified here, so nothing is refused.
-fn read(path: &Path) -> anyhow::Result<Inventory> {
-    // Of two images the one has to be named.
-    inventory::read(path).map_err(|error| {
-        let (error, path) = (format!("{error:#}"), path.display().to_string());
-        if error.contains(&path) { anyhow::anyhow!(error) } else { anyhow::anyhow!("{path}: {error}") }
-    })
+/// Databases are read first: one that is too old is known at once.
+fn judge(args: &DiffArgs) -> anyhow::Result<Option<Judge>> {
+    if args.db.is_empty() {
+        return Ok(None);
+    }
+    let project = args.definition.as_deref().map(Project::load).transpose()?;
+    let rules = Rules { db: &args.db, vex: &[], max_age: args.max_age, project: project.as_ref() };
+    Judge::load(&rules).map(Some)
+}
+
+fn findings(judge: &Judge, args: &DiffArgs) -> anyhow::Result<FindingChanges> {
+    let report = |path: &Path| {
+        let packages = packages::of_image(path).map_err(|error| naming(path, &error))?;
+        judge.judge(&packages).map_err(|error| naming(path, &error))
+    };
+    Ok(scan::changes(&report(&args.before)?, &report(&args.after)?))
 }

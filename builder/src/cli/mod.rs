@@ -25,6 +25,7 @@ mod scan;
 mod schema;
 mod sign;
 mod sign_policy;
+mod surface;
 mod verify;
 mod watch;
 
@@ -74,17 +75,18 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     Sbom(sbom::SbomArgs),
     Provenance(provenance::ProvenanceArgs),
+    Surface(surface::SurfaceArgs),
     Diff(diff::DiffArgs),
     Report(report::ReportArgs),
     Config(config::ConfigArgs),
     Verify(verify::VerifyArgs),
     Scan(scan::ScanArgs),
+    Watch(watch::WatchArgs),
     InitProject(init_project::InitProjectArgs),
     Cache(cache::CacheArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
-    Watch(watch::WatchArgs),
 }
 
 /// What every verb gets besides its own arguments.
@@ -112,6 +114,12 @@ impl Context {
             _ => Ok(()),
         }
     }
+}
+
+/// The failure of reading one image of two, which has to be named. Nothing is verified here, so nothing is refused.
+fn naming(path: &Path, error: &anyhow::Error) -> anyhow::Error {
+    let (error, path) = (format!("{error:#}"), path.display().to_string());
+    if error.contains(&path) { anyhow::anyhow!(error) } else { anyhow::anyhow!("{path}: {error}") }
 }
 
 /// Writes a file whole or not at all.
@@ -144,17 +152,18 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Inspect(args) => inspect::run(args, &context),
         Verb::Sbom(args) => sbom::run(args, &context),
         Verb::Provenance(args) => provenance::run(args, &context),
+        Verb::Surface(args) => surface::run(args, &context),
         Verb::Diff(args) => diff::run(args, &context),
         Verb::Report(args) => report::run(args, &context),
         Verb::Config(args) => config::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),
         Verb::Scan(args) => scan::run(args, &context),
+        Verb::Watch(args) => watch::run(args, &context),
         Verb::InitProject(args) => init_project::run(args, &context),
         Verb::Cache(args) => cache::run(args, &context),
         Verb::Schema(args) => schema::run(args, &context),
         Verb::Completions(args) => completions::run(args, &context),
         Verb::Man(args) => man::run(args, &context),
-        Verb::Watch(args) => watch::run(args, &context),
     }
 }
 

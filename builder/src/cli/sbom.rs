@@ -1,12 +1,14 @@
 //! `orlop sbom`: what an image is made of, as a document that other tools read.
 
-use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{Context, write_whole};
+use crate::image::licences::{Licences, MOST};
 use crate::report::inventory::{self, Inventory};
 use crate::report::{cyclonedx, spdx};
 use crate::sources::Report;
@@ -29,6 +31,9 @@ pub struct SbomArgs {
     /// Write it into this file, whole or not at all.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Name the licence texts of this document, which the build wrote beside the image (NAME.licences.json).
+    #[arg(long, value_name = "FILE")]
+    licences: Option<PathBuf>,
 }
 
 /// A standard for such documents.
@@ -44,9 +49,10 @@ enum Format {
 pub fn run(args: &SbomArgs, context: &Context) -> anyhow::Result<()> {
     // Nothing is verified here, so nothing is refused: what cannot be read is a failure like any other.
     let inventory = inventory::read(&args.image).map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    let licences = args.licences.as_deref().map(|path| licences(path, &inventory)).transpose()?;
     let document = match args.format {
-        Format::Spdx => spdx::render(&inventory),
-        Format::Cyclonedx => cyclonedx::render(&inventory),
+        Format::Spdx => spdx::render(&inventory, licences.as_ref()),
+        Format::Cyclonedx => cyclonedx::render(&inventory, licences.as_ref()),
     };
     for gap in &inventory.gaps {
         context.progress.note(&format!("{}: {}", shown(&gap.file), shown(&gap.what)));
@@ -59,6 +65,20 @@ pub fn run(args: &SbomArgs, context: &Context) -> anyhow::Result<()> {
         }
         None => to_stdout(&document),
     }
+}
+
+/// The document of this image, and of no other.
+fn licences(path: &Path, inventory: &Inventory) -> anyhow::Result<Licences> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
+    file.take(MOST).read_to_end(&mut bytes).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let licences = Licences::parse(&bytes).with_context(|| path.display().to_string())?;
+    let (ours, theirs) = (&inventory.image, (&licences.image, &licences.image_version));
+    if theirs != (&ours.name, &ours.version) {
+        let (ours, path) = (format!("{} {}", ours.name, ours.version), path.display());
+        anyhow::bail!("{path}: of {} {}, and the image is {ours}; name the one beside it", theirs.0, theirs.1);
+    }
+    Ok(licences)
 }
 
 fn summary(inventory: &Inventory) -> String {

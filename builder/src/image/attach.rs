@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use orlop_chain::disk::{Disk, Found, find_root};
 
-use super::companions::Companions;
+use super::companions::{Companions, Documents};
 use super::disk;
 use super::open::Image;
 use super::output::Output;
@@ -14,6 +14,7 @@ use super::request::{Answer, Request};
 use super::signing::Round;
 use super::verify::digests_hold;
 use crate::formats::pe;
+use crate::sources::hash;
 
 /// Writes the signed image into `out`, from the unsigned one beside `request` and the signatures in `answer`.
 pub fn attach(request: &Path, answer: &Path, out: &Path) -> anyhow::Result<PathBuf> {
@@ -31,6 +32,7 @@ pub fn attach(request: &Path, answer: &Path, out: &Path) -> anyhow::Result<PathB
     if hex::encode(pe::authenticode_digest(&uki)?) != round.release().uki_authenticode_sha256 {
         bail!("{}: not the UKI that this request is for; build again with --unsigned", beside("efi").display());
     }
+    let documents = documents(&round, &beside)?;
     let uki = round.signed_uki(&uki, &signatures, &certificate)?;
     let unsigned = Image::open(&beside("raw"))?;
     let found = check_disk(&unsigned, &round)
@@ -48,10 +50,26 @@ pub fn attach(request: &Path, answer: &Path, out: &Path) -> anyhow::Result<PathB
     let digests = disk::sign(&unsigned, &image, &signed)
         .with_context(|| format!("{}: it cannot be signed", beside("raw").display()))?;
     output.write(&format!("{name}.efi"), &uki)?;
-    let companions = Companions { round: &round, release: &release, certificate: &certificate };
+    let companions = Companions { round: &round, release: &release, certificate: &certificate, documents: &documents };
     companions.write(Some((&signatures, &digests)), &mut output)?;
     output.publish()?;
     Ok(out.join(raw))
+}
+
+/// The documents beside the request, once they are found to be those that the release manifest names.
+fn documents(round: &Round, beside: &dyn Fn(&str) -> PathBuf) -> anyhow::Result<Documents> {
+    let mut documents = Documents::new();
+    for (name, sha256) in &round.release().companions {
+        // The manifest was read: each name is the image's with an ending.
+        let ending = name.strip_prefix(&round.boot().image).and_then(|rest| rest.strip_prefix('.'));
+        let path = beside(ending.with_context(|| format!("the release manifest's companion `{name}`"))?);
+        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        if hash(&bytes) != *sha256 {
+            bail!("{}: not the document that this request is for; build again with --unsigned", path.display());
+        }
+        documents.insert(name.clone(), bytes);
+    }
+    Ok(documents)
 }
 
 /// The root's partitions, once the disk is found whole and its root the one that the release manifest names.

@@ -8,6 +8,7 @@ use orlop_config::definition::Definition;
 use orlop_config::manifest::{BootManifest, BuildIdentity, ReleaseManifest, Trust, render_boot, render_release};
 use orlop_config::render;
 
+use super::companions::Documents;
 use super::inputs::Inputs;
 use super::root::{PlannedRoot, RootImage};
 use super::state::Template;
@@ -111,8 +112,8 @@ impl Parts<'_> {
         Ok(Boot { manifest, uki, init_bytes: init.len() as u64 })
     }
 
-    /// Makes the release manifest of what was made.
-    pub fn release_manifest(&self, boot: &Boot) -> anyhow::Result<Vec<u8>> {
+    /// Makes the release manifest of what was made, with the digests of the documents beside the image.
+    pub fn release_manifest(&self, boot: &Boot, documents: &Documents) -> anyhow::Result<Vec<u8>> {
         let definition = self.definition();
         let facts = &self.root.facts;
         Ok(render_release(&ReleaseManifest {
@@ -130,6 +131,7 @@ impl Parts<'_> {
             verity_bytes: facts.verity_bytes,
             state_template_sha256: self.template.sha256.clone(),
             components: self.produced.iter().map(|(name, made)| (name.clone(), made.version.clone())).collect(),
+            companions: documents.iter().map(|(name, bytes)| (name.clone(), hash(bytes))).collect(),
             build: BuildIdentity {
                 orlop: env!("CARGO_PKG_VERSION").into(),
                 definition_sha256: hash(&serde_json::to_vec(definition)?),

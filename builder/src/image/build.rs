@@ -6,10 +6,11 @@ use anyhow::Context;
 use orlop_config::lockfile::Input;
 use serde::{Deserialize, Serialize};
 
-use super::boot::{Parts, Trusted};
-use super::companions::Companions;
+use super::boot::{Boot, Parts, Trusted};
+use super::companions::{Companions, Documents};
 use super::disk::{self, SIGNATURE_ROOM};
 use super::inputs::Inputs;
+use super::licences::Licences;
 use super::output::Output;
 use super::plan::{Contents, Layout};
 use super::provenance::Facts;
@@ -18,7 +19,7 @@ use super::stamp::{Stamp, build_key, stamp_name, unchanged};
 use super::{policy, root, state};
 use crate::keys::KeySet;
 use crate::sources::{self, Bench, produce_all, step};
-use crate::tree::{self, Measured};
+use crate::surface::{self, Facts, Surface};
 
 /// What a build is asked for.
 pub struct BuildOptions<'a> {
@@ -53,8 +54,8 @@ pub struct Built {
     pub uki_bytes: u64,
     /// Bytes of the init binary.
     pub init_bytes: u64,
-    /// Files, bytes, executables of the root.
-    pub root: Measured,
+    /// The numbers of what it exposes.
+    pub surface: Surface,
     /// Whether nothing had to be done.
     #[serde(default)]
     pub unchanged: bool,
@@ -93,9 +94,6 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
         let text = format!("{} bytes, root hash {}", root.facts.root_bytes, root.facts.verity.root_hash);
         anyhow::Ok((root, text))
     })?;
-    let measured = tree::measure(&planned.tree, root.facts.root_bytes)?;
-    let before = Stamp::read(&options.out.join(stamp_name(definition))).map(|stamp| stamp.built.root);
-    tree::check_budgets(&measured, before.as_ref(), &definition.budgets).map_err(anyhow::Error::msg)?;
     let contents = Contents {
         root_hash: root.facts.root_hash()?,
         root_bytes: root.facts.root_bytes,
@@ -111,7 +109,16 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
         trusted: &trusted,
     };
     let boot = parts.boot()?;
-    let release = parts.release_manifest(&boot)?;
+    let surface = count(&planned, &boot)?;
+    let before = Stamp::read(&options.out.join(stamp_name(definition))).map(|stamp| stamp.built.surface);
+    surface::check_budgets(&surface, before.as_ref(), &definition.budgets).map_err(anyhow::Error::msg)?;
+    let found = sources::licences(bench, definition, &inputs.lockfile, &produced)?;
+    let licences = Licences::new(&definition.name, &definition.version, found);
+    let documents = Documents::from([
+        (format!("{}.licences.json", definition.name), licences.render()),
+        (format!("{}.surface.json", definition.name), surface::render(&surface)),
+    ]);
+    let release = parts.release_manifest(&boot, &documents)?;
     disk::plan_esp(&layout, boot.uki.len() as u64 + SIGNATURE_ROOM, epoch)?;
     let built = Built {
         image: options.out.join(format!("{}.raw", definition.name)),
@@ -119,7 +126,7 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
         root_hash: root.facts.verity.root_hash.clone(),
         uki_bytes: boot.uki.len() as u64,
         init_bytes: boot.init_bytes,
-        root: measured,
+        surface,
         unchanged: false,
         layout: options.plan_only.then(|| layout.clone()),
     };
@@ -130,7 +137,9 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     let round = Round::new(boot.manifest, release, provenance)?;
     let signatures = if options.unsigned { None } else { Some(round.sign(options.keys)?) };
     step(bench.report, "disk image", || {
-        let writing = Writing { options, layout: &layout, root: &root, round: &round, uki: &boot.uki, epoch };
+        let uki = &boot.uki;
+        let writing =
+            Writing { options, layout: &layout, root: &root, round: &round, uki, documents: &documents, epoch };
         let mut output = Output::begin(options.out)?;
         writing.write(&definition.name, signatures.as_ref(), &mut output)?;
         (options.check)(&output.written(&format!("{}.raw", definition.name))?)?;
@@ -142,6 +151,13 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     Ok(built)
 }
 
+/// What the image exposes, in numbers.
+fn count(planned: &root::PlannedRoot, boot: &Boot) -> anyhow::Result<Surface> {
+    let files = surface::of_tree(&planned.tree)?;
+    let manifest = orlop_chain::manifest::parse_boot(&boot.manifest)?;
+    surface::count(&Facts { boot: &manifest, components: &planned.components, files: &files, uki: &boot.uki })
+}
+
 /// The last step: what is written, and where.
 struct Writing<'a> {
     options: &'a BuildOptions<'a>,
@@ -149,6 +165,7 @@ struct Writing<'a> {
     root: &'a root::RootImage,
     round: &'a Round,
     uki: &'a [u8],
+    documents: &'a Documents,
     epoch: u64,
 }
 
@@ -166,7 +183,12 @@ impl Writing<'_> {
         let digests =
             disk::write(&image, self.layout, &contents).with_context(|| output.failed(&format!("{name}.raw")))?;
         output.write(&format!("{name}.efi"), &uki)?;
-        let companions = Companions { round: self.round, release: &release.public, certificate: &db.certificate };
+        let companions = Companions {
+            round: self.round,
+            release: &release.public,
+            certificate: &db.certificate,
+            documents: self.documents,
+        };
         companions.write(signatures.map(|made| (made, &digests)), output)
     }
 }

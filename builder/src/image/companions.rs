@@ -1,5 +1,7 @@
-//! What lies beside an image: release manifest, provenance, keys to verify them with, sums; in place of signatures, the
-//! request for them.
+//! What lies beside an image: release manifest, the documents that it names, provenance, keys to verify them with, sums; in
+//! place of signatures, the request for them.
+
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +14,9 @@ use super::request::Request;
 use super::signing::{Round, Signatures};
 use crate::formats::x509::Certificate;
 
+/// Documents about an image that its release manifest names by their digests: file name → bytes.
+pub type Documents = BTreeMap<String, Vec<u8>>;
+
 /// What the companions speak of.
 pub struct Companions<'a> {
     /// The two manifests and the provenance.
@@ -20,6 +25,8 @@ pub struct Companions<'a> {
     pub release: &'a PublicKey,
     /// The certificate of the key that signs UKI and root hash.
     pub certificate: &'a Certificate,
+    /// The documents that the release manifest names.
+    pub documents: &'a Documents,
 }
 
 impl Companions<'_> {
@@ -29,6 +36,9 @@ impl Companions<'_> {
         output.write(&format!("{name}.release.json"), &self.round.release_manifest)?;
         output.write(&format!("{name}.release.pub"), encode_public(self.release).as_bytes())?;
         output.write(&format!("{name}.db.crt"), self.certificate.to_pem().as_bytes())?;
+        for (name, bytes) in self.documents {
+            output.write(name, bytes)?;
+        }
         let Some((signatures, digests)) = signed else {
             let request = Request::new(self.round, self.release, self.certificate);
             return output.write(&format!("{name}.request.json"), &request.render());

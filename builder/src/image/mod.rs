@@ -16,6 +16,7 @@ mod fixed;
 mod initramfs;
 pub mod inputs;
 pub mod inspect;
+pub mod licences;
 pub mod open;
 mod output;
 pub mod plan;

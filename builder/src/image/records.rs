@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use orlop_config::definition::{Definition, Source};
+use orlop_config::definition::{Component, Definition, Source};
 use orlop_config::lockfile::{Input, Lockfile};
 
 use super::inputs::Inputs;
-use crate::sources::{Produced, rust_release};
+use crate::sources::{Produced, own_lines, rust_release};
 use crate::tree::{ComponentRecord, InputRecord, Records};
 
 /// The toolchain that no lockfile names: the sources that are compiled by it do.
@@ -46,7 +46,21 @@ pub fn records(inputs: &Inputs, produced: &BTreeMap<String, Produced>) -> anyhow
         used.insert(RUST.into(), record);
     }
     used.extend(musl(&used));
-    Ok(Records { components: produced.iter().map(component).collect(), inputs: used })
+    Ok(Records { components: produced.iter().map(component).collect(), inputs: used, lines: lines(definition)? })
+}
+
+/// How much source of our own each component has.
+fn lines(definition: &Definition) -> anyhow::Result<BTreeMap<String, u64>> {
+    let own = |(name, component): (&String, &Component)| match &component.source {
+        Source::Workspace(source) => Some((name.clone(), source.package.clone())),
+        _ => None,
+    };
+    let own: Vec<_> = definition.components.iter().filter_map(own).collect();
+    if own.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let lines = own_lines()?;
+    Ok(own.into_iter().filter_map(|(name, package)| Some((name, *lines.get(&package)?))).collect())
 }
 
 /// The lockfile's inputs that are no component's own.
@@ -112,7 +126,12 @@ mod tests {
     #[test]
     fn every_input_says_what_it_was_used_for() {
         let inputs = Inputs::load(Path::new("orlop:standalone")).unwrap();
-        let records = records(&inputs, &BTreeMap::new()).unwrap().inputs;
+        let records = records(&inputs, &BTreeMap::new()).unwrap();
+        let lines = |name: &str| records.lines.get(name).copied().unwrap_or_default();
+        // PID 1 is small, and its tests are not counted.
+        assert!((1000..20_000).contains(&lines("init")) && lines("pause") > 0, "{:?}", records.lines);
+        assert!(!records.lines.contains_key("runc"), "{:?}", records.lines);
+        let records = records.inputs;
         let used_by = |name: &str| records[name].used_by.join(" ");
         assert_eq!(used_by("toolchain.go"), "cni containerd containerd-shim kubelet runc");
         assert_eq!((used_by("toolchain.zig"), used_by("library.libseccomp")), ("runc".into(), "runc".into()));

@@ -18,7 +18,7 @@ use super::inputs::Inputs;
 use super::{credentials, fixed, preload, records};
 use crate::formats::verity;
 use crate::sources::{Bench, Key, Produced, ProducedKind, Tool, Tools, hash_file};
-use crate::tree::{self, Content, ModuleWaves, Node, Tree};
+use crate::tree::{self, Components, Content, ModuleWaves, Node, Tree};
 
 /// Folders that are mount points or filled at boot.
 const EMPTY_FOLDERS: &[&str] =
@@ -34,6 +34,8 @@ pub struct PlannedRoot {
     pub tree: Tree,
     /// Its kernel modules, and the initramfs's.
     pub modules: ModuleWaves,
+    /// What it says of its components.
+    pub components: Components,
 }
 
 /// A root image and its verity tree, in the cache.
@@ -99,14 +101,14 @@ pub fn plan(
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }
-    let components = tree::render_components(&root, records::records(inputs, produced)?, &made_of);
-    root.insert_rendered(COMPONENTS, components)?;
+    let components = tree::components(&root, records::records(inputs, produced)?, &made_of);
+    root.insert_rendered(COMPONENTS, json_line(&components)?)?;
     let findings = tree::audit(&root, definition)?;
     if !findings.is_empty() {
         let list: Vec<_> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
         bail!("the root holds what it must not:{}", list.concat());
     }
-    Ok(PlannedRoot { tree: root, modules })
+    Ok(PlannedRoot { tree: root, modules, components })
 }
 
 fn insert_modules(

@@ -73,8 +73,18 @@ pub fn unchanged(inputs: &Inputs, options: &BuildOptions<'_>, key: &str) -> Opti
         hash_file(&options.out.join(&name)).is_ok_and(|sha256| stamp.companions.get(&name) == Some(&sha256))
     };
     let companions: &[&str] = match options.unsigned {
-        true => &["release.json", "release.pub", "db.crt", "request.json", "efi"],
-        false => &["release.json", "release.json.sig", "provenance.json", "sums.json", "release.pub", "db.crt", "efi"],
+        true => &["release.json", "release.pub", "db.crt", "request.json", "efi", "surface.json", "licences.json"],
+        false => &[
+            "release.json",
+            "release.json.sig",
+            "provenance.json",
+            "sums.json",
+            "release.pub",
+            "db.crt",
+            "efi",
+            "surface.json",
+            "licences.json",
+        ],
     };
     let same = stamp.key == key && untouched && companions.iter().all(as_written);
     same.then_some(Built { image, unchanged: true, ..stamp.built })

@@ -2,6 +2,7 @@
 //! release manifest's on top.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -224,6 +225,7 @@ impl<'c> Checks<'_, 'c> {
             return Err(Refusal::new(Stage::ReleaseManifest, difference));
         }
         self.pass(Stage::ReleaseManifest, format!("it speaks of this {} {}", release.image, release.image_version));
+        self.companions(&release, file.parent().unwrap_or(Path::new("")))?;
         Ok((bytes, release))
     }
 
@@ -238,6 +240,28 @@ impl<'c> Checks<'_, 'c> {
         let statement = provenance::check(&payload, bytes, release).map_err(|error| named(&error))?;
         let inputs = statement.predicate.build_definition.resolved_dependencies.len();
         self.pass(Stage::Provenance, format!("signed by this key, about this image, made from {inputs} inputs"));
+        Ok(())
+    }
+
+    /// The documents beside a release manifest are those that it names. One that was not brought along claims nothing.
+    fn companions(&mut self, release: &ReleaseManifest, folder: &Path) -> Result<(), Refusal> {
+        let mut there = Vec::new();
+        for (name, want) in &release.companions {
+            let path = folder.join(name);
+            let refused =
+                |reason: String| Refusal::new(Stage::ReleaseManifest, format!("{}: {reason}", path.display()));
+            match fs::read(&path).map(|bytes| hash(&bytes)) {
+                Ok(found) if found == *want => there.push(name.as_str()),
+                Ok(found) => {
+                    return Err(refused(format!("not the document that it names: SHA-256 {found}, not {want}")));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(refused(error.to_string())),
+            }
+        }
+        if !there.is_empty() {
+            self.pass(Stage::ReleaseManifest, format!("{} beside it: what it names", there.join(", ")));
+        }
         Ok(())
     }
 

@@ -14,6 +14,7 @@
 //! is told apart, and shown; so is one of a release of Linux that the distribution's changelog names as fixed.
 
 mod age;
+mod changes;
 pub mod cyclonedx;
 mod found;
 mod gate;
@@ -29,6 +30,7 @@ mod tests;
 pub mod vex;
 
 pub use age::{AgeError, Today, check_age};
+pub use changes::{FindingChange, FindingChanges, Standing, changes, text as changes_text};
 pub use found::{Exempt, Found, Outcome, Place};
 pub use gate::{Failure, GatesFail, gate, verdict};
 pub use package::{By, Identity, Inventory, Package, Patches, Unjudged};

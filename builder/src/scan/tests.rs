@@ -7,6 +7,7 @@ use super::*;
 use crate::advisories::Database;
 use crate::formats::go_binary::Functions;
 
+mod changed;
 mod debian;
 mod exceptions;
 mod gates;

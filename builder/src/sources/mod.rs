@@ -11,6 +11,7 @@ mod fetch;
 mod file;
 mod go;
 mod libseccomp;
+mod licences;
 mod local;
 mod lock;
 mod oci;
@@ -42,6 +43,7 @@ pub use cache::{Cache, Guard, Key, entries, hash, hash_file, prune};
 pub use deb::{Archive, changelog, origin as debian};
 pub use error::{Error, Gone};
 pub use fetch::fetch;
+pub use licences::{Licensed, Owner, collect as licences};
 pub use local::local_digest;
 pub use lock::{Change, Locked, lock, newer, relock_gone};
 pub use oci::ARCHIVE as OCI_ARCHIVE;
@@ -50,7 +52,7 @@ pub use progress::{Report, Silent, step};
 pub use project::{Project, ProjectError, beside};
 pub use tool::{Tool, Tools, tools};
 pub use update::Update;
-pub use workspace::{PROFILE as RUST_PROFILE, TARGET as RUST_TARGET, rust_release, source_hash};
+pub use workspace::{PROFILE as RUST_PROFILE, TARGET as RUST_TARGET, own_lines, rust_release, source_hash};
 
 use error::At;
 

@@ -106,7 +106,7 @@ fn audit_content(entry: &Entry, add: &mut impl FnMut(String)) -> std::io::Result
 }
 
 /// Whether a file is a known interpreter: by its name, as far as that goes, and an execute bit.
-pub(super) fn is_interpreter(path: &str, mode: u32) -> bool {
+pub fn is_interpreter(path: &str, mode: u32) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let without_version = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
     mode & 0o111 != 0 && INTERPRETERS.contains(&without_version)

@@ -17,6 +17,10 @@ pub struct Components {
     /// What took part in the build beside the components. Images of earlier builders do not say it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, InputRecord>,
+    /// Component of this repository's own → lines of its source, without tests, comments and blank lines. Images of earlier
+    /// builders do not say it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lines: BTreeMap<String, u64>,
     /// Path (files and links) → component.
     pub paths: BTreeMap<String, String>,
 }
@@ -68,16 +72,18 @@ pub struct Records {
     pub components: BTreeMap<String, ComponentRecord>,
     /// Input → what it is.
     pub inputs: BTreeMap<String, InputRecord>,
+    /// Component of this repository's own → lines of its source.
+    pub lines: BTreeMap<String, u64>,
 }
 
-/// Renders the document for a tree. `made_of` names the component of what the builder packed out of one.
-pub fn render(tree: &Tree, records: Records, made_of: &BTreeMap<String, String>) -> Vec<u8> {
+/// The document for a tree. `made_of` names the component of what the builder packed out of one.
+pub fn components(tree: &Tree, records: Records, made_of: &BTreeMap<String, String>) -> Components {
     let paths = tree
         .iter()
         .filter(|(_, entry)| !matches!(entry.node, Node::Folder { .. }))
         .map(|(path, entry)| (path.to_owned(), made_of.get(path).unwrap_or(&entry.component).clone()))
         .collect();
-    let Records { mut components, inputs } = records;
+    let Records { mut components, inputs, lines } = records;
     components.insert(
         IMAGE.into(),
         ComponentRecord {
@@ -88,8 +94,5 @@ pub fn render(tree: &Tree, records: Records, made_of: &BTreeMap<String, String>)
             sha256: String::new(),
         },
     );
-    let document = Components { version: 1, components, inputs, paths };
-    let mut bytes = serde_json::to_vec(&document).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
+    Components { version: 1, components, inputs, lines, paths }
 }

@@ -2,7 +2,6 @@
 //! and carries the build's epoch; nothing is ever extracted onto the host.
 
 mod audit;
-mod budget;
 mod cached;
 mod collect;
 mod components;
@@ -14,13 +13,12 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 
-pub use audit::{Finding, audit};
-pub use budget::{Measured, check as check_budgets, measure};
+pub use audit::{Finding, audit, is_interpreter};
 pub use cached::{Checked, read as read_produced};
 pub use collect::{CollectError, collect};
-pub use components::{ComponentRecord, Components, InputRecord, Records, render as render_components};
+pub use components::{ComponentRecord, Components, InputRecord, Records, components};
 pub use fixed::Fixed;
-pub use modules::{ModuleWaves, waves};
+pub use modules::{ModuleWaves, module_name, waves};
 pub use tar::{digest, write as write_tar};
 
 /// The name that files made by the builder itself carry instead of a component's.

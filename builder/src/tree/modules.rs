@@ -99,7 +99,7 @@ impl Index {
 }
 
 /// `kernel/drivers/block/virtio-blk.ko.xz` → `virtio_blk`, as `/proc/modules` writes it.
-fn module_name(path: &str) -> Option<String> {
+pub fn module_name(path: &str) -> Option<String> {
     let base = path.rsplit('/').next()?;
     let stem = base.strip_suffix(".ko.xz").or_else(|| base.strip_suffix(".ko"))?;
     Some(stem.replace('-', "_"))

@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod scan;
 mod schema;
+mod surface;
 mod terminal;
 mod token;
 mod tree;

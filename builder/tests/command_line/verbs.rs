@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Desk, orlop, run};
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "keygen",
     "lock",
     "build",
@@ -26,6 +26,7 @@ const VERBS: [&str; 21] = [
     "completions",
     "man",
     "watch",
+    "surface",
 ];
 
 #[test]

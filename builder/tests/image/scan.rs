@@ -161,3 +161,28 @@ fn a_build_whose_gates_fail_gives_no_image_a_name() {
     run(gated().env("SOURCE_DATE_EPOCH", "1700000000")).fails(4, &["T-1"]);
     assert_eq!((names(), image()), (before, file));
 }
+
+/// The probe pod's program is in a container image, which is not looked at: that alone is another.
+#[test]
+fn findings_of_two_images_are_compared() {
+    let desk = Desk::new();
+    let document = about("T-1", "Client.Do");
+    desk.file("database/1.json", document.to_string());
+    let named = std::env::var_os("ORLOP_TEST_PROBE_IMAGE").map(PathBuf::from);
+    let probe = named.unwrap_or_else(|| workspace().join("out/probe/standalone.raw"));
+    let diff = |days: &str| {
+        let mut command = orlop();
+        command.arg("diff").arg(image()).arg(&probe).arg("--db").arg(desk.path("database")).args(["--max-age", days]);
+        command
+    };
+    let difference = run(diff("36500").arg("--json")).json();
+    let findings = &difference["findings"];
+    assert_eq!((&findings["new"], &findings["gone"], &findings["changed"]), (&json!([]), &json!([]), &json!([])));
+    assert_eq!(findings["unchanged"], 1);
+    let unjudged = &findings["unjudged_new"][0]["what"];
+    assert_eq!(unjudged, "/usr/share/orlop/preload/localhost+probe:1.tar", "{findings}");
+    assert!(run(&mut diff("36500")).done().contains("\nfindings\n  0 new, 0 gone, 0 changed, 1 as before\n"));
+    // Without a database nothing is said of findings, and an old one is an error as it is for a scan.
+    assert_eq!(run(orlop().args(["diff", "--json"]).arg(image()).arg(&probe)).json().get("findings"), None);
+    run(&mut diff("1")).fails(1, &["days"]);
+}

@@ -61,7 +61,7 @@ fn an_image_that_is_signed_elsewhere_is_the_same_to_the_byte() {
     run(&mut desk.warm_build(&workspace().join("images/standalone.toml"))).done();
     let (direct, signed) = (desk.path("out"), desk.path("signed"));
     let made = names(&signed);
-    assert_eq!(made.len(), 8, "{made:?}");
+    assert_eq!(made.len(), 10, "{made:?}");
     for name in made {
         assert!(fs::read(direct.join(&name)).unwrap() == fs::read(signed.join(&name)).unwrap(), "{name} differs");
     }

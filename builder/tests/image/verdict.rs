@@ -69,6 +69,7 @@ fn verify_names_every_stage_that_passed() {
         "extra",
         "release-signature",
         "release-manifest",
+        "release-manifest",
         "uki",
         "uki",
         "disk",

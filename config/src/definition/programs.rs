@@ -83,7 +83,7 @@ fn definition(list: Programs) -> Definition {
         trust: Default::default(),
         stub: String::new(),
         partitions: Default::default(),
-        budgets: Budgets { root_bytes: 0, files: 0, executables: 0, setuid: 0, interpreters: 0 },
+        budgets: Budgets::NOTHING,
         gates: Default::default(),
         erofs: Default::default(),
         preload: BTreeMap::new(),

@@ -112,6 +112,11 @@ pub fn parse_release(bytes: &[u8]) -> Result<ReleaseManifest, DocumentError> {
     check.digest("state_template_sha256", &manifest.state_template_sha256)?;
     check.digest("definition_sha256", &manifest.build.definition_sha256)?;
     check.digest("lockfile_sha256", &manifest.build.lockfile_sha256)?;
+    for (name, digest) in &manifest.companions {
+        let expected = "the name of a document: lowercase letters, digits, `-` and `.`, with `.json` at its end";
+        check.field(is_document_name(name), "companions", name, expected)?;
+        check.digest("companions", digest)?;
+    }
     Ok(manifest)
 }
 
@@ -256,6 +261,12 @@ fn is_uuid(text: &str) -> bool {
 fn is_name(name: &str) -> bool {
     let inner = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     inner && !name.starts_with('-') && (1..=32).contains(&name.len())
+}
+
+/// A file's name by which no way leads out of the folder.
+fn is_document_name(name: &str) -> bool {
+    let inner = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
+    inner && name.starts_with(|first: char| first != '.') && name.ends_with(".json") && name.len() <= 128
 }
 
 fn is_version(version: &str) -> bool {

@@ -156,11 +156,16 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 fn next_log() -> PathBuf {
     thread_local!(static COUNT: Cell<u32> = const { Cell::new(0) });
     let number = COUNT.replace(COUNT.get() + 1) + 1;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("boot");
-    std::fs::create_dir_all(&folder).expect("the target folder is writable");
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("test").replace("::", ".");
-    folder.join(format!("{test}.{number}.log"))
+    left(&format!("{test}.{number}.log"))
+}
+
+/// A file that stays when the tests have ended: `target/tmp/boot/NAME`.
+pub fn left(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("boot");
+    std::fs::create_dir_all(&folder).expect("the target folder is writable");
+    folder.join(name)
 }
 
 /// A machine that was started, with the events that tests await most.

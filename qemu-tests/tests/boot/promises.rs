@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use orlop_machine::within;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Built, HEALTHY};
+use crate::bench::{Bench, Built, HEALTHY, left};
 use crate::healthy::PHASES;
 use crate::probe::Probed;
 
@@ -27,8 +27,10 @@ fn the_booted_node_is_what_was_promised() -> Result<()> {
     node.0.ready()?;
     let kernel = node.topic("kernel")?;
     pid_1_is_small(&node.topic("pid1")?);
-    processes_are_the_promised_ones(&node.topic("processes")?)?;
-    nothing_listens_beyond_loopback(&node.topic("listeners")?);
+    let (processes, listeners) = (node.topic("processes")?, node.topic("listeners")?);
+    leave_what_was_seen(&node.topic("boot")?, &processes, &listeners)?;
+    processes_are_the_promised_ones(&processes)?;
+    nothing_listens_beyond_loopback(&listeners);
     mounts_have_their_flags(&node.topic("mounts")?)?;
     kubelet_mounts_volumes(&node.topic("mounts")?, &node.topic("volumes")?)?;
     kernel_is_closed(&kernel);
@@ -40,6 +42,14 @@ fn the_booted_node_is_what_was_promised() -> Result<()> {
     a_pod_answers_on_its_network(&node)?;
     orphans_of_a_shim_are_reaped(&node)?;
     the_control_socket_ends_the_node(&node)
+}
+
+/// The boot report with what listens and what runs, for `orlop surface --boot`.
+fn leave_what_was_seen(boot: &Value, processes: &Value, listeners: &Value) -> Result<()> {
+    let mut document = boot.as_object().context("a boot report")?.clone();
+    document.extend([("processes".to_owned(), processes.clone()), ("listeners".to_owned(), listeners.clone())]);
+    let file = left("boot.json");
+    std::fs::write(&file, serde_json::to_vec_pretty(&document)?).with_context(|| file.display().to_string())
 }
 
 fn pid_1_is_small(pid1: &Value) {

@@ -34,6 +34,35 @@ pub fn copy(image: &mut (impl Read + Seek), path: &str, to: &mut impl Write) -> 
     Ok(inode.size)
 }
 
+/// The beginning of such a file: at most `most` bytes, and no more of it is unpacked than they take.
+pub fn head(image: &mut (impl Read + Seek), path: &str, most: usize) -> Result<Vec<u8>, ErofsError> {
+    let mut head = Head { bytes: Vec::new(), most };
+    match copy(image, path, &mut head) {
+        // It could not be written, because there is enough of it.
+        Err(_) if head.bytes.len() == most => Ok(head.bytes),
+        copied => copied.map(|_| head.bytes),
+    }
+}
+
+/// Takes so many bytes, and fails at the next one.
+struct Head {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.most - self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[..count]);
+        // None of some is `WriteZero` to whoever writes all.
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl<R: Read + Seek> Reader<'_, R> {
     /// Plain blocks, and the rest of them or a tail behind the inode.
     fn plain(&mut self, at: u64, inode: &Inode, to: &mut impl Write) -> Result<(), ErofsError> {
@@ -153,6 +182,19 @@ mod tests {
         for path in ["/plain", "/empty", "/usr/share/orlop/components.json"] {
             assert_eq!(content(IMAGE, path).unwrap(), read(&mut Cursor::new(IMAGE), path).unwrap(), "{path}");
         }
+    }
+
+    #[test]
+    fn the_beginning_is_that_of_the_whole() {
+        for path in files() {
+            let whole = content(IMAGE, &path).unwrap();
+            for most in [0, 1, 4096, 4999, 5000, 5001] {
+                let head = head(&mut Cursor::new(IMAGE), &path, most).unwrap();
+                assert_eq!(head, whole[..most.min(whole.len())], "{path}, {most}");
+            }
+        }
+        // What is damaged before that is seen.
+        assert!(head(&mut Cursor::new(&IMAGE[..8000]), "/plain", 100).is_err());
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Superblock {
     pub inodes: u64,
     /// First block of the inodes.
     pub meta_block: u64,
+    /// First block of the extended attributes that several inodes share.
+    pub attribute_block: u64,
 }
 
 impl Superblock {
@@ -33,6 +35,7 @@ impl Superblock {
             root: u64::from(u16_at(bytes, 14)?),
             inodes: u64_at(bytes, 16)?,
             meta_block: u64::from(u32_at(bytes, 40)?),
+            attribute_block: u64::from(u32_at(bytes, 44)?),
         })
     }
 }
@@ -54,6 +57,8 @@ pub struct Inode {
     pub block: u64,
     /// Bytes from the inode's start to what follows it and its extended attributes.
     pub tail: u64,
+    /// Bytes of its extended attributes, which end there.
+    pub attributes: u64,
 }
 
 impl Inode {
@@ -69,10 +74,19 @@ impl Inode {
         let layout = (format >> 1) & 7;
         Some(if format & 1 == 0 {
             let (uid, gid) = (u32::from(u16_at(bytes, 24)?), u32::from(u16_at(bytes, 26)?));
-            Inode { mode, size: u64::from(u32_at(bytes, 8)?), uid, gid, layout, block, tail: 32 + attributes }
+            Inode {
+                mode,
+                size: u64::from(u32_at(bytes, 8)?),
+                uid,
+                gid,
+                layout,
+                block,
+                tail: 32 + attributes,
+                attributes,
+            }
         } else {
             let (uid, gid) = (u32_at(bytes, 24)?, u32_at(bytes, 28)?);
-            Inode { mode, size: u64_at(bytes, 8)?, uid, gid, layout, block, tail: 64 + attributes }
+            Inode { mode, size: u64_at(bytes, 8)?, uid, gid, layout, block, tail: 64 + attributes, attributes }
         })
     }
 }

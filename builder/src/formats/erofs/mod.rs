@@ -4,11 +4,12 @@
 //!
 //! Layout: Linux `fs/erofs/erofs_fs.h`, `fs/erofs/zmap.c` and `Documentation/filesystems/erofs.rst`.
 
+mod attributes;
 mod content;
 mod format;
 mod lz4;
 mod pieces;
 mod read;
 
-pub use content::copy;
+pub use content::{copy, head};
 pub use read::{ErofsError, FileEntry, Kind, list, read};

@@ -42,6 +42,9 @@ pub struct FileEntry {
     pub gid: u32,
     /// Bytes of a file before compression.
     pub size: u64,
+    /// Whether it gives capabilities to who runs it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub capabilities: bool,
     /// Where a link points.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -96,7 +99,7 @@ pub(super) struct Reader<'a, R> {
 impl<'a, R: Read + Seek> Reader<'a, R> {
     pub(super) fn open(image: &'a mut R) -> Result<Self, ErofsError> {
         let mut bytes = [0; SUPERBLOCK_BYTES];
-        let superblock = Superblock { block_bits: 12, root: 0, inodes: 0, meta_block: 0 };
+        let superblock = Superblock { block_bits: 12, root: 0, inodes: 0, meta_block: 0, attribute_block: 0 };
         let mut reader = Reader { image, superblock, bytes: 0 };
         reader.read(SUPERBLOCK_OFFSET, &mut bytes)?;
         reader.superblock = Superblock::parse(&bytes)
@@ -170,8 +173,9 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
             Kind::Link => Some(String::from_utf8_lossy(&self.data(at, &inode)?).into_owned()),
             _ => None,
         };
+        let capabilities = self.has_capabilities(at, &inode)?;
         let Inode { mode, uid, gid, size, .. } = inode;
-        Ok(FileEntry { path: path.into(), kind, mode: mode & 0o7777, uid, gid, size, target })
+        Ok(FileEntry { path: path.into(), kind, mode: mode & 0o7777, uid, gid, size, capabilities, target })
     }
 
     fn offset(&self, node: u64) -> Result<u64, ErofsError> {

@@ -17,4 +17,4 @@ pub use kernel::kernel_release;
 pub use read::{Image, PeError, Section};
 
 #[cfg(test)]
-pub(in crate::formats) mod tests;
+pub(crate) mod tests;

@@ -38,7 +38,7 @@ fn section(bytes: &mut [u8], index: usize, name: &[u8], fields: &[u32]) {
     }
 }
 
-pub(in crate::formats) fn stub() -> Vec<u8> {
+pub(crate) fn stub() -> Vec<u8> {
     image(true, EFI_APPLICATION)
 }
 

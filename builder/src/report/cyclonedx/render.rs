@@ -6,15 +6,18 @@ use super::format::{
     Component, Composition, Dependency, Document, Evidence, Hash, Licence, Metadata, Occurrence, Pedigree, Property,
     Tool, Tools,
 };
+use crate::image::licences::Licences;
 use crate::report::inventory::{self, Identity, Input, Inventory, Kind, Origin, Part, source_purl};
+use crate::report::licences::{Texts, document_of};
 use crate::report::time::rfc3339;
 
 const IMAGE: &str = "image";
 
-/// The document, with a newline at its end.
-pub fn render(inventory: &Inventory) -> String {
+/// The document, with a newline at its end; it names licence texts where there are any.
+pub fn render(inventory: &Inventory, licences: Option<&Licences>) -> String {
+    let texts = Texts::new(licences);
     let references = references(inventory);
-    let unique = uuid::Builder::from_custom_bytes(inventory.identity("cyclonedx")).into_uuid();
+    let unique = uuid::Builder::from_custom_bytes(inventory.identity(&document_of("cyclonedx", licences))).into_uuid();
     let document = Document {
         schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
         bom_format: "CycloneDX",
@@ -28,7 +31,7 @@ pub fn render(inventory: &Inventory) -> String {
             },
             component: image(inventory),
         },
-        components: components(inventory, &references),
+        components: components(inventory, &references, &texts),
         dependencies: dependencies(inventory, &references),
         compositions: compositions(inventory),
     };
@@ -96,13 +99,25 @@ fn named(kind: &'static str, name: &str, version: &str, identity: Identity) -> C
     }
 }
 
-fn components(inventory: &Inventory, references: &BTreeMap<&str, String>) -> Vec<Component> {
-    let mut components: Vec<Component> =
-        inventory.components.iter().map(|(key, one)| component(key, one, inventory)).collect();
-    let parts = inventory.parts.iter().filter(|(key, _)| references.get(key.as_str()) == Some(*key));
-    components.extend(parts.map(|(key, one)| part(key, one)));
-    components.extend(inventory.inputs.iter().map(|(key, one)| input(key, one)));
+fn components(inventory: &Inventory, references: &BTreeMap<&str, String>, texts: &Texts<'_>) -> Vec<Component> {
+    let mut components = Vec::new();
+    for (key, one) in &inventory.components {
+        components.push(with_texts(component(key, one, inventory), texts.of_component(key, one)));
+    }
+    for (key, one) in inventory.parts.iter().filter(|(key, _)| references.get(key.as_str()) == Some(*key)) {
+        components.push(with_texts(part(key, one), texts.of_part(one)));
+    }
+    for (key, one) in &inventory.inputs {
+        components.push(with_texts(input(key, one), texts.of_input(one)));
+    }
     components
+}
+
+/// The texts beside its code, by their digests: a document has no place for one text of many components.
+fn with_texts(mut component: Component, texts: &BTreeMap<String, String>) -> Component {
+    let named = texts.iter().map(|(file, sha256)| property("orlop:licence-text", format!("{file} sha256:{sha256}")));
+    component.properties.extend(named);
+    component
 }
 
 fn component(key: &str, component: &inventory::Component, inventory: &Inventory) -> Component {

@@ -2,8 +2,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::render;
-use crate::report::inventory::sample;
+use crate::image::licences;
+use crate::report::inventory::{Inventory, sample};
+
+fn render(inventory: &Inventory) -> String {
+    super::render(inventory, None)
+}
 
 fn document() -> Value {
     serde_json::from_str(&render(&sample::inventory())).unwrap()
@@ -108,4 +112,24 @@ fn files_have_hashes_and_what_is_not_known_is_said() {
     assert_eq!(property(link, "orlop:link"), Some("../libexec/orlop/init"));
     let document: Value = serde_json::from_str(&render(&sample::empty())).unwrap();
     assert_eq!((rows(&document["components"]).len(), &document["compositions"]), (0, &Value::Null));
+}
+
+#[test]
+fn texts_beside_the_code_are_named_by_their_digests() {
+    let licences = licences::tests::sample();
+    let text = super::render(&sample::inventory(), Some(&licences));
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let texts = |name: &str| -> Vec<String> {
+        let components = document["components"].as_array().unwrap();
+        let one = components.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name}"));
+        let properties = one["properties"].as_array().into_iter().flatten();
+        let texts = properties.filter(|row| row["name"] == "orlop:licence-text");
+        texts.map(|row| row["value"].as_str().unwrap().to_owned()).collect()
+    };
+    let row = |file: &str, text: &str| format!("{file} sha256:{}", crate::sources::hash(text.as_bytes()));
+    assert_eq!(texts("golang.org/x/net"), [row("LICENSE", "BSD <text>\n"), row("PATENTS", "Patents\n")]);
+    assert_eq!(texts("github.com/opencontainers/runc"), [row("LICENSE", "Apache\n")]);
+    assert_eq!(texts("libseccomp"), [row("LICENSE", "LGPL\n")]);
+    assert!(texts("nix").is_empty());
+    assert_ne!(text, render(&sample::inventory()));
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::inventory::{File, ImageFacts, Input, Inventory, Kind};
+use crate::surface::NumberChange;
 
 pub use text::text;
 
@@ -34,6 +35,8 @@ pub struct Difference {
     pub command_line: Vec<Change>,
     /// Sysctl → value.
     pub sysctls: Vec<Change>,
+    /// The numbers of what the images expose, where they were counted: an inventory alone does not say them.
+    pub surface: Vec<NumberChange>,
 }
 
 /// One of the two.
@@ -88,9 +91,9 @@ pub struct FileState {
 impl Difference {
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
-        let Difference { image, components, inputs, parts, files, command_line, sysctls, .. } = self;
+        let Difference { image, components, inputs, parts, files, command_line, sysctls, surface, .. } = self;
         let changes = [image, components, inputs, parts, command_line, sysctls];
-        files.is_empty() && changes.iter().all(|list| list.is_empty())
+        files.is_empty() && surface.is_empty() && changes.iter().all(|list| list.is_empty())
     }
 }
 
@@ -107,6 +110,7 @@ pub fn compare(before: &Inventory, after: &Inventory) -> Difference {
         files: files(&states(before), &states(after)),
         command_line: both(&|one| words(&one.image.command_line)),
         sysctls: both(&|one| one.image.sysctls.clone()),
+        surface: Vec::new(),
     }
 }
 

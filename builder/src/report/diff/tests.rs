@@ -49,3 +49,19 @@ fn everything_that_differs_is_named_once() {
         assert!(text.contains(line), "{line} is not in: {text}");
     }
 }
+
+#[test]
+fn numbers_that_were_counted_are_compared() {
+    use crate::surface::{What, changes, sample};
+    let (before, mut after) = (sample::surface(), sample::surface());
+    after.numbers.get_mut(&What::Modules).unwrap().is = 163;
+    after.numbers.remove(&What::Setuid);
+    let files = after.numbers.get_mut(&What::Files).unwrap();
+    files.of = [("large".to_owned(), 3)].into();
+    let mut difference = compare(&inventory(), &inventory());
+    difference.surface = changes(&before, &after);
+    assert!(!difference.is_empty());
+    let text = text(&difference);
+    assert!(text.contains("\nsurface\n  - setuid 0\n  ~ modules 160 → 163 (+3)\n"), "{text}");
+    assert!(!text.contains("files 3"), "{text}");
+}

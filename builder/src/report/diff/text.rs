@@ -3,11 +3,13 @@
 use std::fmt::Write;
 
 use super::{Change, Difference, FileChange};
+use crate::surface::NumberChange;
 use crate::text::printable;
 
 /// The difference as lines: `+` came, `-` went, `~` is another.
 pub fn text(difference: &Difference) -> String {
-    let Difference { before, after, image, components, inputs, parts, files, command_line, sysctls } = difference;
+    let Difference { before, after, image, components, inputs, parts, files, command_line, sysctls, surface } =
+        difference;
     let mut text = format!("{} {} → {} {}\n", before.name, before.version, after.name, after.version);
     if difference.is_empty() {
         text.push_str("nothing differs\n");
@@ -35,6 +37,10 @@ pub fn text(difference: &Difference) -> String {
         // A word of the command line has no value but that it is there.
         changes.iter().for_each(|change| line(&mut text, change, title != "command line"));
     }
+    if surface.iter().any(|change| change.before != change.after) {
+        text.push_str("\nsurface\n");
+        surface.iter().for_each(|change| number(&mut text, change));
+    }
     if !files.is_empty() {
         text.push_str("\nfiles\n");
         files.iter().for_each(|change| file(&mut text, change));
@@ -50,6 +56,21 @@ fn line(text: &mut String, change: &Change, with_value: bool) {
         (Some(before), Some(after)) => writeln!(text, "  ~ {what}{} →{}", value(before), value(after)),
         (None, Some(after)) => writeln!(text, "  + {what}{}", value(after)),
         (Some(before), None) => writeln!(text, "  - {what}{}", value(before)),
+        (None, None) => Ok(()),
+    };
+}
+
+/// A number whose parts alone differ is not shown: what they are stands elsewhere.
+fn number(text: &mut String, change: &NumberChange) {
+    let what = change.what.key();
+    let _ = match (change.before, change.after) {
+        (Some(before), Some(after)) if before == after => Ok(()),
+        (Some(before), Some(after)) => {
+            let by = i128::from(after) - i128::from(before);
+            writeln!(text, "  ~ {what} {before} → {after} ({by:+})")
+        }
+        (None, Some(after)) => writeln!(text, "  + {what} {after}"),
+        (Some(before), None) => writeln!(text, "  - {what} {before}"),
         (None, None) => Ok(()),
     };
 }

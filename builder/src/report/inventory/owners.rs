@@ -125,6 +125,7 @@ mod tests {
             version: 1,
             components: components.map(|(name, record)| (name.to_owned(), record)).into(),
             inputs: BTreeMap::new(),
+            lines: BTreeMap::new(),
             paths: paths.map(owned).into(),
         }
     }

@@ -18,9 +18,19 @@ pub struct Document {
     pub name: String,
     pub document_namespace: String,
     pub creation_info: CreationInfo,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub has_extracted_licensing_infos: Vec<ExtractedLicence>,
     pub packages: Vec<Package>,
     pub files: Vec<File>,
     pub relationships: Vec<Relationship>,
+}
+
+/// A licence by its text, which is called by that here: `LicenseRef-SHA256`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtractedLicence {
+    pub license_id: String,
+    pub extracted_text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,7 +57,9 @@ pub struct Package {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub source_info: String,
     pub license_concluded: &'static str,
-    pub license_declared: &'static str,
+    pub license_declared: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub license_comments: String,
     pub copyright_text: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub external_refs: Vec<ExternalRef>,

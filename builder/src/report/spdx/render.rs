@@ -1,22 +1,30 @@
 //! Inventory → document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha1::{Digest, Sha1};
 
 use super::format::{
-    Checksum, CreationInfo, DOCUMENT, Document, ExternalRef, File, NOASSERTION, Package, Relationship, VerificationCode,
+    Checksum, CreationInfo, DOCUMENT, Document, ExternalRef, ExtractedLicence, File, NOASSERTION, Package,
+    Relationship, VerificationCode,
 };
 use super::names::id;
+use crate::image::licences::Licences;
 use crate::report::inventory::{self, Component, Identity, Input, Inventory, Kind, Origin, Part, Place, source_purl};
+use crate::report::licences::{Texts, document_of, is_licence};
 use crate::report::time::rfc3339;
 
 const IMAGE: &str = "SPDXRef-Image";
 
-/// The document, with a newline at its end.
-pub fn render(inventory: &Inventory) -> String {
-    let mut making =
-        Making { inventory, parts: names_of_parts(inventory), packages: Vec::new(), relationships: Vec::new() };
+/// The document, with a newline at its end; with licence texts where there are any.
+pub fn render(inventory: &Inventory, licences: Option<&Licences>) -> String {
+    let mut making = Making {
+        inventory,
+        texts: Texts::new(licences),
+        parts: names_of_parts(inventory),
+        packages: Vec::new(),
+        relationships: Vec::new(),
+    };
     making.image();
     for (key, component) in &inventory.components {
         making.component(key, component);
@@ -30,7 +38,7 @@ pub fn render(inventory: &Inventory) -> String {
     making.archives();
     let image = &inventory.image;
     let name = format!("{}-{}", image.name, image.version);
-    let unique = uuid::Builder::from_custom_bytes(inventory.identity("spdx")).into_uuid();
+    let unique = uuid::Builder::from_custom_bytes(inventory.identity(&document_of("spdx", licences))).into_uuid();
     let document = Document {
         spdx_version: "SPDX-2.3",
         data_license: "CC0-1.0",
@@ -42,6 +50,7 @@ pub fn render(inventory: &Inventory) -> String {
             created: rfc3339(image.epoch),
             creators: vec![format!("Tool: orlop-{}", env!("CARGO_PKG_VERSION"))],
         },
+        has_extracted_licensing_infos: extracted(&making.packages, licences),
         packages: making.packages,
         files: inventory.files.iter().map(|file| self::file(file, inventory)).collect(),
         relationships: making.relationships,
@@ -72,7 +81,8 @@ fn package(id: String, name: &str, version: &str, identity: Identity) -> Package
         checksums: Vec::new(),
         source_info: String::new(),
         license_concluded: NOASSERTION,
-        license_declared: identity.licence.unwrap_or(NOASSERTION),
+        license_declared: identity.licence.unwrap_or(NOASSERTION).into(),
+        license_comments: String::new(),
         copyright_text: NOASSERTION,
         external_refs: cpe.into_iter().chain(purl).collect(),
         primary_package_purpose: None,
@@ -99,6 +109,7 @@ fn names_of_parts(inventory: &Inventory) -> BTreeMap<&str, String> {
 
 struct Making<'a> {
     inventory: &'a Inventory,
+    texts: Texts<'a>,
     parts: BTreeMap<&'a str, String>,
     packages: Vec<Package>,
     relationships: Vec<Relationship>,
@@ -131,6 +142,7 @@ impl Making<'_> {
         package.primary_package_purpose = Some("APPLICATION");
         package.comment = format!("component `{key}` of the image definition");
         describe(&mut package, &component.origin, component.archive_sha256());
+        declare(&mut package, self.texts.of_component(key, component));
         let files: Vec<&inventory::File> = self.inventory.files_of(key).collect();
         if !files.is_empty() {
             package.files_analyzed = true;
@@ -175,6 +187,7 @@ impl Making<'_> {
             if !part.sum.is_empty() {
                 package.source_info = format!("go.sum: {}", part.sum);
             }
+            declare(&mut package, self.texts.of_part(part));
             self.packages.push(package);
         }
         for file in &part.files {
@@ -188,6 +201,7 @@ impl Making<'_> {
         package.primary_package_purpose = Some(if input.linked { "LIBRARY" } else { "APPLICATION" });
         package.comment = format!("build input `{key}`");
         describe(&mut package, &input.origin, input.archive_sha256());
+        declare(&mut package, self.texts.of_input(input));
         self.packages.push(package);
         let users: Vec<String> = input.used_by.iter().map(|user| id("Component", user)).collect();
         for user in if users.is_empty() { vec![IMAGE.into()] } else { users } {
@@ -216,6 +230,33 @@ impl Making<'_> {
             }
         }
     }
+}
+
+/// What a licence is called that is known by its text.
+fn reference(sha256: &str) -> String {
+    format!("LicenseRef-{sha256}")
+}
+
+/// The texts beside a package's code. Where nobody knows an expression, those that are licences are what upstream declares
+/// (SPDX 2.3, 7.15); what else lies there (`NOTICE`, `PATENTS`) is only named.
+fn declare(package: &mut Package, texts: &BTreeMap<String, String>) {
+    let named: Vec<String> = texts.iter().map(|(file, sha256)| format!("{file}: {}", reference(sha256))).collect();
+    package.license_comments = named.join("; ");
+    let licences: BTreeSet<&String> = texts.iter().filter(|(file, _)| is_licence(file)).map(|row| row.1).collect();
+    if package.license_declared == NOASSERTION && !licences.is_empty() {
+        let all: Vec<String> = licences.into_iter().map(|sha256| reference(sha256)).collect();
+        package.license_declared = all.join(" AND ");
+    }
+}
+
+/// The texts that packages name, each once.
+fn extracted(packages: &[Package], licences: Option<&Licences>) -> Vec<ExtractedLicence> {
+    let texts = licences.into_iter().flat_map(|licences| &licences.texts);
+    let named = texts.map(|(sha256, text)| (reference(sha256), text));
+    named
+        .filter(|(id, _)| packages.iter().any(|package| package.license_comments.contains(id)))
+        .map(|(license_id, text)| ExtractedLicence { license_id, extracted_text: text.clone() })
+        .collect()
 }
 
 /// Where a package came from.

@@ -2,8 +2,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::render;
-use crate::report::inventory::sample;
+use crate::image::licences;
+use crate::report::inventory::{Inventory, sample};
+
+fn render(inventory: &Inventory) -> String {
+    super::render(inventory, None)
+}
 
 fn document() -> Value {
     serde_json::from_str(&render(&sample::inventory())).unwrap()
@@ -104,4 +108,37 @@ fn files_have_hashes_and_what_is_not_known_is_said() {
 fn an_image_of_nothing_has_a_document() {
     let document: Value = serde_json::from_str(&render(&sample::empty())).unwrap();
     assert_eq!((rows(&document, "packages").len(), rows(&document, "files").len()), (1, 0));
+}
+
+#[test]
+fn texts_beside_the_code_are_what_is_declared_where_nobody_knows_better() {
+    let licences = licences::tests::sample();
+    let text = super::render(&sample::inventory(), Some(&licences));
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let of = |name: &str| {
+        let package = rows(&document, "packages").iter().find(|row| row["name"] == name);
+        package.unwrap_or_else(|| panic!("{name}"))
+    };
+    let reference = |text: &str| format!("LicenseRef-{}", crate::sources::hash(text.as_bytes()));
+    let (bsd, patents, apache) = (reference("BSD <text>\n"), reference("Patents\n"), reference("Apache\n"));
+    let net = of("golang.org/x/net");
+    assert_eq!(net["licenseDeclared"], bsd);
+    assert_eq!(net["licenseComments"], format!("LICENSE: {bsd}; PATENTS: {patents}"));
+    // What is known by an expression stays so.
+    let runc = of("github.com/opencontainers/runc");
+    assert_eq!(
+        (&runc["licenseDeclared"], &runc["licenseComments"]),
+        (&"Apache-2.0".into(), &format!("LICENSE: {apache}").into())
+    );
+    assert_eq!(of("libseccomp")["licenseDeclared"], "LGPL-2.1-only");
+    assert!(of("libseccomp")["licenseComments"].as_str().unwrap().contains(&reference("LGPL\n")));
+    assert_eq!((&of("nix")["licenseDeclared"], of("nix").get("licenseComments")), (&"NOASSERTION".into(), None));
+    let infos = rows(&document, "hasExtractedLicensingInfos");
+    let texts: BTreeSet<(&str, &str)> =
+        infos.iter().map(|row| (row["licenseId"].as_str().unwrap(), row["extractedText"].as_str().unwrap())).collect();
+    assert_eq!(texts.len(), 4, "each once, and none that no package has: {texts:?}");
+    assert!(texts.contains(&(&*bsd, "BSD <text>\n")));
+    let without = self::document();
+    assert_eq!(without.get("hasExtractedLicensingInfos"), None);
+    assert_ne!(without["documentNamespace"], document["documentNamespace"], "another document has another name");
 }

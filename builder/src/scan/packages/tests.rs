@@ -159,7 +159,7 @@ fn debians_packages_are_named_by_their_source() {
     let tool = InputRecord { linked: false, ..library.clone() };
     let inputs = BTreeMap::from([("library.libseccomp".to_owned(), library), ("tool.x".to_owned(), tool)]);
     let paths = BTreeMap::from([module("a.ko"), module("b.ko"), ("/usr/bin/kubelet".into(), "kubelet".into())]);
-    let components = Components { version: 1, components, inputs, paths };
+    let components = Components { version: 1, components, inputs, lines: BTreeMap::new(), paths };
     let (packages, unjudged) = debian::packages(&components);
     let reading = Reading { packages, unjudged };
     // A library is compiled as its upstream made it, without Debian's patches.

@@ -7,6 +7,7 @@
 //! their crates that any of them asks for, and PID 1 would be another one in an image with one program more.
 
 mod crates;
+mod lines;
 pub mod pack;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +112,11 @@ fn vendor(bench: &Bench<'_>, workspace: &Workspace) -> Result<PathBuf, Error> {
 /// The digest of the sources that components of this kind are made of.
 pub fn source_hash() -> Result<String, Error> {
     Ok(Workspace::open()?.sha256)
+}
+
+/// Package → lines of its own source, of what is compiled.
+pub fn own_lines() -> Result<BTreeMap<String, u64>, Error> {
+    Ok(lines::count(&Workspace::open()?.files))
 }
 
 /// The release of Rust that those sources are compiled by (`rust-toolchain.toml`).

@@ -36,11 +36,17 @@ pub(super) fn check_sizes(definition: &Definition, report: &mut Report) {
         report.expect((least..=MOST_MIB).contains(&size), &["partitions", key], message, &next);
     }
     let budgets = &definition.budgets;
-    for (key, limit) in
-        [("root_bytes", budgets.root_bytes), ("files", budgets.files), ("executables", budgets.executables)]
-    {
+    let limits = [
+        ("root_bytes", Some(budgets.root_bytes)),
+        ("files", Some(budgets.files)),
+        ("executables", Some(budgets.executables)),
+        ("uki_bytes", budgets.uki_bytes),
+        ("init_bytes", budgets.init_bytes),
+        ("init_lines", budgets.init_lines),
+    ];
+    for (key, limit) in limits {
         let message = "a budget of 0 fits no image".to_string();
-        report.expect(limit > 0, &["budgets", key], message, "name the most that may be built");
+        report.expect(limit != Some(0), &["budgets", key], message, "name the most that may be built");
     }
     check_erofs(definition, report);
 }

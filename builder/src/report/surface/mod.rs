@@ -1,0 +1,7 @@
+//! The surface numbers of an image, read from the image alone, and shown beside the previous one's.
+
+mod read;
+mod text;
+
+pub use read::read;
+pub use text::text;
