@@ -8,15 +8,17 @@ use orlop_chain::Refusal;
 use serde::Serialize;
 
 use super::scan::{Judge, Rules};
-use super::{Context, sbom, write_whole};
+use super::{Context, naming, sbom, write_whole};
 use crate::image::inspect::inspect;
 use crate::image::verify::{Release, Trust, verify};
 use crate::report::boot;
 use crate::report::diff::compare;
 use crate::report::html::{Report, Verification, render};
 use crate::report::inventory::{self, Inventory};
+use crate::report::surface;
 use crate::scan::{self, packages, verdict};
 use crate::sources::Project;
+use crate::surface::Surface;
 
 /// Write what is known of an image as one HTML page: its chain of trust, what it holds, what changed, what is wrong with it.
 ///
@@ -75,6 +77,8 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
     }
     let previous = args.previous.as_deref().map(read).transpose()?;
     let difference = previous.map(|previous| compare(&previous, &inventory));
+    let surface = exposed(&args.image)?;
+    let surface_before = args.previous.as_deref().map(exposed).transpose()?;
     let scan = judge.map(|judge| scanned(&judge, &args.image)).transpose()?;
     let verification = trust.map(|trust| verification(&args.image, &trust)).transpose()?;
     let page = render(&Report {
@@ -84,6 +88,8 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
         boot: boot.as_ref(),
         difference: difference.as_ref(),
         scan: scan.as_ref(),
+        surface: Some(&surface),
+        surface_before: surface_before.as_ref(),
     });
     match &args.out {
         Some(file) => {
@@ -115,12 +121,12 @@ impl ReportArgs {
     }
 }
 
-/// Of two images the one has to be named.
 fn read(path: &Path) -> anyhow::Result<Inventory> {
-    inventory::read(path).map_err(|error| {
-        let (error, path) = (format!("{error:#}"), path.display().to_string());
-        if error.contains(&path) { anyhow::anyhow!(error) } else { anyhow::anyhow!("{path}: {error}") }
-    })
+    inventory::read(path).map_err(|error| naming(path, &error))
+}
+
+fn exposed(path: &Path) -> anyhow::Result<Surface> {
+    surface::read(path).map_err(|error| naming(path, &error))
 }
 
 fn scanned(judge: &Judge, image: &Path) -> anyhow::Result<scan::Report> {

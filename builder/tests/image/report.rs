@@ -13,6 +13,7 @@ use orlop::report::diff::compare;
 use orlop::report::html::{Report, render};
 use orlop::report::inventory::{Component, Ecosystem, File, Gap, ImageFacts, Inventory, Kind, Origin, Part, Place};
 use orlop::scan;
+use orlop::surface::{Number, Surface, What};
 use orlop_config::manifest::{BootManifest, Refusal, Trust, Verity};
 use serde_json::{Value, json};
 
@@ -177,6 +178,8 @@ fn hostile_page(folder: &Path) -> String {
         reached: vec![moment("kubelet healthy", 9404)],
         ..Boot::default()
     };
+    let mut surface = Surface::new(HOSTILE, HOSTILE, HOSTILE);
+    surface.numbers.insert(What::Setuid, Number { is: 1, of: [(HOSTILE.to_owned(), 1)].into() });
     let page = render(&Report {
         inventory: &inventory,
         inspection: &inspection,
@@ -184,6 +187,8 @@ fn hostile_page(folder: &Path) -> String {
         boot: Some(&boot),
         difference: Some(&difference),
         scan: Some(&scan),
+        surface: Some(&surface),
+        surface_before: None,
     });
     let file = folder.join("hostile.html");
     fs::write(&file, page).unwrap();
@@ -241,7 +246,7 @@ fn fetched_nothing(browser: &Browser, page: &str) {
     assert_eq!(others, Vec::<String>::new());
 }
 
-const SECTIONS: [&str; 7] = ["summary", "chain", "boot", "root", "changes", "findings", "licences"];
+const SECTIONS: [&str; 8] = ["summary", "chain", "boot", "root", "surface", "changes", "findings", "licences"];
 
 #[test]
 fn hostile_names_are_text_and_nothing_runs() {
@@ -415,6 +420,7 @@ fn the_image_as_it_was_built_has_a_page() {
         ("#chain svg", "signed by Orlop development db"),
         ("#chain table", "ed25519, release key"),
         ("#root table", "kubelet"),
+        ("#surface table", "init_lines"),
         ("#changes", "root/etc/kubernetes/manifests/probe.yaml"),
         ("#licences table", "GPL-2.0-only WITH Linux-syscall-note"),
     ] {

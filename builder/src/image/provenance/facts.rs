@@ -100,14 +100,16 @@ impl Facts {
 pub fn subject(release_manifest: &[u8], release: &ReleaseManifest) -> Vec<Resource> {
     let name = &release.image;
     let part = |part: &str, digest: &str| Resource::new(format!("{name}.raw#{part}"), SHA256, digest);
-    vec![
+    let mut subjects = vec![
         Resource::new(format!("{name}.release.json"), SHA256, &hash(release_manifest)),
         Resource::new(format!("{name}.efi"), AUTHENTICODE, &release.uki_authenticode_sha256),
         part("boot-manifest", &release.boot_manifest_sha256),
         part("root", &release.root_sha256),
         part("verity", &release.verity_sha256),
         part("state-template", &release.state_template_sha256),
-    ]
+    ];
+    subjects.extend(release.companions.iter().map(|(file, digest)| Resource::new(file.clone(), SHA256, digest)));
+    subjects
 }
 
 /// The lockfile's word for the programs of this repository.

@@ -48,6 +48,7 @@ fn release() -> ReleaseManifest {
         verity_bytes: 4096,
         state_template_sha256: digest("05"),
         components: [("kernel".to_owned(), "6.12.1-1".to_owned())].into(),
+        companions: [("standalone.surface.json".to_owned(), digest("08"))].into(),
         build: BuildIdentity {
             orlop: "0.1.0".into(),
             definition_sha256: digest("06"),
@@ -274,7 +275,7 @@ fn people_read_what_it_was_built_from_whatever_names_hold() {
         "signed by     somebody (not verified here",
         "orlop:standalone sha256 ",
         "lockfile      sha256 0707",
-        "subjects (6)",
+        "subjects (7)",
         "a\u{fffd}[2J\u{fffd}verified: b",
         "  kernel  ",
         "pkg:deb/debian/linux-image-",

@@ -12,8 +12,14 @@ use crate::scan::{self, Exempt, Found, Outcome, Place};
 
 const SEVERITIES: [Severity; 6] =
     [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::None, Severity::Unknown];
-const STATES: [Outcome; 5] =
-    [Outcome::Linked, Outcome::Affected, Outcome::Undecided, Outcome::NotLinked, Outcome::OtherPlatform];
+const STATES: [Outcome; 6] = [
+    Outcome::Linked,
+    Outcome::Affected,
+    Outcome::Undecided,
+    Outcome::NotLinked,
+    Outcome::OtherPlatform,
+    Outcome::Patched,
+];
 /// Functions of a place that are named; of more, how many there are.
 const FUNCTIONS: usize = 8;
 

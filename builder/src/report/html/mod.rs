@@ -22,6 +22,7 @@ mod root;
 #[cfg(test)]
 pub(super) mod sample;
 mod summary;
+mod surface;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ use super::inventory::Inventory;
 use crate::image::inspect::Inspection;
 use crate::image::verify::Passed;
 use crate::scan;
+use crate::surface::Surface;
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
@@ -59,6 +61,10 @@ pub struct Report<'a> {
     pub difference: Option<&'a Difference>,
     /// What is known to be wrong with it.
     pub scan: Option<&'a scan::Report>,
+    /// What it exposes, in numbers.
+    pub surface: Option<&'a Surface>,
+    /// What the image before exposed.
+    pub surface_before: Option<&'a Surface>,
 }
 
 /// What `orlop verify` would say of an image, without its release manifest.
@@ -78,11 +84,12 @@ struct Section {
     write: fn(&mut Html, &Report<'_>),
 }
 
-static SECTIONS: [Section; 7] = [
+static SECTIONS: [Section; 8] = [
     Section { id: "summary", title: "Summary", is_there: |_| true, write: summary::write },
     Section { id: "chain", title: "Chain of trust", is_there: |_| true, write: chain::write },
     Section { id: "boot", title: "Boot", is_there: |report| report.boot.is_some(), write: boot::write },
     Section { id: "root", title: "What the root holds", is_there: |_| true, write: root::write },
+    Section { id: "surface", title: "Surface", is_there: |report| report.surface.is_some(), write: surface::write },
     Section { id: "changes", title: "Changes", is_there: |report| report.difference.is_some(), write: changes::write },
     Section { id: "findings", title: "Findings", is_there: |report| report.scan.is_some(), write: findings::write },
     Section { id: "licences", title: "Licences", is_there: |_| true, write: licences::write },

@@ -12,6 +12,7 @@ use crate::report::diff::compare;
 use crate::report::inventory::sample::inventory;
 use crate::report::inventory::{Inventory, Kind};
 use crate::scan;
+use crate::surface::{Number, What, sample};
 
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)><script>alert(2)</script>\u{202e}\n'&amp;</td></svg>";
 const SHOWN: &str = "&quot;&gt;&lt;img src=x onerror=alert(1)&gt;&lt;script&gt;alert(2)&lt;/script&gt;\\u{202e}\\n&#39;&amp;amp;\
@@ -28,6 +29,9 @@ fn page(image: &Inventory, scan: &scan::Report) -> String {
         ..boot::Boot::default()
     };
     let (inspection, difference) = (inspection(), compare(&before, image));
+    let (mut surface, surface_before) = (sample::surface(), sample::surface());
+    let part = [(image.files[0].path.clone(), 1)].into();
+    surface.numbers.insert(What::Interpreters, Number { is: 1, of: part });
     let report = Report {
         inventory: image,
         inspection: &inspection,
@@ -35,6 +39,8 @@ fn page(image: &Inventory, scan: &scan::Report) -> String {
         boot: Some(&boot),
         difference: Some(&difference),
         scan: Some(scan),
+        surface: Some(&surface),
+        surface_before: Some(&surface_before),
     };
     let page = render(&report);
     assert_eq!(page, render(&report));
@@ -43,7 +49,16 @@ fn page(image: &Inventory, scan: &scan::Report) -> String {
 
 fn plain(image: &Inventory) -> Report<'_> {
     let inspection = Box::leak(Box::new(inspection()));
-    Report { inventory: image, inspection, verification: None, boot: None, difference: None, scan: None }
+    Report {
+        inventory: image,
+        inspection,
+        verification: None,
+        boot: None,
+        difference: None,
+        scan: None,
+        surface: None,
+        surface_before: None,
+    }
 }
 
 /// What stands between these for the first time.
