@@ -25,17 +25,19 @@ PACKAGES_LAB     := dnsmasq-base iproute2 nftables procps util-linux
 PACKAGES_RUN     := ovmf qemu-system-x86 qemu-utils
 PACKAGES_WITNESS := chromium cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools opensc openssl sbsigntool softhsm2 util-linux
 
+# Another release of Go than Debian's does as well.
+GO := $(if $(shell command -v go),,golang-go)
+
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-.PHONY: setup
-setup: ## install what is missing, and say what that is
+# $(1): packages. Installs those that are missing, and says which.
+define install
 	@missing=(); \
-	for package in $(PACKAGES_BUILD) $(PACKAGES_LAB) $(PACKAGES_RUN) $(PACKAGES_WITNESS); do \
+	for package in $(1); do \
 	  dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); \
 	done; \
-	command -v go >/dev/null || missing+=(golang-go); \
 	if (( $${#missing[@]} )); then \
 	  if [[ $$(id -u) != 0 ]]; then \
 	    echo "setup: these packages are missing; install them as root, then run make again:"; \
@@ -45,6 +47,11 @@ setup: ## install what is missing, and say what that is
 	  apt-get update -qq; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$${missing[@]}" >/dev/null; \
 	fi
+endef
+
+.PHONY: setup
+setup: ## install what is missing, and say what that is
+	$(call install,$(PACKAGES_BUILD) $(PACKAGES_LAB) $(PACKAGES_RUN) $(GO))
 	@command -v rustup >/dev/null || { echo "setup: Rust is missing; install rustup as its own site says, then run make again"; exit 1; }
 	@channel=$$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml); \
 	if ! rustup component list --toolchain "$$channel" --installed 2>/dev/null | grep -q 'rust-std-x86_64-unknown-linux-musl' \
@@ -52,6 +59,11 @@ setup: ## install what is missing, and say what that is
 	  echo "setup: rustup toolchain install $$channel, with clippy, rustfmt and the musl target"; \
 	  rustup toolchain install "$$channel" --profile minimal --component clippy,rustfmt --target x86_64-unknown-linux-musl; \
 	fi
+
+# Other people's tools that tests hold our formats against; an image needs none of them.
+.PHONY: witnesses
+witnesses: setup
+	$(call install,$(PACKAGES_WITNESS))
 
 .PHONY: orlop
 orlop: setup
@@ -114,13 +126,13 @@ define run-tests
 endef
 
 .PHONY: test
-test: lint test-images lab-tools $(ORLOP_TEST_VALIDATORS) ## all tests that fit the budget, boot tests included
+test: witnesses lint test-images lab-tools $(ORLOP_TEST_VALIDATORS) ## all tests that fit the budget, boot tests included
 	$(call run-tests,$(FAST),$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
 SLOW := some rows of the matrix; in the lab joining that does not work, the second boot, the graceful end, emptyDir's limits, leases, clouds and clocks that change, killed programs, an absent API server, critest, 110 pods; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
 
 .PHONY: test-slow
-test-slow: lint test-images lab-tools $(ORLOP_TEST_VALIDATORS) ## the long rounds
+test-slow: witnesses lint test-images lab-tools $(ORLOP_TEST_VALIDATORS) ## the long rounds
 	$(call run-tests,$(LONG),)
 
 .PHONY: lint
@@ -141,7 +153,7 @@ $(ORLOP_TEST_VALIDATORS): | setup
 
 # The peers' tools come from a Debian 13 of their own, kept in the cache; without root they are named as missing.
 .PHONY: bench
-bench: image cluster-image lab-tools ## the promised numbers beside their peers, and a node's, into out/bench*.json (BENCH=--cold: a cold build too)
+bench: witnesses image cluster-image lab-tools ## the promised numbers beside their peers, and a node's, into out/bench*.json (BENCH=--cold: a cold build too)
 	@if ! command -v mmdebstrap >/dev/null && [[ $$(id -u) == 0 ]]; then \
 	  echo "bench: apt-get install mmdebstrap"; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mmdebstrap >/dev/null; \

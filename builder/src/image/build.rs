@@ -13,10 +13,9 @@ use super::inputs::Inputs;
 use super::licences::Licences;
 use super::output::Output;
 use super::plan::{Contents, Layout};
-use super::provenance::Facts;
 use super::signing::{Round, Signatures};
 use super::stamp::{Stamp, build_key, stamp_name, unchanged};
-use super::{policy, root, state};
+use super::{policy, provenance, root, state};
 use crate::keys::KeySet;
 use crate::sources::{self, Bench, produce_all, step};
 use crate::surface::{self, Facts, Surface};
@@ -133,7 +132,7 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     if options.plan_only {
         return Ok(built);
     }
-    let provenance = Facts::gather(&inputs, &trusted, options.package_url)?.statement(&release)?;
+    let provenance = provenance::Facts::gather(&inputs, &trusted, options.package_url)?.statement(&release)?;
     let round = Round::new(boot.manifest, release, provenance)?;
     let signatures = if options.unsigned { None } else { Some(round.sign(options.keys)?) };
     step(bench.report, "disk image", || {

@@ -75,12 +75,7 @@ impl Project {
             std::io::ErrorKind::InvalidData => ProjectError::NotText { path: name.clone() },
             _ => ProjectError::Unreadable { path: name.clone(), cause },
         })?;
-        let mut texts = vec![hash(first.text.as_bytes())];
-        let resolved = load(first, &mut |value, from| {
-            let text = read(&beside(value, from))?;
-            texts.push(hash(text.text.as_bytes()));
-            Ok(text)
-        })?;
+        let (texts, resolved) = resolve(first)?;
         // What lies beside a shipped definition is named after it, with or without its ending.
         let shipped = name.starts_with("orlop:").then(|| name.trim_end_matches(".toml").into());
         Ok(Project { path: shipped.unwrap_or_else(|| path.to_path_buf()), resolved, texts })
@@ -89,8 +84,8 @@ impl Project {
     /// A definition that is not written yet, and will lie there.
     pub fn of_text(path: &Path, text: &str) -> Result<Project, ProjectError> {
         let first = Text::new(path.to_string_lossy(), text);
-        let resolved = load(first, &mut |value, from| Ok(read(&beside(value, from))?))?;
-        Ok(Project { path: path.to_path_buf(), resolved })
+        let (texts, resolved) = resolve(first)?;
+        Ok(Project { path: path.to_path_buf(), resolved, texts })
     }
 
     /// The definition.
@@ -188,6 +183,17 @@ pub fn beside(value: &str, from: &str) -> String {
             folder.join(value).to_string_lossy().into_owned()
         }
     }
+}
+
+/// Resolves what a definition extends; with the SHA-256 of each text, in the order in which they were read.
+fn resolve(first: Text) -> Result<(Vec<String>, Resolved), ConfigError> {
+    let mut texts = vec![hash(first.text.as_bytes())];
+    let resolved = load(first, &mut |value, from| {
+        let text = read(&beside(value, from))?;
+        texts.push(hash(text.text.as_bytes()));
+        Ok(text)
+    })?;
+    Ok((texts, resolved))
 }
 
 /// Reads a definition; one that is shipped has no folder, its file name is `orlop:NAME`.

@@ -191,6 +191,7 @@ fn rusts_standard_library_is_in_what_its_toolchain_compiled() {
     let components = Components {
         version: 1,
         components: BTreeMap::new(),
+        lines: BTreeMap::new(),
         inputs: BTreeMap::from([("toolchain.rust".to_owned(), toolchain), ("toolchain.rust.musl".to_owned(), musl)]),
         paths: BTreeMap::from([("/usr/libexec/orlop/init".to_owned(), "init".to_owned())]),
     };
