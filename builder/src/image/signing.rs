@@ -55,6 +55,16 @@ impl Round {
         }
         let statement =
             provenance::check(&provenance, &release_manifest, &release).context("the provenance of this round")?;
+        // Whoever signs vouches for all that it says, also to readers that know more fields than this program: what a build
+        // would not write, byte for byte, is not signed.
+        let facts = provenance::Facts::of(&statement);
+        let trusted = boot.trust.certificates.iter().map(|certificate| &certificate.sha256);
+        if facts.statement(&release_manifest)? != provenance || !facts.certificates.iter().eq(trusted) {
+            bail!(
+                "the provenance of this round says more, or something else, than this `orlop` writes when it builds; sign \
+                 nothing of it: build again, with this version of `orlop`"
+            );
+        }
         Ok(Round { boot_manifest, release_manifest, provenance, boot, release, statement })
     }
 
@@ -116,6 +126,14 @@ impl Round {
     /// Whether these keys are the ones that the documents were written for.
     pub fn belongs_to(&self, release: &PublicKey, certificate: &Certificate) -> anyhow::Result<()> {
         check_development(self.boot.development, release)?;
+        let named = self.statement.predicate.build_definition.external_parameters.release_keys.first();
+        let keyid = dsse::keyid(release);
+        if named != Some(&keyid) {
+            let named = named.map_or("none", String::as_str);
+            bail!(
+                "the provenance names the release key {named} first, and this one is {keyid}; build again for this key"
+            );
+        }
         let wanted = self.boot.trust.certificates.first().context("the boot manifest names no certificate")?;
         if *wanted != certificate.named() {
             let (wanted, given) = (&wanted.subject, certificate.subject());

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::facts::subject;
 use super::statement::{Provenance, Resource, Statement};
-use super::{BUILD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE};
+use super::{BUILD_TYPE, BUILDER_ID, PREDICATE_TYPE, STATEMENT_TYPE};
 
 /// Why a statement is not the provenance of an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +94,7 @@ pub fn check(
     release: &ReleaseManifest,
 ) -> Result<Statement<Provenance>, ProvenanceError> {
     let statement = parse(payload)?;
+    must_be("builder.id", &statement.predicate.run_details.builder.id, BUILDER_ID)?;
     for expected in subject(release_manifest, release) {
         has_subject(&statement.subject, &expected)?;
     }

@@ -53,6 +53,18 @@ impl Facts {
         })
     }
 
+    /// Those that a statement has: all of it that neither the release manifest nor this program says.
+    pub fn of(statement: &Statement<Provenance>) -> Facts {
+        let definition = &statement.predicate.build_definition;
+        let parameters = &definition.external_parameters;
+        Facts {
+            files: parameters.definition.files.clone(),
+            release_keys: parameters.release_keys.clone(),
+            certificates: parameters.certificates.clone(),
+            dependencies: definition.resolved_dependencies.clone(),
+        }
+    }
+
     /// The statement's bytes, for the release manifest that has these bytes.
     pub fn statement(&self, release_manifest: &[u8]) -> anyhow::Result<Vec<u8>> {
         let release = parse_release(release_manifest)?;

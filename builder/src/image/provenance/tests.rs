@@ -3,6 +3,7 @@ use std::fs;
 
 use ed25519_dalek::{Signer, SigningKey};
 use orlop_chain::key::PublicKey;
+use orlop_chain::manifest::parse_release;
 use orlop_config::manifest::{
     BootManifest, BuildIdentity, Refusal, ReleaseManifest, Trust, Verity, render_boot, render_release,
 };
@@ -13,6 +14,7 @@ use crate::formats::dsse::{keyid, pae};
 use crate::image::boot::Trusted;
 use crate::image::inputs::Inputs;
 use crate::image::signing::{Round, Signatures};
+use crate::keys::sample::certificate;
 use crate::report::inventory::package_url;
 use crate::sources::{hash, source_hash};
 
@@ -160,7 +162,7 @@ fn changed(change: &dyn Fn(&mut Value)) -> Result<(), String> {
 #[test]
 fn what_differs_from_the_release_manifest_is_named() {
     type Change = (&'static str, fn(&mut Value), &'static str);
-    let rows: [Change; 11] = [
+    let rows: [Change; 12] = [
         (
             "/_type",
             |at| *at = "https://in-toto.io/Statement/v0.1".into(),
@@ -200,6 +202,11 @@ fn what_differs_from_the_release_manifest_is_named() {
             "/predicate/buildDefinition/externalParameters/sourceDateEpoch",
             |at| *at = 1.into(),
             "its sourceDateEpoch is `1`, the release manifest has `1795399773`",
+        ),
+        (
+            "/predicate/runDetails/builder/id",
+            |at| *at = "https://example.com/somebody".into(),
+            "its builder.id is `https://example.com/somebody`, not `urn:orlop:builder`",
         ),
         (
             "/predicate/runDetails/builder/version",
@@ -331,4 +338,35 @@ fn a_round_of_signatures_has_the_provenance_of_its_image() {
     assert_eq!(envelope.verify(PAYLOAD_TYPE, &[public]).unwrap().0, statement);
     let error = format!("{:#}", Round::new(boot, manifest, sample().1).err().unwrap());
     assert!(error.starts_with("the provenance of this round: its subject `standalone.release.json` has"), "{error}");
+}
+
+/// A build machine that writes into the provenance what no build does, in the hope that somebody signs it elsewhere.
+#[test]
+fn what_no_build_writes_is_not_signed() {
+    let (boot, other) = (render_boot(&boot()), key(4).1);
+    let manifest = render_release(&ReleaseManifest { boot_manifest_sha256: hash(&boot), ..release() });
+    let statement = facts(&shipped()).statement(&manifest).unwrap();
+    let round = |statement: Vec<u8>| Round::new(boot.clone(), manifest.clone(), statement);
+    let text = String::from_utf8(statement.clone()).unwrap();
+    for (from, to) in [
+        ("\"subject\":[", "\"subject\":[{\"name\":\"evil.tar\",\"digest\":{\"sha256\":\"00\"}},"),
+        ("\"certificates\":[]", "\"certificates\":[\"00\"]"),
+        ("\"rustTarget\":\"", "\"rustTarget\":\"x"),
+        ("\"buildDefinition\":{", "\"buildDefinition\":{\"more\":1,"),
+        ("\"version\":{\"orlop\":\"0.1.0\"", "\"version\":{\"orlop\":\"0.1.0\",\"somebody\":\"1\""),
+        ("\"runDetails\":{", "\"runDetails\":{\"metadata\":{},"),
+        ("{\"_type\"", "{\"more\":1,\"_type\""),
+        // The same, in other bytes.
+        ("{\"_type\"", "{ \"_type\""),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        let changed = changed.into_bytes();
+        assert!(check(&changed, &manifest, &parse_release(&manifest).unwrap()).is_ok(), "{to}: a reader takes it");
+        let error = format!("{:#}", round(changed).err().unwrap());
+        assert!(error.contains("says more, or something else, than this `orlop` writes"), "{to}: {error}");
+    }
+    // The key that signs is the one that it names first.
+    let error = round(statement).unwrap().belongs_to(&other, &certificate()).unwrap_err().to_string();
+    assert!(error.contains(&keyid(&other)) && error.contains(&keyid(&key(3).1)), "{error}");
 }
