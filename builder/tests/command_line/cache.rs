@@ -139,6 +139,6 @@ fn no_cache_is_an_empty_one_and_stays_none() {
 fn a_cache_that_cannot_be_changed_is_an_error() {
     let desk = desk();
     fs::write(desk.path("cache/trash"), "x").unwrap();
-    run(&mut cache(&desk, &["prune"])).fails(1, &["cache/trash"]);
+    run(&mut cache(&desk, &["prune"])).fails(1, &["cache/trash: this is not a folder of the cache; delete it"]);
     assert!(desk.path("cache/sha256/ab/cdef").is_file());
 }

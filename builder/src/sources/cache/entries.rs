@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use serde::Serialize;
 
 use super::super::error::{At, Error};
-use super::uses::{Gate, is_forbidden};
+use super::uses::{Gate, unless_read_only};
 use super::{PARTIAL, RESULTS, SHA256, SHARED, TRASH};
 
 /// Where `make` keeps the tools of the tests.
@@ -65,11 +65,8 @@ pub fn list(root: &Path) -> Result<Vec<Entry>, Error> {
     if !root.is_dir() {
         return Ok(Vec::new());
     }
-    let held = match Gate::close(root).and_then(|gate| gate.held()) {
-        // A cache that cannot be written tells at least what it has.
-        Err(error) if is_forbidden(&error) => BTreeSet::new(),
-        held => held.at(root.display())?,
-    };
+    // A cache that cannot be written tells at least what it has.
+    let held = unless_read_only(root, Gate::close(root).and_then(|gate| gate.held()))?;
     let mut entries = Vec::new();
     for (kind, name, path) in found(root)? {
         // What is gone since was taken away by somebody else, or is whole now and has another name.

@@ -6,7 +6,7 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::error::{At, Error};
 use super::TRASH;
@@ -54,22 +54,31 @@ pub fn choose(entries: &[Entry], rules: &Rules, now: u64) -> Vec<Entry> {
     chosen
 }
 
-/// Takes entries away, and gives those that went: one that was taken into use since it was chosen stays.
+/// Takes entries away, and gives those that went: one that was taken into use since it was chosen stays. Whatever cannot be
+/// taken away, the rest is; the error is the first such thing.
 pub fn remove(root: &Path, chosen: &[Entry]) -> Result<Vec<Entry>, Error> {
     if chosen.is_empty() {
         return Ok(Vec::new());
     }
-    let (trash, lock) = (root.join(TRASH), root.join(LOCK));
-    fs::create_dir_all(&trash).at(trash.display())?;
+    let (trash, lock) = (trash_of(root)?, root.join(LOCK));
     fs::create_dir_all(root.join(LOCKS)).at(lock.display())?;
     let alone = File::options().create(true).truncate(false).write(true).open(&lock).at(lock.display())?;
     alone.lock().at(lock.display())?;
     // What lies there was left by one that was interrupted, or this lock would be its.
     let mut removed: Vec<Entry> = chosen.iter().filter(|entry| is_trash(entry)).cloned().collect();
-    empty(&trash).at(trash.display())?;
     let taken = take(root, chosen, &trash, &mut removed);
-    empty(&trash).at(trash.display())?;
-    taken.map(|()| removed)
+    taken.and(empty(&trash)).map(|()| removed)
+}
+
+/// The trash, made where there is none. A link in its place would have another folder emptied.
+fn trash_of(root: &Path) -> Result<PathBuf, Error> {
+    let trash = root.join(TRASH);
+    match metadata(&trash)? {
+        Some(meta) if meta.is_dir() => {}
+        Some(_) => return Err(Error::format(trash.display(), "this is not a folder of the cache; delete it")),
+        None => fs::create_dir_all(&trash).at(trash.display())?,
+    }
+    Ok(trash)
 }
 
 fn is_trash(entry: &Entry) -> bool {
@@ -78,47 +87,65 @@ fn is_trash(entry: &Entry) -> bool {
 
 /// Renames what is not in use into the trash. Nobody can take an entry into use meanwhile, which is short.
 fn take(root: &Path, chosen: &[Entry], trash: &Path, removed: &mut Vec<Entry>) -> Result<(), Error> {
-    let gate = Gate::close(root).at(root.display())?;
-    let held = gate.held().at(root.display())?;
-    for (index, entry) in chosen.iter().enumerate().filter(|(_, entry)| !is_trash(entry)) {
+    let gate = Gate::close(root)?;
+    let held = gate.held()?;
+    // What could not be deleted before keeps its name.
+    let mut places = (0_u64..).map(|number| trash.join(number.to_string()));
+    let mut all = Ok(());
+    for entry in chosen.iter().filter(|entry| !is_trash(entry)) {
         let path = root.join(&entry.name);
-        let Some(meta) = metadata(&path)? else { continue };
+        let meta = match metadata(&path) {
+            Ok(Some(meta)) => meta,
+            Ok(None) => continue,
+            Err(error) => {
+                all = all.and(Err(error));
+                continue;
+            }
+        };
         let used_since = entry.kind != Kind::Left && seconds(&meta) != entry.last_use;
         if used_since || is_held(&entry.name, entry.kind, &held) {
             continue;
         }
-        fs::rename(&path, trash.join(index.to_string())).at(path.display())?;
-        removed.push(entry.clone());
-    }
-    Ok(())
-}
-
-/// Deletes all that is in a folder.
-fn empty(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            delete(&entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
+        let Some(place) = places.find(|place| fs::symlink_metadata(place).is_err()) else { break };
+        match fs::rename(&path, place) {
+            Ok(()) => removed.push(entry.clone()),
+            Err(error) => all = all.and(Err(error).at(by_hand(&path))),
         }
     }
-    Ok(())
+    all
 }
 
-/// Deletes a folder with all that is in it. The go command takes the right to write from the folders of its modules.
-fn delete(folder: &Path) -> io::Result<()> {
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(path) = open.pop() {
-        fs::set_permissions(&path, Permissions::from_mode(0o700))?;
-        for entry in fs::read_dir(&path)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
+/// Deletes all that is in a folder. What cannot be deleted stays there, and the first of it is the error.
+fn empty(folder: &Path) -> Result<(), Error> {
+    let mut all = Ok(());
+    for entry in fs::read_dir(folder).at(folder.display())? {
+        let path = entry.at(folder.display())?.path();
+        all = all.and(delete(&path).at(by_hand(&path)));
+    }
+    all
+}
+
+/// What is said of a thing that stays.
+fn by_hand(path: &Path) -> String {
+    format!("{} cannot be taken away, and must be deleted by hand; the rest was", path.display())
+}
+
+/// Deletes a file, or a folder with all that is in it. The go command takes the right to write from the folders of its modules.
+fn delete(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return fs::remove_file(path);
+    }
+    let mut open = vec![path.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        // Where it is somebody else's, the deletion below says so.
+        let _ = fs::set_permissions(&folder, Permissions::from_mode(0o700));
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push(entry.path());
             }
         }
     }
-    fs::remove_dir_all(folder)
+    fs::remove_dir_all(path)
 }
 
 #[cfg(test)]
