@@ -3,6 +3,7 @@
 //! Imports point down: [`cli`] → [`report`], [`scan`] → [`image`], [`advisories`] → [`surface`] → [`formats`], [`tree`], [`sources`] → `orlop_chain` → `orlop_config`.
 
 pub mod advisories;
+pub mod bounded;
 pub mod cli;
 pub mod formats;
 pub mod image;

@@ -1,13 +1,13 @@
 //! `orlop sbom`: what an image is made of, as a document that other tools read.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{Context, write_whole};
+use crate::bounded::read_at_most;
 use crate::image::licences::{Licences, MOST};
 use crate::report::inventory::{self, Inventory};
 use crate::report::{cyclonedx, spdx};
@@ -69,10 +69,7 @@ pub fn run(args: &SbomArgs, context: &Context) -> anyhow::Result<()> {
 
 /// The document of this image, and of no other.
 fn licences(path: &Path, inventory: &Inventory) -> anyhow::Result<Licences> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
-    file.take(MOST).read_to_end(&mut bytes).with_context(|| format!("{}: cannot be read", path.display()))?;
-    let licences = Licences::parse(&bytes).with_context(|| path.display().to_string())?;
+    let licences = Licences::parse(&read_at_most(path, MOST)?).with_context(|| path.display().to_string())?;
     let (ours, theirs) = (&inventory.image, (&licences.image, &licences.image_version));
     if theirs != (&ours.name, &ours.version) {
         let (ours, path) = (format!("{} {}", ours.name, ours.version), path.display());

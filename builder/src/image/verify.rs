@@ -1,8 +1,8 @@
 //! `orlop verify`: the checks that the boot makes, from outside, by the same code (`orlop-chain`), and the
 //! release manifest's on top.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -14,14 +14,16 @@ use orlop_chain::verity::Superblock;
 use orlop_chain::verity::tree::verify_whole;
 use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
 use orlop_config::manifest::{
-    BOOT_DOMAIN, BootManifest, RELEASE_DOMAIN, ReleaseManifest, SecureBoot, SignaturePartition,
+    BOOT_DOMAIN, BootManifest, LIMIT, RELEASE_DOMAIN, ReleaseManifest, SecureBoot, SignaturePartition,
 };
 use orlop_config::node::IPE_POLICY;
 use serde::Serialize;
 
+use super::licences::MOST as MOST_DOCUMENT;
 use super::open::{Cursor, Image, UKI_PATH, Uki, region_sha256};
 use super::signing::difference;
 use super::{policy, provenance};
+use crate::bounded::read_at_most;
 use crate::formats::pkcs7::Signed;
 use crate::formats::x509::Certificate;
 use crate::formats::{authenticode, erofs};
@@ -197,9 +199,9 @@ impl<'c> Checks<'_, 'c> {
     /// The release manifest, and its exact bytes.
     fn release(&mut self, file: &Path, boot: (&[u8], &BootManifest)) -> Result<(Vec<u8>, ReleaseManifest), Refusal> {
         let read = |path: &Path| {
-            fs::read(path).map_err(|error| {
+            read_at_most(path, LIMIT as u64).map_err(|error| {
                 let next = "name it with --manifest, or verify the image alone with --image-only";
-                Refusal::new(Stage::ReleaseManifest, format!("{}: {error}; {next}", path.display()))
+                Refusal::new(Stage::ReleaseManifest, format!("{error:#}; {next}"))
             })
         };
         let bytes = read(file)?;
@@ -250,13 +252,12 @@ impl<'c> Checks<'_, 'c> {
             let path = folder.join(name);
             let refused =
                 |reason: String| Refusal::new(Stage::ReleaseManifest, format!("{}: {reason}", path.display()));
-            match fs::read(&path).map(|bytes| hash(&bytes)) {
-                Ok(found) if found == *want => there.push(name.as_str()),
-                Ok(found) => {
+            match document_sha256(&path).map_err(|error| refused(error.to_string()))? {
+                Some(found) if found == *want => there.push(name.as_str()),
+                Some(found) => {
                     return Err(refused(format!("not the document that it names: SHA-256 {found}, not {want}")));
                 }
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(refused(error.to_string())),
+                None => {}
             }
         }
         if !there.is_empty() {
@@ -377,6 +378,21 @@ impl<'c> Checks<'_, 'c> {
     }
 }
 
+/// SHA-256 of a document beside a release manifest; `None` where it was not brought along.
+fn document_sha256(path: &Path) -> io::Result<Option<String>> {
+    let meta = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        meta => meta?,
+    };
+    if !meta.is_file() {
+        return Err(io::Error::other("not a regular file, as the document is"));
+    }
+    if meta.len() > MOST_DOCUMENT {
+        return Err(io::Error::other(format!("{} bytes, more than any document has ({MOST_DOCUMENT})", meta.len())));
+    }
+    region_sha256(&Region::new(File::open(path)?, 0, meta.len())).map(Some)
+}
+
 /// Which part vouches for which, from the firmware to the last file; the release manifest vouches for them all.
 fn link(stage: Stage) -> &'static str {
     match stage {
@@ -403,4 +419,25 @@ pub fn digests_hold(release: &ReleaseManifest, data: &dyn ReadAt, hashes: &dyn R
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_beside_the_manifest_is_a_file_with_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("edge.surface.json");
+        assert_eq!(document_sha256(&path).unwrap(), None);
+        let bytes = vec![b'x'; (1 << 20) + 1];
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(document_sha256(&path).unwrap(), Some(hash(&bytes)));
+        let refused = |path: &Path| document_sha256(path).unwrap_err().to_string();
+        File::options().write(true).open(&path).unwrap().set_len(MOST_DOCUMENT + 1).unwrap();
+        assert!(refused(&path).starts_with("67108865 bytes, more than any document has"), "{}", refused(&path));
+        for other in [folder.path(), Path::new("/dev/zero")] {
+            assert!(refused(other).contains("not a regular file"), "{}", refused(other));
+        }
+    }
 }

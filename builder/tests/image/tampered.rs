@@ -263,6 +263,8 @@ fn a_release_manifest_that_is_missing_or_changed_is_refused() {
         fs::remove_file(path).unwrap();
         run(&mut copy.verify(WITH_RELEASE)).fails(3, &["stage=release-manifest ", "--manifest", "--image-only"]);
     }
+    run(copy.verify(WITH_RELEASE).args(["--manifest", "/dev/zero"]))
+        .fails(3, &["stage=release-manifest ", "/dev/zero: more than 65536 bytes"]);
     assert!(run(&mut copy.verify(IMAGE_ONLY)).done().contains("the image only: no release manifest"));
     let (file, beside) = (image().with_extension("release.json"), "--manifest");
     run(copy.verify(WITH_RELEASE).arg(beside).arg(file)).done();

@@ -1,12 +1,11 @@
 //! Reads the numbers out of an image, or out of the document that lay beside one.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
 use orlop_chain::{Refusal, RootHash, Stage, manifest};
 
+use crate::bounded::read_at_most;
 use crate::formats::erofs::{self, Kind};
 use crate::image::inspect;
 use crate::image::open::{Cursor, Image};
@@ -40,10 +39,7 @@ pub fn read(path: &Path) -> anyhow::Result<Surface> {
 fn document(path: &Path) -> anyhow::Result<Surface> {
     /// More than the longest document has.
     const MOST: u64 = 8 << 20;
-    let file = File::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
-    let mut bytes = Vec::new();
-    file.take(MOST).read_to_end(&mut bytes).with_context(|| format!("{}: cannot be read", path.display()))?;
-    surface::parse(&bytes).with_context(|| path.display().to_string())
+    surface::parse(&read_at_most(path, MOST)?).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
