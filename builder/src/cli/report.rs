@@ -9,16 +9,17 @@ use serde::Serialize;
 
 use super::scan::{Judge, Rules};
 use super::{Context, naming, sbom, write_whole};
+use crate::bounded::read_at_most;
 use crate::image::inspect::inspect;
 use crate::image::verify::{Release, Trust, verify};
-use crate::report::boot;
+use crate::report::boot::{self, Boot};
 use crate::report::diff::compare;
 use crate::report::html::{Report, Verification, render};
 use crate::report::inventory::{self, Inventory};
 use crate::report::surface;
 use crate::scan::{self, packages, verdict};
 use crate::sources::Project;
-use crate::surface::Surface;
+use crate::surface::{Shown, Surface, parse_boot};
 
 /// Write what is known of an image as one HTML page: its chain of trust, what it holds, what changed, what is wrong with it.
 ///
@@ -34,7 +35,8 @@ pub struct ReportArgs {
     /// Write the page into this file, whole or not at all; else it goes to standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// A boot of this image: what `orlop run --json` printed, or a node's /run/orlop/boot.json.
+    /// A boot of this image: what `orlop run --json` printed, a node's /run/orlop/boot.json, or the boot test's, which has what
+    /// listens and what runs.
     #[arg(long, value_name = "FILE")]
     boot: Option<PathBuf>,
     /// The image before this one: what changed since is shown.
@@ -69,15 +71,18 @@ struct Written<'a> {
 /// Runs the verb.
 pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
     // What stands beside the image comes first: a mistake in it is known at once.
-    let boot = args.boot.as_deref().map(boot::read).transpose()?;
+    let told = args.boot.as_deref().map(told).transpose()?;
     let (judge, trust) = (args.judge()?, args.trust()?);
     let inventory = read(&args.image)?;
-    if let (Some(boot), Some(file)) = (&boot, &args.boot) {
+    if let Some(Told { file, boot, .. }) = &told {
         boot.check(&inventory.image).with_context(|| file.display().to_string())?;
     }
     let previous = args.previous.as_deref().map(read).transpose()?;
     let difference = previous.map(|previous| compare(&previous, &inventory));
-    let surface = exposed(&args.image)?;
+    let mut surface = exposed(&args.image)?;
+    if let Some(Told { file, shown: Some(shown), .. }) = &told {
+        shown.add_to(&mut surface).with_context(|| file.display().to_string())?;
+    }
     let surface_before = args.previous.as_deref().map(exposed).transpose()?;
     let scan = judge.map(|judge| scanned(&judge, &args.image)).transpose()?;
     let verification = trust.map(|trust| verification(&args.image, &trust)).transpose()?;
@@ -85,7 +90,7 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
         inventory: &inventory,
         inspection: &inspect(&args.image).map_err(unverified)?,
         verification: verification.as_ref(),
-        boot: boot.as_ref(),
+        boot: told.as_ref().map(|told| &told.boot),
         difference: difference.as_ref(),
         scan: scan.as_ref(),
         surface: Some(&surface),
@@ -119,6 +124,22 @@ impl ReportArgs {
     fn trust(&self) -> anyhow::Result<Option<Trust>> {
         if self.key.is_empty() { Ok(None) } else { Trust::read(&self.key, &self.cert).map(Some) }
     }
+}
+
+/// What the document of a boot says.
+struct Told<'a> {
+    file: &'a Path,
+    boot: Boot,
+    /// What listened and ran, where it has that.
+    shown: Option<Shown>,
+}
+
+/// The file is read once: it may be a pipe.
+fn told(file: &Path) -> anyhow::Result<Told<'_>> {
+    let named = || file.display().to_string();
+    let bytes = read_at_most(file, boot::MOST)?;
+    let boot = boot::parse(&bytes).with_context(named)?;
+    Ok(Told { file, boot, shown: parse_boot(&bytes).with_context(named)? })
 }
 
 fn read(path: &Path) -> anyhow::Result<Inventory> {

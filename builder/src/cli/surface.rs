@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use orlop_config::definition::Budgets;
 use serde::Serialize;
@@ -47,9 +48,11 @@ struct Document<'a> {
 /// Runs the verb.
 pub fn run(args: &SurfaceArgs, context: &Context) -> anyhow::Result<()> {
     let project = args.definition.as_deref().map(Project::load).transpose()?;
-    let boot = args.boot.as_deref().map(read_boot).transpose()?.unwrap_or_default();
+    let boot = args.boot.as_deref().map(|file| Ok::<_, anyhow::Error>((file, read_boot(file)?))).transpose()?;
     let mut surface = read(&args.image)?;
-    surface.numbers.extend(boot);
+    if let Some((file, shown)) = boot {
+        shown.add_to(&mut surface).with_context(|| file.display().to_string())?;
+    }
     let previous = args.previous.as_deref().map(read).transpose()?;
     if let Some(project) = &project {
         let budgets = &project.definition().budgets;

@@ -1,11 +1,7 @@
 //! What a machine said of its boot: the document of `orlop run --json`, or the node's own `/run/orlop/boot.json`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 
-use anyhow::Context;
 use orlop_machine::Event;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +9,7 @@ use serde_json::Value;
 use super::inventory::ImageFacts;
 
 /// No boot report is longer: init keeps 200 events.
-const LIMIT: u64 = 4 << 20;
+pub const MOST: u64 = 4 << 20;
 
 /// A boot, as its machine told it. Times are milliseconds since the kernel started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -119,19 +115,7 @@ struct Refused {
     reason: String,
 }
 
-/// Reads the document in a file.
-pub fn read(path: &Path) -> anyhow::Result<Boot> {
-    let named = || path.display().to_string();
-    let mut bytes = Vec::new();
-    let file = File::open(path).with_context(named)?;
-    file.take(LIMIT + 1).read_to_end(&mut bytes).with_context(named)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(BootError::Broken(format!("longer than {LIMIT} bytes"))).with_context(named);
-    }
-    parse(&bytes).with_context(named)
-}
-
-/// Reads a document of either kind.
+/// Reads a document of either kind, of [`MOST`] bytes at most.
 pub fn parse(document: &[u8]) -> Result<Boot, BootError> {
     let broken = |error: serde_json::Error| BootError::Broken(error.to_string());
     let document: Value = serde_json::from_slice(document).map_err(broken)?;

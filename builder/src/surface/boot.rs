@@ -2,25 +2,36 @@
 //! listens on the host and what runs there, read from `/proc` by a pod that may look.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
-use super::number::{Number, What};
+use super::number::{Number, Surface, What};
+use crate::bounded::read_at_most;
+use crate::text::shown;
 
 /// No document is longer.
 const MOST: u64 = 16 << 20;
+/// Half of it is of no use.
+const HALF: &str = "it does not say both `listeners` and `processes`; name the boot.json that the boot test writes";
 /// The cgroup below which pods are.
 const PODS: &str = "/kubepods";
 
 /// What of it is looked at. The boot report has more, and every version of it something else.
 #[derive(Deserialize)]
 struct Boot {
+    root_hash: Option<String>,
     listeners: Option<Vec<Listener>>,
     processes: Option<Vec<Process>>,
+}
+
+/// What a boot showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The root hash of the image that was booted.
+    root_hash: String,
+    numbers: BTreeMap<What, Number>,
 }
 
 #[derive(Deserialize)]
@@ -43,23 +54,21 @@ struct Process {
     cgroup: Option<String>,
 }
 
-/// The numbers of a boot, from its file.
-pub fn read(path: &Path) -> anyhow::Result<BTreeMap<What, Number>> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
-    file.take(MOST + 1).read_to_end(&mut bytes).with_context(|| format!("{}: cannot be read", path.display()))?;
-    parse(&bytes).with_context(|| path.display().to_string())
+/// What a boot showed, from its file.
+pub fn read(path: &Path) -> anyhow::Result<Shown> {
+    let shown = parse(&read_at_most(path, MOST)?).with_context(|| path.display().to_string())?;
+    shown.with_context(|| format!("{}: {HALF}", path.display()))
 }
 
-/// The same from its bytes.
-pub fn parse(bytes: &[u8]) -> anyhow::Result<BTreeMap<What, Number>> {
-    if bytes.len() as u64 > MOST {
-        bail!("longer than {MOST} bytes; no boot has that much to say");
-    }
+/// The same from its bytes; `None` where it speaks neither of what listens nor of what runs, as the node's own report.
+pub fn parse(bytes: &[u8]) -> anyhow::Result<Option<Shown>> {
     let boot: Boot = serde_json::from_slice(bytes).context("no document of a boot")?;
-    let Boot { listeners: Some(listeners), processes: Some(processes) } = boot else {
-        bail!("it does not say both `listeners` and `processes`; name the boot.json that the boot test writes");
+    let (listeners, processes) = match (boot.listeners, boot.processes) {
+        (Some(listeners), Some(processes)) => (listeners, processes),
+        (None, None) => return Ok(None),
+        _ => bail!(HALF),
     };
+    let root_hash = boot.root_hash.context("it does not say which image was booted (`root_hash`)")?;
     let sockets = listeners.into_iter().map(|Listener { protocol, address, port, comm }| {
         format!("{} {protocol} {}", comm.as_deref().unwrap_or("(kernel)"), at(&address, port))
     });
@@ -70,11 +79,25 @@ pub fn parse(bytes: &[u8]) -> anyhow::Result<BTreeMap<What, Number>> {
     };
     let programs = processes.into_iter().filter(of_host).filter_map(|process| process.comm);
     let (listeners, processes) = (counted(sockets), counted(programs));
-    Ok(BTreeMap::from([
+    let numbers = BTreeMap::from([
         (What::Listeners, Number { is: listeners.values().sum(), of: listeners }),
         // However many pods there are: each has a shim.
         (What::Processes, Number { is: processes.len() as u64, of: processes }),
-    ]))
+    ]);
+    Ok(Some(Shown { root_hash, numbers }))
+}
+
+impl Shown {
+    /// Adds the numbers to those of the image, which must be the one that was booted.
+    pub fn add_to(&self, surface: &mut Surface) -> anyhow::Result<()> {
+        let (booted, image) = (shown(&self.root_hash), &surface.root_hash);
+        ensure!(
+            self.root_hash == *image,
+            "it tells of a boot of the root hash {booted}, and the image has {image}; boot this one"
+        );
+        surface.numbers.extend(self.numbers.clone());
+        Ok(())
+    }
 }
 
 /// Address and port, as they are written together.
@@ -100,13 +123,14 @@ fn counted(names: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
 mod tests {
     use serde_json::json;
 
+    use super::super::sample::surface;
     use super::*;
 
     fn boot() -> serde_json::Value {
         let process =
             |comm: &str, exe: Option<&str>, cgroup: &str| json!({"comm": comm, "exe": exe, "cgroup": cgroup, "pid": 1});
         json!({
-            "image": "standalone", "phases": [],
+            "image": "standalone", "phases": [], "root_hash": surface().root_hash,
             "listeners": [
                 {"protocol": "tcp", "address": "127.0.0.1", "port": 10248, "pid": 7, "comm": "kubelet"},
                 {"protocol": "tcp6", "address": "::", "port": 10250, "pid": 7, "comm": "kubelet"},
@@ -126,7 +150,7 @@ mod tests {
 
     #[test]
     fn listeners_and_programs_of_the_host_are_counted() {
-        let numbers = parse(boot().to_string().as_bytes()).unwrap();
+        let numbers = parse(boot().to_string().as_bytes()).unwrap().unwrap().numbers;
         let of = |what: What| -> Vec<(String, u64)> { numbers[&what].of.clone().into_iter().collect() };
         let row = |name: &str, count: u64| (name.to_owned(), count);
         let listeners = [
@@ -141,11 +165,15 @@ mod tests {
 
     #[test]
     fn a_document_that_does_not_say_it_is_refused() {
-        for key in ["listeners", "processes"] {
+        for (key, says) in [
+            ("listeners", "boot.json that the boot test writes"),
+            ("processes", "boot.json that the boot test writes"),
+            ("root_hash", "which image was booted"),
+        ] {
             let mut boot = boot();
             boot.as_object_mut().unwrap().remove(key);
             let error = parse(boot.to_string().as_bytes()).unwrap_err().to_string();
-            assert!(error.contains("boot.json that the boot test writes"), "{error}");
+            assert!(error.contains(says), "{error}");
         }
         let mut wrong = boot();
         wrong["listeners"][0]["port"] = 70_000.into();
@@ -153,6 +181,18 @@ mod tests {
             let error = format!("{:#}", parse(&bytes).unwrap_err());
             assert!(error.starts_with("no document of a boot: "), "{error}");
         }
-        assert!(parse(&vec![b' '; MOST as usize + 1]).unwrap_err().to_string().contains("longer than"));
+        assert_eq!(parse(b"{\"accelerator\": \"TCG\"}").unwrap(), None, "as `orlop run --json` prints it");
+    }
+
+    #[test]
+    fn the_boot_of_another_image_adds_nothing() {
+        let shown = parse(boot().to_string().as_bytes()).unwrap().unwrap();
+        let mut image = surface();
+        shown.add_to(&mut image).unwrap();
+        assert_eq!((image.get(What::Listeners), image.get(What::Processes)), (Some(3), Some(3)));
+        let mut other = Surface { root_hash: "77".repeat(32), ..surface() };
+        let error = shown.add_to(&mut other).unwrap_err().to_string();
+        assert!(error.contains(&surface().root_hash) && error.contains(&other.root_hash), "{error}");
+        assert_eq!(other.get(What::Listeners), None);
     }
 }

@@ -19,7 +19,7 @@ mod number;
 #[cfg(test)]
 pub(crate) mod sample;
 
-pub use boot::{parse as parse_boot, read as read_boot};
+pub use boot::{Shown, parse as parse_boot, read as read_boot};
 pub use budget::check as check_budgets;
 pub use change::{NumberChange, changes};
 pub use count::{Facts, HEAD, RootFile, count, of_tree};

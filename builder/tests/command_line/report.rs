@@ -35,7 +35,9 @@ fn what_is_named_beside_the_image_is_read_first() {
     boot("other.json", "{\"image\": 1}").fails(1, &["other.json: no boot report: it has neither `accelerator`"]);
     boot("half.json", "{\"accelerator\": \"TCG\"}").fails(1, &["half.json: no boot report: missing field `phases`"]);
     let long = format!("[{}0]", "0,".repeat(3 << 20));
-    boot("long.json", &long).fails(1, &["long.json: no boot report: longer than 4194304 bytes"]);
+    boot("long.json", &long).fails(1, &["long.json: more than 4194304 bytes"]);
+    let one = json!({"accelerator": "TCG", "phases": [], "pods": {}, "listeners": []});
+    boot("one.json", &one.to_string()).fails(1, &["one.json: it does not say both `listeners` and `processes`"]);
     run(report(&desk).arg("--boot").arg(desk.path("none.json"))).fails(1, &["none.json", "No such file"]);
     run(report(&desk).arg("--db").arg(desk.path("none"))).fails(1, &["none: No such file"]);
     let old = json!({"id": "A-1", "published": "2025-01-01T00:00:00Z", "affected": []});

@@ -21,7 +21,8 @@ fn document(files: u64, modules: u64) -> String {
 fn boot(listeners: &[u16]) -> String {
     let listener = |port| json!({"protocol": "tcp", "address": "127.0.0.1", "port": port, "comm": "kubelet"});
     let listeners: Vec<Value> = listeners.iter().map(listener).collect();
-    json!({"listeners": listeners, "processes": [{"comm": "init", "exe": "/init", "cgroup": "0::/init"}]}).to_string()
+    let processes = json!([{"comm": "init", "exe": "/init", "cgroup": "0::/init"}]);
+    json!({"root_hash": "ab".repeat(32), "listeners": listeners, "processes": processes}).to_string()
 }
 
 #[test]
@@ -95,5 +96,8 @@ fn what_is_neither_image_nor_document_is_named() {
     let bad = desk.file("boot.json", "{\"phases\": []}");
     run(surface(&good).arg("--boot").arg(&bad))
         .fails(1, &["boot.json: it does not say both `listeners` and `processes`"]);
+    let other = desk.file("boot.json", boot(&[]).replace("abab", "abcd"));
+    run(surface(&good).arg("--boot").arg(&other))
+        .fails(1, &["boot.json: it tells of a boot of the root hash abcdabcd", "and the image has abababab"]);
     run(&mut surface(&desk.path("missing.raw"))).fails(1, &["missing.raw", "No such file"]);
 }

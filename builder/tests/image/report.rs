@@ -378,7 +378,9 @@ fn the_image_as_it_was_built_has_a_page() {
     let inspection = run(orlop().args(["inspect", "--json"]).arg(image())).json();
     let boot = &inspection["boot_manifest"];
     let told = json!({"name": boot["image"], "version": boot["image_version"], "accelerator": "TCG", "trust": "root-hash",
-        "phases": [{"name": "root", "ms": 1204}, {"name": "kubelet", "ms": 9000}], "healthy_ms": 9404, "pods": {}});
+        "phases": [{"name": "root", "ms": 1204}, {"name": "kubelet", "ms": 9000}], "healthy_ms": 9404, "pods": {},
+        "root_hash": boot["verity"]["root_hash"], "processes": [],
+        "listeners": [{"protocol": "tcp", "address": "127.0.0.1", "port": 10248, "comm": "kubelet"}]});
     let about = |id: &str, symbol: &str| {
         let document = json!({"id": id, "published": "2025-01-01T00:00:00Z", "affected": [{
             "package": {"ecosystem": "Go", "name": "stdlib"},
@@ -421,6 +423,7 @@ fn the_image_as_it_was_built_has_a_page() {
         ("#chain table", "ed25519, release key"),
         ("#root table", "kubelet"),
         ("#surface table", "init_lines"),
+        ("#surface", "kubelet tcp 127.0.0.1:10248"),
         ("#changes", "root/etc/kubernetes/manifests/probe.yaml"),
         ("#licences table", "GPL-2.0-only WITH Linux-syscall-note"),
     ] {
