@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Context, naming};
 use crate::report::surface;
 use crate::sources::{Project, Report as _};
-use crate::surface::{NumberChange, Surface, What, changes, check_budgets, read_boot};
+use crate::surface::{NumberChange, Surface, What, changes, check_budgets, read_boot, unchecked_budgets};
 
 /// Count what an image exposes: files, executables, setuid bits, interpreters, kernel modules, lines of PID 1, bytes.
 ///
@@ -70,9 +70,11 @@ fn read(path: &Path) -> anyhow::Result<Surface> {
 
 /// Budgets that pass because nobody counted are named.
 fn note_what_is_not_checked(surface: &Surface, budgets: &Budgets, context: &Context) {
-    for (what, limit) in [(What::Listeners, budgets.listeners), (What::Processes, budgets.processes)] {
-        if limit.is_some() && surface.get(what).is_none() {
-            context.progress.note(&format!("budgets.{}: not checked; name what a boot showed with --boot", what.key()));
-        }
+    for what in unchecked_budgets(surface, budgets) {
+        let why = match what {
+            What::InitLines => "the image does not say how long the source of its PID 1 is",
+            _ => "name what a boot showed with --boot",
+        };
+        context.progress.note(&format!("budgets.{}: not checked; {why}", what.key()));
     }
 }

@@ -12,21 +12,36 @@ use crate::text::shown;
 /// Parts of a number that are named; of more, how many there are.
 const NAMED: usize = 20;
 
-/// Says which budgets are passed, each with its parts: the largest first, or what grew most since the build `before`. Numbers that
-/// were not counted pass.
+/// Says which budgets are passed, each with its parts: the largest first, or what grew most since the build `before`. A number that
+/// was not counted passes no budget, but for those that [`What::may_be_unknown`]: [`unchecked`] names these.
 pub fn check(surface: &Surface, before: Option<&Surface>, budgets: &Budgets) -> Result<(), String> {
     let mut text = String::new();
-    for (what, number) in &surface.numbers {
-        let Some(limit) = limit(budgets, *what).filter(|limit| number.is > *limit) else { continue };
-        let (key, is) = (what.key(), number.is);
-        let _ = writeln!(text, "  budgets.{key} = {limit}, but it is {is} ({} more)", is - limit);
-        let before = before.and_then(|before| before.numbers.get(what)).map(|number| &number.of);
-        parts(&mut text, *what, &number.of, before);
+    for what in What::ALL {
+        let Some(limit) = limit(budgets, what) else { continue };
+        let key = what.key();
+        match surface.numbers.get(&what) {
+            Some(number) if number.is > limit => {
+                let is = number.is;
+                let _ = writeln!(text, "  budgets.{key} = {limit}, but it is {is} ({} more)", is - limit);
+                let before = before.and_then(|before| before.numbers.get(&what)).map(|number| &number.of);
+                parts(&mut text, what, &number.of, before);
+            }
+            None if !what.may_be_unknown() => {
+                let _ = writeln!(text, "  budgets.{key} = {limit}, but nobody counted it");
+            }
+            _ => {}
+        }
     }
     if text.is_empty() {
         return Ok(());
     }
     Err(format!("the image is over its budget:\n{text}take something out, or raise the budget in the definition"))
+}
+
+/// The budgets of numbers that nobody knows of this image: they are not checked, which somebody should say.
+pub fn unchecked(surface: &Surface, budgets: &Budgets) -> Vec<What> {
+    let unknown = |what: &What| limit(budgets, *what).is_some() && surface.get(*what).is_none();
+    What::ALL.into_iter().filter(|what| what.may_be_unknown() && unknown(what)).collect()
 }
 
 fn limit(budgets: &Budgets, what: What) -> Option<u64> {
@@ -82,21 +97,45 @@ mod tests {
         Budgets { root_bytes: 109, files: 3, executables: 1, modules: Some(160), ..Budgets::NOTHING }
     }
 
+    /// With all that every image has in it.
+    fn counted() -> Surface {
+        let mut surface = surface();
+        for what in [What::Capabilities, What::Interpreters] {
+            surface.numbers.insert(what, Number::default());
+        }
+        surface
+    }
+
     fn words(text: &str) -> Vec<Vec<&str>> {
         text.lines().map(|line| line.split_whitespace().collect()).collect()
     }
 
     #[test]
     fn what_is_within_its_budget_passes_and_so_does_what_has_none() {
-        assert_eq!(check(&surface(), None, &budgets()), Ok(()));
-        assert_eq!(check(&surface(), None, &Budgets { modules: None, ..budgets() }), Ok(()));
+        assert_eq!(check(&counted(), None, &budgets()), Ok(()));
+        assert_eq!(check(&counted(), None, &Budgets { modules: None, ..budgets() }), Ok(()));
         // Listeners were not counted: nobody can say that there is one too many.
-        assert_eq!(check(&surface(), None, &Budgets { listeners: Some(0), ..budgets() }), Ok(()));
+        let budgets = Budgets { listeners: Some(0), init_lines: Some(9), ..budgets() };
+        assert_eq!(check(&counted(), None, &budgets), Ok(()));
+        assert_eq!(unchecked(&counted(), &budgets), [What::InitLines, What::Listeners]);
+    }
+
+    #[test]
+    fn what_nobody_counted_is_within_no_budget() {
+        let mut surface = counted();
+        surface.numbers.remove(&What::Modules);
+        surface.numbers.remove(&What::Setuid);
+        let text = check(&surface, None, &budgets()).unwrap_err();
+        for says in ["budgets.setuid = 0, but nobody counted it\n", "budgets.modules = 160, but nobody counted it\n"] {
+            assert!(text.contains(says), "{text}");
+        }
+        assert!(!text.contains("budgets.files") && !text.contains("budgets.uki_bytes"), "{text}");
+        assert!(unchecked(&surface, &budgets()).is_empty());
     }
 
     #[test]
     fn every_budget_can_be_passed_and_is_named() {
-        let mut surface = surface();
+        let mut surface = counted();
         for what in What::ALL {
             surface.numbers.insert(what, Number { is: 7, of: BTreeMap::new() });
         }
@@ -124,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_largest_part_stands_first() {
-        let text = check(&surface(), None, &Budgets { root_bytes: 100, ..budgets() }).unwrap_err();
+        let text = check(&counted(), None, &Budgets { root_bytes: 100, ..budgets() }).unwrap_err();
         assert!(text.contains("budgets.root_bytes = 100, but it is 109 (9 more)"), "{text}");
         assert!(!text.contains("budgets.files"), "{text}");
         let rows = words(&text);
@@ -136,7 +175,7 @@ mod tests {
     fn what_grew_since_the_last_build_stands_first_with_its_growth() {
         let of = |parts: &[(&str, u64)]| -> Surface {
             let of = parts.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect();
-            let mut surface = surface();
+            let mut surface = counted();
             surface.numbers.insert(What::RootBytes, Number { is: 109, of });
             surface
         };
@@ -156,7 +195,7 @@ mod tests {
 
     #[test]
     fn of_very_many_parts_the_rest_is_counted() {
-        let mut surface = surface();
+        let mut surface = counted();
         let of = (0..50).map(|number| (format!("part-{number}\u{1b}[0m"), number)).collect();
         surface.numbers.insert(What::Files, Number { is: 50, of });
         let text = check(&surface, None, &budgets()).unwrap_err();

@@ -20,7 +20,7 @@ mod number;
 pub(crate) mod sample;
 
 pub use boot::{Shown, parse as parse_boot, read as read_boot};
-pub use budget::check as check_budgets;
+pub use budget::{check as check_budgets, unchecked as unchecked_budgets};
 pub use change::{NumberChange, changes};
 pub use count::{Facts, HEAD, RootFile, count, of_tree};
 pub use number::{Number, Surface, SurfaceError, What, parse, render};

@@ -116,6 +116,11 @@ impl What {
         }
     }
 
+    /// Whether there are images of which nobody knows it: those that were not booted, and those whose PID 1 is not Orlop's.
+    pub fn may_be_unknown(self) -> bool {
+        matches!(self, What::InitLines | What::Listeners | What::Processes)
+    }
+
     /// What the parts of the number are.
     pub fn parts(self) -> &'static str {
         match self {

@@ -10,7 +10,8 @@ fn document(files: u64, modules: u64) -> String {
         "root_bytes": {"is": 4096, "of": {"kernel": 9000}},
         "files": {"is": files, "of": {"kernel": files}},
         "modules": {"is": modules, "of": {"drivers/net": modules}},
-        "setuid": {"is": 0},
+        "setuid": {"is": 0}, "capabilities": {"is": 0}, "interpreters": {"is": 0}, "executables": {"is": 9},
+        "uki_bytes": {"is": 9000}, "init_bytes": {"is": 900},
     });
     let document = json!({
         "version": 1, "image": "edge", "image_version": "1.0.0", "root_hash": "ab".repeat(32), "numbers": numbers,
@@ -74,6 +75,11 @@ fn a_budget_that_is_passed_is_named() {
     let unknown = run(&mut surface("listeners = 1"));
     unknown.done();
     assert!(unknown.stderr.contains("budgets.listeners: not checked"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("budgets.init_lines: not checked"), "{}", unknown.stderr);
+    let text = document(10, 160).replacen("\"setuid\"", "\"processes\"", 1);
+    desk.file("edge.surface.json", text);
+    run(&mut surface("modules = 160")).fails(1, &["budgets.setuid = 0, but nobody counted it"]);
+    desk.file("edge.surface.json", document(10, 160));
     run(surface("listeners = 1").arg("--boot").arg(&boot))
         .fails(1, &["budgets.listeners = 1", "kubelet tcp 127.0.0.1"]);
     run(surface("listeners = 2\nprocesses = 1").arg("--boot").arg(&boot)).done();
