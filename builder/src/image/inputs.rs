@@ -1,5 +1,6 @@
 //! What a build starts from: a project (the definition with all that it extends) and its lockfile.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use orlop_config::lockfile::Lockfile;
 
 use crate::formats::x509::Certificate;
 use crate::keys::{trusted_certificates, trusted_release_keys};
-use crate::sources::{Bench, Error, Project, beside, fetch, hash, relock_gone, shipped};
+use crate::sources::{Bench, Error, Project, beside, fetch, relock_gone, shipped};
 
 /// A definition and its lockfile, which belong together.
 #[derive(Debug)]
@@ -21,15 +22,20 @@ pub struct Inputs {
     pub lockfile: Lockfile,
     /// SHA-256 of the lockfile's bytes.
     pub lockfile_sha256: String,
+    /// Static pod of the definition → its manifest, which calls the pod as the definition does.
+    pub static_pods: BTreeMap<String, Vec<u8>>,
 }
 
 impl Inputs {
-    /// Reads a definition and the lockfile beside it.
+    /// Reads a definition, the lockfile beside it and the manifests of static pods: once, so that the image and what is said
+    /// of it are of the same bytes whoever writes these files meanwhile.
     pub fn load(path: &Path) -> anyhow::Result<Inputs> {
         let project = Project::load(path)?;
-        let lockfile = project.lockfile()?;
-        let bytes = project.lock_bytes().context("the lockfile")?;
-        Ok(Inputs { project, lockfile, lockfile_sha256: hash(&bytes) })
+        let (lockfile, lockfile_sha256) = project.lockfile_and_sha256()?;
+        let pods = project.definition().static_pods.keys();
+        let manifests = pods.map(|pod| anyhow::Ok((pod.clone(), static_pod(&project, pod)?)));
+        let static_pods = manifests.collect::<anyhow::Result<BTreeMap<_, _>>>()?;
+        Ok(Inputs { project, lockfile, lockfile_sha256, static_pods })
     }
 
     /// Fetches what is not in the cache. With `relock`, packages that the archive dropped are locked again:
@@ -73,23 +79,22 @@ impl Inputs {
         let names = &resolved.definition.trust.certificates;
         trusted_certificates(&beside_all(names, resolved.file_of_certificates())).context("trust.certificates")
     }
+}
 
-    /// The manifest of a static pod of the definition, which calls the pod as the definition does.
-    pub fn static_pod(&self, pod: &str) -> anyhow::Result<Vec<u8>> {
-        let resolved = &self.project.resolved;
-        let named = resolved.definition.static_pods.get(pod).map_or("", String::as_str);
-        let path = beside(named, resolved.file_of_static_pod(pod).unwrap_or_default());
-        let bytes = match path.strip_prefix("orlop:") {
-            Some(name) => shipped::file(name).map(<[u8]>::to_vec).with_context(|| format!("orlop ships no `{name}`")),
-            None => fs::read(&path).map_err(|reason| {
-                let what = format!("the manifest of static pod `{pod}`");
-                Error::Named { path: path.clone(), what, reason }.into()
-            }),
-        }?;
-        let text = std::str::from_utf8(&bytes).with_context(|| format!("{path}: a manifest is text"))?;
-        check_static_pod(pod, &path, text)?;
-        Ok(bytes)
-    }
+fn static_pod(project: &Project, pod: &str) -> anyhow::Result<Vec<u8>> {
+    let resolved = &project.resolved;
+    let named = resolved.definition.static_pods.get(pod).map_or("", String::as_str);
+    let path = beside(named, resolved.file_of_static_pod(pod).unwrap_or_default());
+    let bytes = match path.strip_prefix("orlop:") {
+        Some(name) => shipped::file(name).map(<[u8]>::to_vec).with_context(|| format!("orlop ships no `{name}`")),
+        None => fs::read(&path).map_err(|reason| {
+            let what = format!("the manifest of static pod `{pod}`");
+            Error::Named { path: path.clone(), what, reason }.into()
+        }),
+    }?;
+    let text = std::str::from_utf8(&bytes).with_context(|| format!("{path}: a manifest is text"))?;
+    check_static_pod(pod, &path, text)?;
+    Ok(bytes)
 }
 
 fn beside_all(names: &[String], file: &str) -> Vec<PathBuf> {

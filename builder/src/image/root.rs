@@ -141,8 +141,8 @@ fn insert_rendered(root: &mut Tree, inputs: &Inputs) -> anyhow::Result<()> {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
     }
     root.insert_rendered(NODE_SETTINGS, json_line(&render::node_settings(definition))?)?;
-    for pod in definition.static_pods.keys() {
-        root.insert_rendered(&format!("{}/{pod}.yaml", STATIC_PODS), inputs.static_pod(pod)?)?;
+    for (pod, manifest) in &inputs.static_pods {
+        root.insert_rendered(&format!("{}/{pod}.yaml", STATIC_PODS), manifest.clone())?;
     }
     for name in RENDERED_AT_BOOT {
         root.insert(&format!("/etc/{name}"), tree::IMAGE, Node::Link { target: format!("../run/etc/{name}") })?;

@@ -30,9 +30,7 @@ pub fn build_key(inputs: &Inputs, options: &BuildOptions<'_>) -> anyhow::Result<
     parts.extend(inputs.project.files().map(|(name, sha256)| format!("{sha256} {name}")));
     parts.extend(inputs.release_keys()?.iter().map(|key| hash(encode_public(key).as_bytes())));
     parts.extend(inputs.certificates()?.iter().map(Certificate::sha256));
-    for pod in inputs.project.definition().static_pods.keys() {
-        parts.push(hash(&inputs.static_pod(pod)?));
-    }
+    parts.extend(inputs.static_pods.values().map(|manifest| hash(manifest)));
     Ok(hash(parts.join("\n").as_bytes()))
 }
 

@@ -120,18 +120,27 @@ impl Project {
 
     /// Reads the lockfile, and refuses another definition's, and one with inputs that this program would not write.
     pub fn lockfile(&self) -> Result<Lockfile, ProjectError> {
-        let lockfile = self.lockfile_as_written()?;
+        Ok(self.lockfile_and_sha256()?.0)
+    }
+
+    /// The same, and the SHA-256 of the very bytes that it was read from.
+    pub fn lockfile_and_sha256(&self) -> Result<(Lockfile, String), ProjectError> {
+        let (lockfile, sha256) = self.read_lockfile()?;
         for (input, locked) in &lockfile.inputs {
             if let Some(what) = altered(self.definition(), input, locked) {
                 let path = self.lock_path().display().to_string();
                 return Err(ProjectError::Altered { path, input: input.clone(), what });
             }
         }
-        Ok(lockfile)
+        Ok((lockfile, sha256))
     }
 
-    /// The same with inputs as another version of this program wrote them, for who looks at what has changed.
+    /// The lockfile with inputs as another version of this program wrote them, for who looks at what has changed.
     pub fn lockfile_as_written(&self) -> Result<Lockfile, ProjectError> {
+        Ok(self.read_lockfile()?.0)
+    }
+
+    fn read_lockfile(&self) -> Result<(Lockfile, String), ProjectError> {
         let path = self.lock_path();
         let name = path.display().to_string();
         let text = self
@@ -140,7 +149,7 @@ impl Project {
             .map_err(|cause| ProjectError::NoLock { path: name.clone(), cause })?;
         let lockfile = lockfile::parse(&name, &text).map_err(broken)?;
         lockfile.belongs_to(&name, self.definition(), &self.request())?;
-        Ok(lockfile)
+        Ok((lockfile, hash(text.as_bytes())))
     }
 
     /// The lockfile's bytes; a shipped definition's are carried by this program.

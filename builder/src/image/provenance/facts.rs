@@ -30,8 +30,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Gathers them. What is no input of the lockfile and is read here: manifests of static pods, and the sources of Orlop's
-    /// own programs.
+    /// Gathers them. What is no input of the lockfile: manifests of static pods, and the sources of Orlop's own programs.
     pub fn gather(
         inputs: &Inputs,
         trusted: &Trusted,
@@ -41,8 +40,8 @@ impl Facts {
         if inputs.lockfile.inputs.values().any(|input| input.kind == WORKSPACE) {
             dependencies.push(rust(&rust_release()?, package_url));
         }
-        for pod in inputs.project.definition().static_pods.keys() {
-            dependencies.push(Resource::new(format!("static-pod.{pod}"), SHA256, &hash(&inputs.static_pod(pod)?)));
+        for (pod, manifest) in &inputs.static_pods {
+            dependencies.push(Resource::new(format!("static-pod.{pod}"), SHA256, &hash(manifest)));
         }
         dependencies.sort_by_cached_key(|resource| resource.name.clone());
         Ok(Facts {

@@ -116,6 +116,26 @@ fn a_definition_elsewhere_is_named_by_its_file_and_its_text() {
     assert!(one.files[0] != other.files[0] && one.files[1..] == other.files[1..], "{one:?}");
 }
 
+/// Somebody writes while a build runs: the image has what was read first, and the provenance names that.
+#[test]
+fn what_is_read_is_read_once() {
+    let desk = tempfile::tempdir().unwrap();
+    let (definition, manifest) = (desk.path().join("edge.toml"), desk.path().join("web.yaml"));
+    let (first, later) = ("metadata:\n  name: web\n", "metadata:\n  name: other\n");
+    fs::write(&definition, "extends = \"orlop:standalone\"\n[static_pods]\nweb = \"web.yaml\"\n").unwrap();
+    let lockfile = crate::sources::shipped::file("standalone.lock").unwrap();
+    fs::write(desk.path().join("edge.lock"), lockfile).unwrap();
+    fs::write(&manifest, first).unwrap();
+    let inputs = Inputs::load(&definition).unwrap();
+    assert_eq!(inputs.lockfile_sha256, hash(lockfile));
+    fs::write(&manifest, later).unwrap();
+    let facts = facts(&inputs);
+    let web = facts.dependencies.iter().find(|resource| resource.name == "static-pod.web").unwrap();
+    assert_eq!((&inputs.static_pods["web"][..], &web.digest[SHA256]), (first.as_bytes(), &hash(first.as_bytes())));
+    let error = format!("{:#}", Inputs::load(&definition).unwrap_err());
+    assert!(error.contains("the pod is called `other`"), "{error}");
+}
+
 #[test]
 fn a_statement_is_the_same_each_time_and_reads_back() {
     let (manifest, statement) = sample();
