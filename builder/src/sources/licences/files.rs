@@ -28,7 +28,8 @@ pub(super) fn is_text(name: &str) -> bool {
 pub(super) fn folder(folder: &Path) -> Result<Texts, Error> {
     let mut texts = Texts::new();
     for (prefix, folder) in [("", folder.to_path_buf()), ("LICENSES/", folder.join("LICENSES"))] {
-        if !prefix.is_empty() && !folder.is_dir() {
+        // A link there may lead out of the source, as one to a file may.
+        if !prefix.is_empty() && !fs::symlink_metadata(&folder).is_ok_and(|meta| meta.is_dir()) {
             continue;
         }
         for entry in fs::read_dir(&folder).at(folder.display())? {

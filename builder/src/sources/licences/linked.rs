@@ -86,8 +86,13 @@ fn of_wheel(wheel: &Path, member: &str) -> Result<Texts, Error> {
     Ok([(member.rsplit('/').next().unwrap_or(member).to_owned(), read(file, &what)?)].into())
 }
 
-fn read(from: impl Read, what: &str) -> Result<String, Error> {
+/// A text out of an archive: whole, or an error.
+pub(super) fn read(from: impl Read, what: &str) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    from.take(files::MOST).read_to_end(&mut bytes).at(what)?;
+    from.take(files::MOST + 1).read_to_end(&mut bytes).at(what)?;
+    if bytes.len() as u64 > files::MOST {
+        let reason = format!("a licence text in it has more bytes than any has ({})", files::MOST);
+        return Err(Error::format(what, reason));
+    }
     Ok(files::text(&bytes))
 }

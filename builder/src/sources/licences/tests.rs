@@ -42,6 +42,24 @@ fn a_folder_gives_its_own_texts_and_no_links() {
 }
 
 #[test]
+fn a_link_to_a_folder_of_texts_is_not_followed() {
+    let (desk, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(other.path().join("private.txt"), "x").unwrap();
+    fs::write(desk.path().join("LICENSE"), "a").unwrap();
+    std::os::unix::fs::symlink(other.path(), desk.path().join("LICENSES")).unwrap();
+    let names: Vec<_> = files::folder(desk.path()).unwrap().into_keys().collect();
+    assert_eq!(names, ["LICENSE"]);
+}
+
+#[test]
+fn a_text_of_an_archive_is_whole_or_an_error() {
+    let most = usize::try_from(files::MOST).unwrap();
+    assert_eq!(linked::read(&vec![b'x'; most][..], "x.tar").unwrap().len(), most);
+    let error = linked::read(std::io::repeat(b'x'), "x.tar").unwrap_err().to_string();
+    assert!(error.starts_with("x.tar: a licence text in it has more bytes than any has (4194304)"), "{error}");
+}
+
+#[test]
 fn a_debian_package_gives_its_copyright() {
     let desk = tempfile::tempdir().unwrap();
     let text = desk.path().join("text");
