@@ -78,9 +78,11 @@ fn over_our_own_list_of_an_image_exceptions_about_components_hold_and_are_checke
     };
     let yaml = json!({"type": "library", "name": "gopkg.in/yaml.v2", "version": "v2.2.3",
         "purl": "pkg:golang/gopkg.in/yaml.v2@v2.2.3", "evidence": {"occurrences": [{"location": "root/usr/bin/kubelet"}]}});
+    let fine = json!({"type": "library", "name": "fine", "version": "1.0.0", "purl": "pkg:cargo/fine@1.0.0",
+        "evidence": {"occurrences": [{"location": "root/usr/bin/init"}]}});
     let list = json!({"bomFormat": "CycloneDX", "specVersion": "1.6",
         "metadata": {"component": {"type": "operating-system", "name": "edge", "version": "1.4.0"}},
-        "components": [owner("kubelet"), owner("init"), yaml]});
+        "components": [owner("kubelet"), owner("init"), yaml, fine]});
     std::fs::write(&path, list.to_string()).unwrap();
     let judged = |component: &str| {
         let products = products(json!([{"@id": format!("pkg:generic/{component}")}]));
