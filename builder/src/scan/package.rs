@@ -85,6 +85,7 @@ impl Identity {
             "crates.io" => ("cargo", encoded(name)),
             "Debian" => ("deb", format!("debian/{}", encoded(name))),
             "Linux" => ("generic", "linux".to_owned()),
+            "Rust" if name == "std" => ("generic", "std".to_owned()),
             _ => return None,
         };
         let source = if kind == "deb" { "?arch=source" } else { "" };
