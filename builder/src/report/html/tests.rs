@@ -116,6 +116,17 @@ fn what_was_given_has_a_section_and_nothing_else_has() {
     assert!(page.contains("Not looked through for known flaws"));
 }
 
+/// A build of yesterday has the same name and version.
+#[test]
+fn a_boot_report_without_a_root_hash_does_not_say_which_build_it_is_of() {
+    let image = inventory();
+    for (root_hash, says) in [(None, "not said which build"), (Some("12".to_owned()), "this one, by its root hash")] {
+        let boot = boot::Boot { root_hash, ..boot::Boot::default() };
+        let page = render(&Report { boot: Some(&boot), ..plain(&image) });
+        assert!(page.contains(&format!("<dd>{says}</dd>")), "{page}");
+    }
+}
+
 #[test]
 fn names_of_others_are_text_wherever_they_stand() {
     let mut image = inventory();
