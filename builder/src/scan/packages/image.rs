@@ -56,6 +56,7 @@ pub fn of_image(path: &Path) -> anyhow::Result<Inventory> {
         image: boot.image,
         version: boot.image_version,
         architecture: architecture(&boot.architecture),
+        own: true,
         packages: reading.packages,
         unjudged: reading.unjudged,
         patched,

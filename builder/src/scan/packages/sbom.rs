@@ -110,6 +110,7 @@ fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
     if document.bom_format.as_deref() == Some("CycloneDX") {
         let components = document.components.unwrap_or_default();
         list.owners = Owners::of(&components);
+        list.inventory.own = !list.owners.is_empty();
         if let Some(main) = document.metadata.and_then(|metadata| metadata.component) {
             list.main(&main)?;
         }

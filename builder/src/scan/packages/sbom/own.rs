@@ -49,6 +49,11 @@ impl Owners {
         owners
     }
 
+    /// Whether it is no document of `orlop sbom`.
+    pub(super) fn is_empty(&self) -> bool {
+        self.components.is_empty()
+    }
+
     /// What a scan of the image calls a file, and the component that it belongs to.
     pub(super) fn file(&self, file: &str) -> Option<(String, By)> {
         Some((in_image(file), self.files.get(file)?.clone()))

@@ -101,6 +101,7 @@ fn a_list_of_our_own_says_which_component_has_what_and_where() {
         ]
     );
     assert_eq!((&*inventory.image, &*inventory.version), ("edge", "1.4.0"));
+    assert!(inventory.own && !parse(CYCLONEDX.as_bytes()).unwrap().own);
 }
 
 /// What is linked in has none of Debian's patches, the standard library is in what the toolchain compiled, Debian's kernel is
