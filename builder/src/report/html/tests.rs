@@ -105,6 +105,9 @@ fn what_was_given_has_a_section_and_nothing_else_has() {
     ] {
         assert!(page.contains(part), "{part} is not in: {page}");
     }
+    // Who has no mouse scrolls a picture by keys.
+    let pictures = page.matches("<div class=\"picture\" tabindex=\"0\" role=\"group\" aria-label=\"").count();
+    assert_eq!((pictures, page.matches("<div class=\"picture\"").count()), (3, 3));
     // What is no address of the web is no link.
     assert!(!page.contains("javascript:"));
     let page = render(&plain(&image));
