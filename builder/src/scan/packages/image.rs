@@ -142,8 +142,6 @@ impl Write for Bounded<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::tree::ComponentRecord;
 
