@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
+use orlop_chain::manifest;
 use orlop_machine::feed::Mark;
 use orlop_machine::firmware::Enrolled;
 use orlop_machine::image::Image;
@@ -17,6 +18,7 @@ use orlop_machine::{Disk, Error, Format, Happening, Machine, PortForward, Runnin
 use self::report::BootReport;
 use self::stop::Stops;
 use super::{Context, Usage};
+use crate::image::open;
 use crate::sources::Report;
 
 /// Boot an image in QEMU, without privilege, and show its boot report.
@@ -89,7 +91,8 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     let image = Image::open(&args.image)?;
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let machine = machine(args, &image, folder.path())?;
-    let run = Run { args, until, stops, progress: &context.progress };
+    let root_hash = root_hash(&args.image);
+    let run = Run { args, until, stops, root_hash, progress: &context.progress };
     let mut tries = 1..EMULATOR_TRIES;
     let (report, ended) = loop {
         let (report, ended) = run.boot(&machine)?;
@@ -102,6 +105,14 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<()> {
     };
     context.result(&report, &if ended.is_ok() { report.verdict() } else { String::new() })?;
     Ok(ended?)
+}
+
+/// The root hash that an image's own boot manifest names. Nothing is judged here: an image that names none is booted, and the
+/// machine says what is wrong with it.
+fn root_hash(image: &Path) -> Option<String> {
+    let uki = open::Image::open(image).ok()?.uki().ok()?;
+    let boot = manifest::parse_boot(&uki.boot_manifest().ok()?).ok()?;
+    Some(boot.verity.root_hash)
 }
 
 /// Each port of this host once, and free.
@@ -150,6 +161,7 @@ struct Run<'a> {
     args: &'a RunArgs,
     until: Until,
     stops: Stops,
+    root_hash: Option<String>,
     progress: &'a dyn Report,
 }
 
@@ -163,6 +175,7 @@ impl Run<'_> {
             self.progress.note(&forward.to_string());
         }
         let mut report = BootReport::new(self.args, &running);
+        report.root_hash.clone_from(&self.root_hash);
         let watched = self.watch(&running, &mut report);
         report.outcome = match &watched {
             Ok(()) => self.until.to_string(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Context;
 use super::lock::line;
 use super::scan::{Judge, Rules, inventory};
-use crate::scan::{Failure, packages};
+use crate::scan::Failure;
 use crate::sources::{Bench, Cache, Change, Project, newer};
 use crate::text::shown;
 
@@ -75,10 +75,9 @@ pub fn run(args: &WatchArgs, context: &Context) -> anyhow::Result<()> {
 fn failures(args: &WatchArgs, image: &Path, project: &Project) -> anyhow::Result<Vec<Failure>> {
     let judge = Judge::load(&Rules { db: &args.db, vex: &[], max_age: args.max_age, project: Some(project) })?;
     let inventory = inventory(image)?;
-    // Other tools call what an SBOM is about by the name of its file.
     let (found, wanted) = (&inventory.image, &project.definition().name);
-    if found != wanted && !packages::is_sbom(image) {
-        bail!("{}: it is the image {}, and the definition is of `{wanted}`", image.display(), shown(found));
+    if found != wanted && inventory.own {
+        bail!("{}: it is of the image {}, and the definition is of `{wanted}`", image.display(), shown(found));
     }
     Ok(judge.judge(&inventory)?.failures)
 }

@@ -16,6 +16,8 @@ pub const MOST: u64 = 4 << 20;
 pub struct Boot {
     /// The image that was booted, as it names itself; `None` where the machine ended before it did.
     pub image: Option<Booted>,
+    /// The root hash of the image that was booted, hex; `None` where the document does not say which build it is of.
+    pub root_hash: Option<String>,
     /// How far the chain of trust reached: `root-hash`, `secure-boot`, `secure-boot+ipe`.
     pub trust: Option<String>,
     /// How the machine ran (`KVM`, `TCG`), where that is known.
@@ -35,8 +37,6 @@ pub struct Booted {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Its root hash, where the document has it.
-    pub root_hash: Option<String>,
 }
 
 /// Something that was reached at a time.
@@ -75,6 +75,7 @@ pub enum BootError {
 struct Run {
     name: Option<String>,
     version: Option<String>,
+    root_hash: Option<String>,
     accelerator: String,
     trust: Option<String>,
     phases: Vec<Phase>,
@@ -129,12 +130,12 @@ pub fn parse(document: &[u8]) -> Result<Boot, BootError> {
 }
 
 fn of_run(run: Run) -> Boot {
-    let booted = |(name, version)| Booted { name, version, root_hash: None };
     let reached = [("kubelet healthy", run.healthy_ms), ("ready", run.ready_ms), ("joined", run.joined_ms)];
     let reached = reached.into_iter().filter_map(|(name, ms)| Some(moment(name, ms?)));
     let pods = run.pods.iter().map(|(name, pod)| moment(&format!("pod {name} {}", pod.state), pod.ms));
     Boot {
-        image: run.name.zip(run.version).map(booted),
+        image: run.name.zip(run.version).map(Booted::new),
+        root_hash: run.root_hash,
         trust: run.trust,
         accelerator: Some(run.accelerator),
         phases: phases(run.phases),
@@ -155,10 +156,10 @@ fn of_node(node: Node) -> Boot {
         Event::Refused { stage, reason } => Some(refusal(stage, reason)),
         _ => None,
     });
-    let booted = |(name, version)| Booted { name, version, root_hash: node.root_hash.clone() };
     Boot {
         reached: sorted(reached.collect()),
-        image: node.image.zip(node.image_version).map(booted),
+        image: node.image.zip(node.image_version).map(Booted::new),
+        root_hash: node.root_hash,
         trust: node.trust,
         accelerator: None,
         phases: phases(node.phases),
@@ -184,22 +185,32 @@ fn sorted(mut moments: Vec<Moment>) -> Vec<Moment> {
     moments
 }
 
+impl Booted {
+    fn new((name, version): (String, String)) -> Booted {
+        Booted { name, version }
+    }
+}
+
 impl Boot {
-    /// Checks that it is this image that was booted, as far as the document tells.
+    /// Checks that it is this image that was booted, as far as the document tells: by its name, and by its root hash, which
+    /// a machine's document has before the image could say its name.
     pub fn check(&self, image: &ImageFacts) -> Result<(), BootError> {
-        let Some(booted) = &self.image else { return Ok(()) };
-        let named = (&booted.name, &booted.version) == (&image.name, &image.version);
-        if named && booted.root_hash.as_ref().is_none_or(|hash| *hash == image.root_hash) {
+        let is_named = |booted: &Booted| booted.name == image.name && booted.version == image.version;
+        if self.image.as_ref().is_none_or(is_named)
+            && self.root_hash.as_ref().is_none_or(|hash| *hash == image.root_hash)
+        {
             return Ok(());
         }
-        let of = |name: &str, version: &str, hash: Option<&str>| match hash {
-            Some(hash) => format!("{name} {version} with the root hash {hash}"),
-            None => format!("{name} {version}"),
+        let of = |named: String, hash: Option<&str>| match hash {
+            Some(hash) => format!("{named} with the root hash {hash}"),
+            None => named,
         };
-        let hash = booted.root_hash.as_deref();
+        let booted = self.image.as_ref();
+        let booted = booted.map_or("an image".into(), |booted| format!("{} {}", booted.name, booted.version));
+        let hash = self.root_hash.as_deref();
         Err(BootError::Other {
-            booted: of(&booted.name, &booted.version, hash),
-            image: of(&image.name, &image.version, hash.map(|_| &*image.root_hash)),
+            booted: of(booted, hash),
+            image: of(format!("{} {}", image.name, image.version), hash.map(|_| &*image.root_hash)),
         })
     }
 }
@@ -265,6 +276,14 @@ mod tests {
         assert_eq!(parse(same.as_bytes()).unwrap().check(&image), Ok(()));
         let other = parse(NODE.as_bytes()).unwrap().check(&image).unwrap_err().to_string();
         assert!(other.contains("sample 1.2.3 with the root hash HASH"), "{other}");
+        // Another build has the same name and version; a node that does not know them knows its root.
+        let run = |hash: &str| RUN.replace("\"class\"", &format!("\"root_hash\": \"{hash}\", \"class\""));
+        assert_eq!(parse(run(&image.root_hash).as_bytes()).unwrap().check(&image), Ok(()));
+        let other = parse(run("00").as_bytes()).unwrap().check(&image).unwrap_err().to_string();
+        assert!(other.contains("a boot of sample 1.2.3 with the root hash 00"), "{other}");
+        let nameless = NODE.replace("\"image\": \"sample\"", "\"image\": null");
+        let other = parse(nameless.as_bytes()).unwrap().check(&image).unwrap_err().to_string();
+        assert!(other.contains("a boot of an image with the root hash HASH"), "{other}");
         // It ended before it could say what it is.
         let early = r#"{"accelerator": "TCG", "phases": [], "pods": {},
             "refused": {"stage": "disk", "reason": "none"}}"#;

@@ -107,6 +107,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// As they are counted, the worst first.
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Linked,
+        Outcome::Affected,
+        Outcome::Undecided,
+        Outcome::NotLinked,
+        Outcome::OtherPlatform,
+        Outcome::Patched,
+    ];
+
     /// As lists show it.
     pub fn word(self) -> &'static str {
         match self {

@@ -15,12 +15,15 @@ pub(super) struct Judged {
     pub unknown: Vec<Unjudged>,
     /// How many packages were looked up.
     pub packages: usize,
+    /// The ecosystems that packages were looked up in.
+    pub ecosystems: BTreeSet<String>,
 }
 
 /// Judges every package, and says of which ecosystems nothing is known.
 pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<Target<'_>>) -> Judged {
     let mut found: BTreeMap<(Identity, BTreeSet<String>), Found> = BTreeMap::new();
     let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ecosystems = BTreeSet::new();
     for package in &inventory.packages {
         let names = || [Some(&package.identity), package.otherwise.as_ref()].into_iter().flatten();
         // A database that has the ecosystem and not this package must not hide what another one says of its other name.
@@ -32,6 +35,7 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
         };
         let functions = package.functions.as_deref();
         let Identity { ecosystem, name, version } = identity;
+        ecosystems.insert(ecosystem.clone());
         let subject = Subject { ecosystem, name, version: version.as_deref(), functions };
         for group in group(findings(database, &[subject], target)) {
             add(&mut found, package, identity, &group);
@@ -50,6 +54,7 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
         findings: list,
         packages: inventory.packages.len() - unknown.values().sum::<usize>(),
         unknown: unknown.into_iter().map(not_looked_for).collect(),
+        ecosystems,
     }
 }
 

@@ -17,6 +17,9 @@ pub struct Inventory {
     pub version: String,
     /// Its architecture by the name that Go has for it (`amd64`); `None` where it is not known.
     pub architecture: Option<String>,
+    /// Whether it is this program's own account of an image: then `image` is that image's name. Other tools call what a
+    /// list is about by the name of its file.
+    pub own: bool,
     /// The packages.
     pub packages: Vec<Package>,
     /// What there is beside them, of which nobody can say what it is made of.
@@ -85,6 +88,7 @@ impl Identity {
             "crates.io" => ("cargo", encoded(name)),
             "Debian" => ("deb", format!("debian/{}", encoded(name))),
             "Linux" => ("generic", "linux".to_owned()),
+            "Rust" if name == "std" => ("generic", "std".to_owned()),
             _ => return None,
         };
         let source = if kind == "deb" { "?arch=source" } else { "" };

@@ -33,7 +33,8 @@ pub struct Report {
     /// The components that brought packages.
     #[serde(skip)]
     pub(super) components: BTreeSet<String>,
-    /// Ecosystems of the image that no database is about.
+    /// Ecosystems of the image in which no package was looked up: no database is about them, or packages of two names were
+    /// looked up by the other one.
     #[serde(skip)]
     pub(super) not_looked_for: BTreeSet<String>,
 }
@@ -63,7 +64,7 @@ pub struct WrongDatabase {
 /// Judges what an image is made of. Nothing fails yet: [`super::vex::apply`] and [`super::gate()`] say what does.
 pub fn scan(inventory: &Inventory, database: &Database) -> Result<Report, WrongDatabase> {
     let target = inventory.architecture.as_deref().map(|architecture| Target { system: "linux", architecture });
-    let Judged { findings, unknown, packages } = judge(inventory, database, target);
+    let Judged { findings, unknown, packages, ecosystems } = judge(inventory, database, target);
     let mut wanted: Vec<&str> = inventory.packages.iter().map(|package| &*package.identity.ecosystem).collect();
     wanted.sort_unstable();
     wanted.dedup();
@@ -71,7 +72,10 @@ pub fn scan(inventory: &Inventory, database: &Database) -> Result<Report, WrongD
         let had = database.ecosystems().into_iter().collect::<Vec<_>>().join(", ");
         return Err(WrongDatabase { wanted: wanted.join(", "), had });
     }
-    let not_looked_for = unknown.iter().map(|unjudged| unjudged.what.clone()).collect();
+    let names =
+        inventory.packages.iter().flat_map(|package| std::iter::once(&package.identity).chain(&package.otherwise));
+    let not_looked_for =
+        names.map(|of| of.ecosystem.clone()).filter(|ecosystem| !ecosystems.contains(ecosystem)).collect();
     let mut unjudged: Vec<Unjudged> = inventory.unjudged.iter().cloned().chain(unknown).collect();
     if inventory.packages.is_empty() && unjudged.is_empty() {
         let reason = "nothing in it says what it is made of".to_owned();

@@ -51,19 +51,9 @@ pub fn table(report: &Report) -> String {
     text
 }
 
-/// As they are counted, the worst first.
-const OUTCOMES: [Outcome; 6] = [
-    Outcome::Linked,
-    Outcome::Affected,
-    Outcome::Undecided,
-    Outcome::NotLinked,
-    Outcome::OtherPlatform,
-    Outcome::Patched,
-];
-
 /// How much was found, in a line.
 fn summary(report: &Report) -> String {
-    let counts = OUTCOMES.map(|outcome| format!("{} {}", report.count(outcome), outcome.word()));
+    let counts = Outcome::ALL.map(|outcome| format!("{} {}", report.count(outcome), outcome.word()));
     let found = if report.findings.is_empty() { "nothing was found".to_owned() } else { counts.join(", ") };
     let exempt = report.findings.iter().filter(|found| found.outcome.counts() && found.is_exempt()).count();
     let rest = [(exempt, "excepted"), (report.unjudged.len(), "cannot be judged"), (report.failures.len(), "fail")];

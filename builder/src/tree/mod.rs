@@ -23,6 +23,8 @@ pub use tar::{digest, write as write_tar};
 
 /// The name that files made by the builder itself carry instead of a component's.
 pub const IMAGE: &str = "image";
+/// The crate whose program is the init of initramfs and root.
+pub const INIT: &str = "orlop-init";
 
 /// Paths (absolute, normalized) in order; the order is the filesystem's.
 #[derive(Debug, Clone, Default)]

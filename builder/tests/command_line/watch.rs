@@ -66,6 +66,24 @@ fn what_fails_of_the_last_image_is_due_too() {
     run(&mut judged()).fails(1, &["at most 30 are allowed"]);
 }
 
+/// Of another tool's list nobody knows what image it is of; ours says it.
+#[test]
+fn our_own_list_of_another_image_is_an_error() {
+    let desk = Desk::new();
+    let list = list(&desk);
+    let judged = |image: &str| {
+        let document = json!({"bomFormat": "CycloneDX", "specVersion": "1.6",
+            "metadata": {"component": {"type": "operating-system", "name": image, "version": "1.0"}},
+            "components": [{"type": "application", "bom-ref": "component:motd", "name": "motd",
+                "properties": [{"name": "orlop:component", "value": "motd"}]}]});
+        let mut command = watch(&desk, &list);
+        command.arg("--image").arg(desk.file("own.cdx.json", document.to_string()));
+        run(command.arg("--db").arg(advisories()).args(["--max-age", "36500"]))
+    };
+    judged("other").fails(1, &["own.cdx.json: it is of the image other, and the definition is of `tools`"]);
+    assert!(judged("tools").done().ends_with("tools: 0 newer inputs, 0 failures\n"));
+}
+
 #[test]
 fn what_cannot_be_looked_up_is_an_error_and_not_nothing() {
     let desk = Desk::new();

@@ -76,6 +76,7 @@ fn an_interrupt_powers_a_kept_machine_off_properly() {
     assert_eq!((&report["boot"], &report["name"]), (&"firmware".into(), &"standalone".into()), "{report}");
     assert_eq!(report["development"], true, "{report}");
     assert!(report["version"].is_string() && report["healthy_ms"].is_u64(), "{report}");
+    assert!(report["root_hash"].as_str().is_some_and(|hash| hash.len() == 64), "{report}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -19,13 +19,18 @@ fn about(id: &str, symbol: &str) -> Value {
 }
 
 fn scan(desk: &Desk, documents: &[Value]) -> Command {
+    scan_of(&image(), desk, documents)
+}
+
+/// Of an image, or of a list of what is in it.
+fn scan_of(subject: &Path, desk: &Desk, documents: &[Value]) -> Command {
     let folder: PathBuf = desk.path("database");
     let _ = std::fs::remove_dir_all(&folder);
     for (number, document) in documents.iter().enumerate() {
         desk.file(&format!("database/{number}.json"), document.to_string());
     }
     let mut command = orlop();
-    command.arg("scan").arg(image()).arg("--db").arg(folder).args(["--max-age", "36500", "--json"]);
+    command.arg("scan").arg(subject).arg("--db").arg(folder).args(["--max-age", "36500", "--json"]);
     command
 }
 
@@ -78,11 +83,17 @@ fn what_the_image_does_not_say_is_named() {
     }
 }
 
+/// A document about all versions of a package until one.
+fn until(id: &str, (ecosystem, name): (&str, &str), fixed: &str) -> Value {
+    let kind = if ["Go", "Rust", "crates.io"].contains(&ecosystem) { "SEMVER" } else { "ECOSYSTEM" };
+    json!({"id": id, "published": "2026-06-01T00:00:00Z", "affected": [{
+        "package": {"ecosystem": ecosystem, "name": name},
+        "ranges": [{"type": kind, "events": [{"introduced": "0"}, {"fixed": fixed}]}]}]})
+}
+
 /// A record of upstream's releases, which all of them are affected by until one that will never be.
 fn about_linux(id: &str) -> Value {
-    json!({"id": id, "published": "2026-06-01T00:00:00Z", "affected": [{
-        "package": {"ecosystem": "Linux", "name": "Kernel"},
-        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "999.0"}]}]}]})
+    until(id, ("Linux", "Kernel"), "999.0")
 }
 
 /// The changelog in Debian's package of the kernel names one of them, under 6.12.90-2.
@@ -106,14 +117,76 @@ fn what_debian_mended_in_the_kernel_is_told_from_what_it_did_not() {
 #[test]
 fn debians_packages_are_judged_by_debians_advisories() {
     let desk = Desk::new();
-    let mut command = scan(&desk, &[about("T-2", "NobodyEverWroteThis")]);
+    // One that no kernel will ever mend, beside Debian's own.
+    let mut command = scan(&desk, &[until("T-3", ("Debian:13", "linux"), "999-1")]);
     let report = report(&run(command.arg("--db").arg(workspace().join("builder/tests/debian_advisories"))));
     let unjudged: Vec<&Value> = report["unjudged"].as_array().unwrap().iter().map(|row| &row["what"]).collect();
     assert!(!unjudged.contains(&&json!("Debian:13")), "{unjudged:?}");
     // The locked packages are newer than each fix, and nginx is not in the image.
     let debian = |found: &&Value| found["package"]["ecosystem"] == "Debian:13";
     let found: Vec<&Value> = report["findings"].as_array().unwrap().iter().filter(debian).collect();
-    assert!(found.is_empty(), "{found:?}");
+    let [kernel] = &found[..] else { panic!("{found:?}") };
+    let place = &kernel["places"][0];
+    assert_eq!(
+        (&kernel["id"], &kernel["outcome"], &place["component"]),
+        (&json!("T-3"), &json!("affected"), &json!("kernel"))
+    );
+}
+
+/// What a report found where, and what it could not judge. Container images are left out: the list has looked into them, and the
+/// scan of the image has not.
+fn rows(report: &Value) -> [BTreeSet<String>; 2] {
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let preloaded = |path: &Value| text(path).starts_with("/usr/share/orlop/preload/");
+    let mut found = BTreeSet::new();
+    for finding in report["findings"].as_array().unwrap() {
+        let package = &finding["package"];
+        let package =
+            [&finding["id"], &package["ecosystem"], &package["name"], &package["version"]].map(text).join(" ");
+        for place in finding["places"].as_array().unwrap().iter().filter(|place| !preloaded(&place["path"])) {
+            found.insert(format!("{package} in {} {}", text(&place["component"]), text(&place["path"])));
+        }
+    }
+    let unjudged = report["unjudged"].as_array().unwrap().iter().filter(|row| !preloaded(&row["what"]));
+    [found, unjudged.map(|row| format!("{} ({})", text(&row["what"]), text(&row["component"]))).collect()]
+}
+
+#[test]
+fn a_scan_of_our_own_list_finds_what_a_scan_of_the_image_finds() {
+    let desk = Desk::new();
+    let list = run(orlop().args(["sbom", "--format", "cyclonedx"]).arg(image()));
+    let list = desk.file("standalone.cdx.json", list.done());
+    let mut documents = vec![
+        // Debian's revision is not in what was compiled of upstream's archive.
+        until("LIBRARY", ("Debian:13", "libseccomp"), "2.6.0-2"),
+        until("STD", ("Rust", "std"), "999.0.0"),
+        until("CRATE", ("crates.io", "nix"), "999.0.0"),
+        // The one is a component itself; the next is two, a daemon and its shim.
+        until("RUNC", ("Go", "github.com/opencontainers/runc"), "999.0.0"),
+        until("CONTAINERD", ("Go", "github.com/containerd/containerd/v2"), "999.0.0"),
+        until("MODULE", ("Go", "golang.org/x/sys"), "999.0.0"),
+        about_linux("KERNEL"),
+    ];
+    let compared = |documents: &[Value]| {
+        let of = |subject: &Path| rows(&report(&run(&mut scan_of(subject, &desk, documents))));
+        let [found, unjudged] = of(&image());
+        let [found_by_list, unjudged_by_list] = of(&list);
+        assert_eq!(found, found_by_list);
+        assert_eq!(unjudged, unjudged_by_list);
+        found
+    };
+    let ids = |found: &BTreeSet<String>| -> BTreeSet<String> {
+        found.iter().map(|row| row.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let found = compared(&documents);
+    let wanted = ["CONTAINERD", "CRATE", "KERNEL", "LIBRARY", "MODULE", "RUNC", "STD"];
+    assert_eq!(ids(&found), BTreeSet::from(wanted.map(str::to_owned)), "{found:?}");
+    let has = |end: &str| found.iter().any(|row| row.ends_with(end));
+    assert!(has(" in init initramfs:/init") && has(" in init /usr/libexec/orlop/init"), "{found:?}");
+    // What Debian says of its kernel takes precedence over Linux's own records.
+    documents.push(until("DEBIAN", ("Debian:13", "linux"), "999-1"));
+    let found = ids(&compared(&documents));
+    assert!(found.contains("DEBIAN") && !found.contains("KERNEL"), "{found:?}");
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub struct BootReport {
     /// What the image says of itself once its init runs; absent before.
     #[serde(flatten)]
     identity: Option<Identity>,
+    /// The root hash of the image that was given, hex: which build of that name and version it is. `None` where the image
+    /// does not tell.
+    pub root_hash: Option<String>,
     boot: &'static str,
     accelerator: &'static str,
     /// What happened in the end, in words.

@@ -102,7 +102,9 @@ fn named(kind: &'static str, name: &str, version: &str, identity: Identity) -> C
 fn components(inventory: &Inventory, references: &BTreeMap<&str, String>, texts: &Texts<'_>) -> Vec<Component> {
     let mut components = Vec::new();
     for (key, one) in &inventory.components {
-        components.push(with_texts(component(key, one, inventory), texts.of_component(key, one)));
+        let component =
+            Component { evidence: evidence(key, one, inventory, references), ..component(key, one, inventory) };
+        components.push(with_texts(component, texts.of_component(key, one)));
     }
     for (key, one) in inventory.parts.iter().filter(|(key, _)| references.get(key.as_str()) == Some(*key)) {
         components.push(with_texts(part(key, one), texts.of_part(one)));
@@ -133,13 +135,40 @@ fn component(key: &str, component: &inventory::Component, inventory: &Inventory)
     }
 }
 
+/// Where the code of a component is, which stands for a part. Several may be one module, such as a daemon and its shim: the
+/// part's files are the first one's then, but for those that are another's own.
+fn evidence(
+    key: &str,
+    component: &inventory::Component,
+    inventory: &Inventory,
+    references: &BTreeMap<&str, String>,
+) -> Option<Evidence> {
+    let purl = component.identity().purl?;
+    let part = inventory.parts.get(&purl)?;
+    let is_first = references.get(&*purl) == Some(&component_ref(key));
+    let of_file = |file: &String| inventory.files.iter().find(|one| one.name() == *file).map(|one| &*one.component);
+    let is_here = |&file: &&String| match of_file(file) {
+        Some(owner) if owner == key => true,
+        Some(owner) => {
+            let other = inventory.components.get(owner).and_then(|other| other.identity().purl);
+            is_first && other.as_ref() != Some(&purl)
+        }
+        None => is_first,
+    };
+    let occurrences: Vec<_> = part.files.iter().filter(is_here).map(|file| occurrence(file)).collect();
+    Some(Evidence { occurrences }).filter(|evidence| !evidence.occurrences.is_empty())
+}
+
+fn occurrence(file: &str) -> Occurrence {
+    Occurrence { location: file.to_owned() }
+}
+
 fn part(key: &str, part: &Part) -> Component {
     let sum = Some(property("orlop:go-sum", &part.sum)).filter(|_| !part.sum.is_empty());
-    let occurrence = |file: &String| Occurrence { location: file.clone() };
     Component {
         bom_ref: Some(key.into()),
         properties: sum.into_iter().collect(),
-        evidence: Some(Evidence { occurrences: part.files.iter().map(occurrence).collect() }),
+        evidence: Some(Evidence { occurrences: part.files.iter().map(|file| occurrence(file)).collect() }),
         ..named("library", &part.name, &part.version, Identity::of_part(part))
     }
 }

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::image::licences;
-use crate::report::inventory::{Inventory, sample};
+use crate::report::inventory::{File, Inventory, sample};
 
 fn render(inventory: &Inventory) -> String {
     super::render(inventory, None)
@@ -92,10 +92,33 @@ fn components_have_files_ancestors_and_parts() {
     assert_eq!(depends_on(&document, "component:runc"), ["input:library.libseccomp", net]);
     // The module that the component itself is stands there once.
     assert_eq!(depends_on(&document, "file:root/usr/bin/runc"), ["component:runc", net]);
+    let runc = component(&document, "component:runc");
+    assert_eq!(runc["evidence"]["occurrences"], json!([{"location": "root/usr/bin/runc"}]));
+    assert_eq!(component(&document, "component:kernel")["evidence"], Value::Null);
     let zig = component(&document, "input:toolchain.zig");
     assert_eq!((zig["scope"].as_str(), property(zig, "orlop:used-by")), (Some("excluded"), Some("runc")));
     assert_eq!(component(&document, "input:library.libseccomp")["scope"], Value::Null);
     assert_eq!(depends_on(&document, "image").len(), 5);
+}
+
+/// A daemon and its shim: the module is in each where that one lies, and in others by the first.
+#[test]
+fn components_of_one_module_have_its_files_each_its_own() {
+    let mut inventory = sample::inventory();
+    let purl = "pkg:golang/github.com/opencontainers/runc@v1.5.2";
+    inventory.components.insert("shim".into(), inventory.components["runc"].clone());
+    let files = &mut inventory.parts.get_mut(purl).unwrap().files;
+    files.extend(["root/usr/libexec/orlop/init".to_owned(), "root/usr/bin/shim".to_owned()]);
+    let runc = inventory.files.iter().find(|file| file.path == "/usr/bin/runc").unwrap();
+    let shim = File { path: "/usr/bin/shim".into(), component: "shim".into(), ..runc.clone() };
+    inventory.files.push(shim);
+    let document: Value = serde_json::from_str(&render(&inventory)).unwrap();
+    let at = |reference: &str| {
+        let places = rows(&component(&document, reference)["evidence"]["occurrences"]).iter();
+        places.map(|place| place["location"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(at("component:runc"), ["root/usr/bin/runc", "root/usr/libexec/orlop/init"]);
+    assert_eq!(at("component:shim"), ["root/usr/bin/shim"]);
 }
 
 #[test]

@@ -29,7 +29,8 @@ pub fn write(html: &mut Html, report: &Report<'_>) {
     let Some(boot) = report.boot else { return };
     let trust = boot.trust.as_deref().unwrap_or("not said");
     let machine = boot.accelerator.as_deref().unwrap_or("not said");
-    terms(html, &[("Trust reached", trust), ("Machine", machine)]);
+    let build = if boot.root_hash.is_some() { "this one, by its root hash" } else { "not said which build" };
+    terms(html, &[("Trust reached", trust), ("Machine", machine), ("Image", build)]);
     if let Some(trouble) = &boot.trouble {
         html.leaf("p", &[("class", "bad")], trouble);
     }

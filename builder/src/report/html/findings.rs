@@ -12,14 +12,6 @@ use crate::scan::{self, Exempt, Found, Outcome, Place};
 
 const SEVERITIES: [Severity; 6] =
     [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::None, Severity::Unknown];
-const STATES: [Outcome; 6] = [
-    Outcome::Linked,
-    Outcome::Affected,
-    Outcome::Undecided,
-    Outcome::NotLinked,
-    Outcome::OtherPlatform,
-    Outcome::Patched,
-];
 /// Functions of a place that are named; of more, how many there are.
 const FUNCTIONS: usize = 8;
 
@@ -60,7 +52,7 @@ fn filter(html: &mut Html, scan: &scan::Report) {
         });
         html.element("label", &[], |html| {
             html.text("State ");
-            select(html, "filter-state", &STATES.map(|state| (state.word(), scan.count(state))));
+            select(html, "filter-state", &Outcome::ALL.map(|state| (state.word(), scan.count(state))));
         });
         html.element("label", &[], |html| {
             html.empty("input", &[("id", "filter-fails"), ("type", "checkbox")]);

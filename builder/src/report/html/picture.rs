@@ -22,7 +22,9 @@ pub fn picture(html: &mut Html, frame: &Frame<'_>, inside: impl FnOnce(&mut Html
     let labels = format!("{title} {description}");
     let view = format!("0 0 {:.0} {:.0}", frame.size.0, frame.size.1);
     let attributes = [("id", frame.id), ("role", "img"), ("aria-labelledby", &*labels), ("viewBox", &*view)];
-    html.element("div", &[("class", "picture")], |html| {
+    // It scrolls where it is wider than the window: what scrolls must be reached by keys, and say what it is.
+    let scrolls = [("class", "picture"), ("tabindex", "0"), ("role", "group"), ("aria-label", frame.title)];
+    html.element("div", &scrolls, |html| {
         html.element("svg", &attributes, |svg| {
             svg.leaf("title", &[("id", &title)], frame.title);
             svg.leaf("desc", &[("id", &description)], frame.description);

@@ -105,6 +105,9 @@ fn what_was_given_has_a_section_and_nothing_else_has() {
     ] {
         assert!(page.contains(part), "{part} is not in: {page}");
     }
+    // Who has no mouse scrolls a picture by keys.
+    let pictures = page.matches("<div class=\"picture\" tabindex=\"0\" role=\"group\" aria-label=\"").count();
+    assert_eq!((pictures, page.matches("<div class=\"picture\"").count()), (3, 3));
     // What is no address of the web is no link.
     assert!(!page.contains("javascript:"));
     let page = render(&plain(&image));
@@ -114,6 +117,17 @@ fn what_was_given_has_a_section_and_nothing_else_has() {
         assert_eq!(page.contains(&format!("href=\"#{id}\"")), there, "{id}");
     }
     assert!(page.contains("Not looked through for known flaws"));
+}
+
+/// A build of yesterday has the same name and version.
+#[test]
+fn a_boot_report_without_a_root_hash_does_not_say_which_build_it_is_of() {
+    let image = inventory();
+    for (root_hash, says) in [(None, "not said which build"), (Some("12".to_owned()), "this one, by its root hash")] {
+        let boot = boot::Boot { root_hash, ..boot::Boot::default() };
+        let page = render(&Report { boot: Some(&boot), ..plain(&image) });
+        assert!(page.contains(&format!("<dd>{says}</dd>")), "{page}");
+    }
 }
 
 #[test]

@@ -44,7 +44,8 @@ pub fn read(archive: &[u8]) -> Result<Content, String> {
             layer(blob, &mut content.programs)?;
         } else if blob.starts_with(GZIP) {
             let mut layers = Vec::new();
-            let mut unpacked = flate2::read::GzDecoder::new(blob).take(left + 1);
+            // A layer that is loaded in parts (eStargz) has a member of its own for each file.
+            let mut unpacked = flate2::read::MultiGzDecoder::new(blob).take(left + 1);
             unpacked.read_to_end(&mut layers).map_err(|error| format!("{name}: {error}"))?;
             let Some(rest) = left.checked_sub(layers.len() as u64) else {
                 return Err(format!("{name}: with it the layers unpack to more than {MOST} bytes"));
@@ -99,6 +100,7 @@ mod tests {
     use super::*;
     use crate::formats::oci::{self, LayerFile};
     use proptest::prelude::*;
+    use std::io::Write;
 
     fn sample() -> Vec<u8> {
         let file = |path: &str, bytes: &[u8]| LayerFile { path: path.into(), mode: 0o755, bytes: bytes.to_vec() };
@@ -122,6 +124,33 @@ mod tests {
         let archive = sample();
         assert!(read(&archive[..700]).is_err());
         assert!(read(b"this is no archive, however long it is").is_err());
+    }
+
+    #[test]
+    fn a_layer_of_several_compressed_members_is_read_to_its_end() {
+        let mut layer = tar::Builder::new(Vec::new());
+        let add = |builder: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]| {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o755);
+            header.set_cksum();
+            builder.append_data(&mut header, name, bytes).unwrap();
+        };
+        add(&mut layer, "motd", b"hello\n");
+        add(&mut layer, "late", b"\x7fELF and so on");
+        let layer = layer.into_inner().unwrap();
+        // The first file's header and content; then the second's.
+        let (first, second) = layer.split_at(1024);
+        let member = |bytes: &[u8]| {
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(bytes).unwrap();
+            packed.finish().unwrap()
+        };
+        let mut archive = tar::Builder::new(Vec::new());
+        add(&mut archive, "blobs/sha256/ab", &[member(first), member(second)].concat());
+        let content = read(&archive.into_inner().unwrap()).unwrap();
+        let found: Vec<_> = content.programs.iter().map(|program| &*program.path).collect();
+        assert_eq!((found, content.unread), (vec!["late"], Vec::new()));
     }
 
     #[test]

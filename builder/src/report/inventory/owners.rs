@@ -6,7 +6,7 @@ use orlop_config::node::COMPONENTS;
 
 use super::origin::{self, Origin};
 use super::{InventoryError, Place};
-use crate::tree::{Components, IMAGE};
+use crate::tree::{Components, IMAGE, INIT};
 
 /// Sections of the UKI that the builder writes itself; the kernel's is `.linux`, and all others are the stub's.
 const RENDERED: &[&str] = &[".cmdline", ".initrd", ".osrel", ".uname"];
@@ -14,8 +14,6 @@ const RENDERED: &[&str] = &[".cmdline", ".initrd", ".osrel", ".uname"];
 pub const STUB_VERSION: &str = ".sdmagic";
 /// What the stub says before its version.
 const STUB: &str = "systemd-stub ";
-/// The crate whose program is the initramfs's init.
-const INIT: &str = "orlop-init";
 
 /// Who owns what in an image.
 pub struct Owners<'a> {

@@ -15,11 +15,7 @@ pub(super) fn standard_library(components: &Components) -> Vec<Package> {
     let mut packages = Vec::new();
     for toolchain in components.inputs.values().filter(|input| input.kind == TOOLCHAIN) {
         packages.extend(toolchain.used_by.iter().map(|component| Package {
-            identity: Identity {
-                ecosystem: "Rust".into(),
-                name: "std".into(),
-                version: Some(toolchain.version.clone()).filter(|version| !version.is_empty()),
-            },
+            identity: std(&toolchain.version),
             otherwise: None,
             by: By {
                 component: component.clone(),
@@ -30,6 +26,12 @@ pub(super) fn standard_library(components: &Components) -> Vec<Package> {
         }));
     }
     packages
+}
+
+/// What RustSec calls the standard library of a release of Rust; that may be empty, where it is not known.
+pub(super) fn std(version: &str) -> Identity {
+    let version = Some(version.to_owned()).filter(|version| !version.is_empty());
+    Identity { ecosystem: "Rust".into(), name: "std".into(), version }
 }
 
 /// Adds a program's crates. One that carries no list cannot be judged.

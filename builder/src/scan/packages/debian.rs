@@ -4,6 +4,9 @@ use super::super::package::{By, Identity, Package, Unjudged};
 use crate::sources::debian::{Origin, release, signed, source_version};
 use crate::tree::Components;
 
+/// As advisories call it, with or without a release.
+pub(super) const ECOSYSTEM: &str = "Debian";
+
 /// The packages that components came from, and those whose release has no number here.
 pub(super) fn packages(components: &Components) -> (Vec<Package>, Vec<Unjudged>) {
     let (mut packages, mut unjudged) = (Vec::new(), Vec::new());
@@ -22,18 +25,11 @@ pub(super) fn packages(components: &Components) -> (Vec<Package>, Vec<Unjudged>)
         };
         let version = source_version(&record.version).to_owned();
         let name = signed(source).unwrap_or(source);
-        let upstream = || Identity {
-            ecosystem: "Linux".into(),
-            name: "Kernel".into(),
-            version: Some(version.split('-').next().unwrap_or_default().to_owned()),
-        };
+        let identity =
+            Identity { ecosystem: format!("{ECOSYSTEM}:{release}"), name: name.to_owned(), version: Some(version) };
         packages.push(Package {
-            otherwise: (name == "linux").then(upstream),
-            identity: Identity {
-                ecosystem: format!("Debian:{release}"),
-                name: name.to_owned(),
-                version: Some(version.clone()),
-            },
+            otherwise: upstream(&identity),
+            identity,
             by: By { component: component.clone(), version: record.version.clone() },
             path: path(components, component),
             functions: None,
@@ -59,9 +55,9 @@ fn libraries(components: &Components) -> (Vec<Package>, Vec<Unjudged>) {
             });
             continue;
         };
-        let ecosystem = release(suite).map_or_else(|| "Debian".into(), |number| format!("Debian:{number}"));
-        let version = input.version.rsplit_once('-').map_or(&*input.version, |(upstream, _)| upstream);
-        let identity = Identity { ecosystem, name: source.to_owned(), version: Some(version.to_owned()) };
+        let ecosystem = release(suite).map_or_else(|| ECOSYSTEM.into(), |number| format!("{ECOSYSTEM}:{number}"));
+        let version = upstream_version(&input.version).to_owned();
+        let identity = Identity { ecosystem, name: source.to_owned(), version: Some(version) };
         packages.extend(input.used_by.iter().map(|component| Package {
             identity: identity.clone(),
             otherwise: None,
@@ -74,6 +70,21 @@ fn libraries(components: &Components) -> (Vec<Package>, Vec<Unjudged>) {
         }));
     }
     (packages, unjudged)
+}
+
+/// What others call Debian's kernel: the release of Linux that it is made of.
+pub(super) fn upstream(package: &Identity) -> Option<Identity> {
+    let release = |version: &str| version.split('-').next().unwrap_or_default().to_owned();
+    (package.name == "linux").then(|| Identity {
+        ecosystem: "Linux".into(),
+        name: "Kernel".into(),
+        version: package.version.as_deref().map(release),
+    })
+}
+
+/// A version without Debian's revision: `2.6.0-2` → `2.6.0`.
+pub(super) fn upstream_version(version: &str) -> &str {
+    version.rsplit_once('-').map_or(version, |(upstream, _)| upstream)
 }
 
 /// The file or folder in which a component lies.
@@ -103,7 +114,7 @@ fn suite_and_source(origin: Origin<'_>) -> Option<(&str, &str)> {
 }
 
 /// The folder that a component's first and last file have in common, or its only file.
-fn common(first: Option<&str>, last: Option<&str>) -> String {
+pub(super) fn common(first: Option<&str>, last: Option<&str>) -> String {
     let (Some(first), Some(last)) = (first, last) else { return first.or(last).unwrap_or_default().to_owned() };
     let same = first.split('/').zip(last.split('/')).take_while(|(a, b)| a == b).map(|(part, _)| part);
     let folder = same.collect::<Vec<_>>().join("/");

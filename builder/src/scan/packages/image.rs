@@ -15,7 +15,7 @@ use crate::formats::{cpio, elf};
 use crate::image::inspect::root_partition;
 use crate::image::open::{Cursor, Image};
 use crate::text::shown;
-use crate::tree::{Components, Fixed};
+use crate::tree::{Components, Fixed, INIT};
 
 /// No program is bigger.
 const MOST: u64 = 1 << 30;
@@ -49,12 +49,14 @@ pub fn of_image(path: &Path) -> anyhow::Result<Inventory> {
             reading.program(of(&file.path, &components, &by(&file.path, &components), &program));
         }
     }
-    initramfs(&uki.initramfs, &mut reading).with_context(|| format!("{}: the initramfs", path.display()))?;
+    initramfs(&uki.initramfs, &of_init(&components), &mut reading)
+        .with_context(|| format!("{}: the initramfs", path.display()))?;
     let patched = patched(&files, &mut content).with_context(|| format!("{}: {FIXED}", path.display()))?;
     Ok(Inventory {
         image: boot.image,
         version: boot.image_version,
         architecture: architecture(&boot.architecture),
+        own: true,
         packages: reading.packages,
         unjudged: reading.unjudged,
         patched,
@@ -87,13 +89,22 @@ fn preloaded(file: &FileEntry, components: &Components) -> Unjudged {
     Unjudged { what: file.path.clone(), component: by(&file.path, components).component, reason: reason.into() }
 }
 
-/// The programs of the initramfs. Its modules belong to the kernel's package.
-fn initramfs(archive: &[u8], reading: &mut Reading) -> Result<(), cpio::CpioError> {
-    let by = By { component: "initramfs".into(), version: String::new() };
+/// The component whose program is the initramfs's init; an image that names none has programs in the initramfs, and no more is
+/// known of them.
+fn of_init(components: &Components) -> By {
+    let init = components.components.iter().find(|(_, record)| record.name == INIT);
+    init.map_or_else(
+        || By { component: "initramfs".into(), version: String::new() },
+        |(key, record)| By { component: key.clone(), version: record.version.clone() },
+    )
+}
+
+/// The programs of the initramfs, which one component brings. Its modules belong to the kernel's package.
+fn initramfs(archive: &[u8], by: &By, reading: &mut Reading) -> Result<(), cpio::CpioError> {
     for member in cpio::read(archive)?.iter().filter(|member| member.is_file()) {
         if member.mode & EXECUTE != 0 && elf::is_elf(member.bytes) {
             let path = format!("initramfs:/{}", member.path);
-            reading.program(Program { path: &path, by: &by, origin: "", bytes: member.bytes });
+            reading.program(Program { path: &path, by, origin: "", bytes: member.bytes });
         }
     }
     Ok(())
@@ -126,5 +137,33 @@ impl Write for Bounded<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::ComponentRecord;
+
+    #[test]
+    fn programs_of_the_initramfs_belong_to_the_component_of_init() {
+        let of = |name: &str| {
+            let record = ComponentRecord {
+                kind: None,
+                name: name.into(),
+                version: "0.1.0".into(),
+                origin: String::new(),
+                sha256: String::new(),
+            };
+            let by = of_init(&Components {
+                version: 1,
+                components: BTreeMap::from([("first".to_owned(), record)]),
+                inputs: BTreeMap::new(),
+                lines: BTreeMap::new(),
+                paths: BTreeMap::new(),
+            });
+            format!("{} {}", by.component, by.version)
+        };
+        assert_eq!((of("orlop-init"), of("another")), ("first 0.1.0".into(), "initramfs ".into()));
     }
 }

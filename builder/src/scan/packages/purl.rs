@@ -30,6 +30,7 @@ pub(in super::super) fn identity(purl: &str) -> Option<Identity> {
         "npm" => identity("npm", &name, version),
         "pypi" => identity("PyPI", &name, version),
         "generic" if name == "linux" => identity("Linux", "Kernel", version),
+        "generic" if name == "std" => identity("Rust", "std", version),
         other => identity(other, &name, version),
     })
 }
@@ -98,6 +99,7 @@ mod tests {
             ("pkg:npm/%40scope/x@1.0.0", "npm @scope/x 1.0.0"),
             ("pkg:npm/@scope/x", "npm @scope/x ?"),
             ("pkg:generic/linux@6.12.48", "Linux Kernel 6.12.48"),
+            ("pkg:generic/std@1.95.0", "Rust std 1.95.0"),
             ("pkg:oci/x@sha256%3A00", "oci x sha256:00"),
         ] {
             let identity = identity(purl).unwrap_or_else(|| panic!("{purl}"));

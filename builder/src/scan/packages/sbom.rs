@@ -1,7 +1,10 @@
 //! Which packages somebody's list says that there are: CycloneDX and SPDX 2 in JSON, as `orlop sbom`, syft and others
 //! write them. Taken are package URLs; what has none cannot be looked for.
 
-use std::collections::BTreeMap;
+mod own;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -11,11 +14,7 @@ use serde::Deserialize;
 
 use super::super::package::{By, Identity, Inventory, Package, Unjudged};
 use super::purl;
-
-/// The component of the image definition that a CycloneDX component of `orlop sbom` is.
-const COMPONENT: &str = "orlop:component";
-/// The component of the image definition that a library is linked into.
-const USED_BY: &str = "orlop:used-by";
+use own::Owners;
 
 /// No list is longer.
 const MOST: u64 = 64 << 20;
@@ -110,7 +109,8 @@ fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
     let mut list = List::default();
     if document.bom_format.as_deref() == Some("CycloneDX") {
         let components = document.components.unwrap_or_default();
-        list.owners = owners(&components);
+        list.owners = Owners::of(&components);
+        list.inventory.own = !list.owners.is_empty();
         if let Some(main) = document.metadata.and_then(|metadata| metadata.component) {
             list.main(&main)?;
         }
@@ -127,8 +127,8 @@ fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
 #[derive(Default)]
 struct List {
     inventory: Inventory,
-    /// In a document of `orlop sbom`: reference of a file or component → that component of the image definition.
-    owners: BTreeMap<String, By>,
+    /// In a document of `orlop sbom`: which component of the image definition has what.
+    owners: Owners,
     /// How many have no package URL.
     without: usize,
     unreadable: Vec<String>,
@@ -152,10 +152,11 @@ impl List {
         for component in components {
             match (component.scope.as_deref(), &component.purl, component.kind.as_deref()) {
                 // What took part in the build, and is not in what was built.
-                (Some("excluded"), ..) => {}
+                (Some("excluded"), ..) => self.toolchain(component),
+                _ if component.is_own() => self.own(component),
                 (_, Some(_), _) => self.component(component),
                 // What is made of other components, and no package.
-                (_, None, Some("file" | "operating-system" | "device" | "firmware")) => {}
+                (_, None, Some("file" | "operating-system" | "device" | "firmware")) => self.gaps(component),
                 (_, None, _) => self.without += 1,
             }
             self.components(component.components.as_deref().unwrap_or_default(), depth + 1)?;
@@ -168,9 +169,10 @@ impl List {
         let Some(purl) = &component.purl else { return };
         let grouped = component.group.as_ref().map(|group| format!("{group}/{}", component.name));
         let names = [Some(&component.name), grouped.as_ref()];
-        let Some(identity) = self.identity(purl, &names, component.version.as_ref()) else { return };
+        let Some(mut identity) = self.identity(purl, &names, component.version.as_ref()) else { return };
+        let otherwise = component.judged_as_in_the_image(&mut identity);
         for (path, by) in self.places(component) {
-            self.push(identity.clone(), path, by);
+            self.push(identity.clone(), otherwise.clone(), path, by);
         }
     }
 
@@ -181,7 +183,7 @@ impl List {
                 let identity =
                     self.identity(&purl.reference_locator, &[Some(&package.name)], package.version_info.as_ref());
                 if let Some(identity) = identity {
-                    self.push(identity, String::new(), self.image());
+                    self.push(identity, None, String::new(), self.image());
                 }
             }
             None if package.name == self.inventory.image => {}
@@ -203,8 +205,8 @@ impl List {
         Some(identity)
     }
 
-    fn push(&mut self, identity: Identity, path: String, by: By) {
-        self.inventory.packages.push(Package { identity, otherwise: None, by, path, functions: None });
+    fn push(&mut self, identity: Identity, otherwise: Option<Identity>, path: String, by: By) {
+        self.inventory.packages.push(Package { identity, otherwise, by, path, functions: None });
     }
 
     fn image(&self) -> By {
@@ -214,13 +216,10 @@ impl List {
     /// Where a package is: in a document of `orlop sbom`, in files and components of the image, as a scan of the image
     /// itself says it; in those of other tools, where the first of its places is.
     fn places(&self, component: &Component) -> Vec<(String, By)> {
-        let owner = |reference: &str| self.owners.get(reference).cloned();
         let files = component.locations();
-        let mut places: Vec<_> =
-            files.iter().filter_map(|file| Some((in_image(file), owner(&format!("file:{file}"))?))).collect();
+        let mut places: Vec<_> = files.iter().filter_map(|file| self.owners.file(file)).collect();
         if places.is_empty() {
-            let keys = component.values(COMPONENT).chain(component.values(USED_BY));
-            places = keys.filter_map(|key| Some((String::new(), owner(&format!("component:{key}"))?))).collect();
+            places = component.of_components().filter_map(|key| self.owners.component(key)).collect();
         }
         if places.is_empty() {
             let first = files.first().map(|file| (*file).to_owned());
@@ -240,28 +239,6 @@ impl List {
             note(purl, "no package URL that can be read".into());
         }
         self.inventory
-    }
-}
-
-/// References of the files and components of a document of `orlop sbom`, with the component that each belongs to.
-fn owners(components: &[Component]) -> BTreeMap<String, By> {
-    let mut owners = BTreeMap::new();
-    for component in components {
-        let Some(key) = component.values(COMPONENT).next() else { continue };
-        let by = By { component: key.to_owned(), version: component.version.clone().unwrap_or_default() };
-        let files = component.components.iter().flatten().filter_map(|file| file.bom_ref.clone());
-        owners.extend(files.map(|file| (file, by.clone())));
-        owners.insert(format!("component:{key}"), by);
-    }
-    owners
-}
-
-/// `root/usr/bin/runc` is what a scan of the image calls `/usr/bin/runc`, `initramfs/init` is `initramfs:/init`.
-fn in_image(file: &str) -> String {
-    match file.split_once('/') {
-        Some(("root", path)) => format!("/{path}"),
-        Some((place, path)) => format!("{place}:/{path}"),
-        None => file.to_owned(),
     }
 }
 
@@ -287,151 +264,4 @@ fn location(component: &Component) -> Option<String> {
         (name.starts_with("syft:location:") && name.ends_with(":path")).then(|| property.value.clone())?
     };
     properties.iter().find_map(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn names(json: &str) -> Vec<String> {
-        let name = |package: &Package| {
-            let identity = &package.identity;
-            format!(
-                "{} {} {} {}",
-                identity.ecosystem,
-                identity.name,
-                identity.version.as_deref().unwrap_or("?"),
-                package.path
-            )
-        };
-        parse(json.as_bytes()).unwrap().packages.iter().map(name).collect()
-    }
-
-    /// In the shape that syft writes.
-    const CYCLONEDX: &str = r#"{"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX",
-        "specVersion": "1.6", "version": 1,
-        "metadata": {"component": {"type": "container", "name": "edge", "version": "sha256:0"}},
-        "components": [
-          {"type": "library", "name": "golang.org/x/net", "version": "v0.35.0", "purl": "pkg:golang/golang.org/x/net@v0.35.0",
-           "properties": [{"name": "syft:package:type", "value": "go-module"},
-                          {"name": "syft:location:0:path", "value": "/usr/bin/kubelet"}]},
-          {"type": "application", "name": "stdlib", "version": "go1.26.8", "purl": "pkg:golang/stdlib@1.26.8"},
-          {"type": "library", "name": "linux-image", "version": "6.12.48-1",
-           "purl": "pkg:deb/debian/linux-image-6.12@6.12.48-1?arch=amd64&distro=debian-13&upstream=linux-signed-amd64%406.12.48%2B1"},
-          {"type": "library", "name": "nested", "components": [
-            {"type": "library", "name": "tar", "version": "0.4.44", "purl": "pkg:cargo/tar"}]},
-          {"type": "library", "name": "a.b/Upper", "purl": "pkg:golang/a.b/upper@v1.0.0"},
-          {"type": "library", "name": "bad", "purl": "pkg:"},
-          {"type": "file", "name": "/etc/passwd"},
-          {"type": "operating-system", "name": "debian", "version": "13"}]}"#;
-
-    #[test]
-    fn cyclonedx_of_other_tools_is_read() {
-        assert_eq!(
-            names(CYCLONEDX),
-            [
-                "Go golang.org/x/net v0.35.0 /usr/bin/kubelet",
-                "Go stdlib 1.26.8 ",
-                "Debian:13 linux 6.12.48-1 ",
-                "crates.io tar 0.4.44 ",
-                "Go a.b/Upper v1.0.0 ",
-            ]
-        );
-        let inventory = parse(CYCLONEDX.as_bytes()).unwrap();
-        let unjudged: Vec<_> = inventory.unjudged.iter().map(|unjudged| &*unjudged.what).collect();
-        assert_eq!((&*inventory.image, &unjudged[..]), ("edge", &["1 components", "pkg:"][..]));
-    }
-
-    /// In the shape that `orlop sbom` writes.
-    const OURS: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6",
-        "metadata": {"component": {"type": "operating-system", "bom-ref": "image", "name": "edge", "version": "1.4.0"}},
-        "components": [
-          {"type": "application", "bom-ref": "component:runc", "name": "github.com/opencontainers/runc", "version": "v1.5.2",
-           "purl": "pkg:golang/github.com/opencontainers/runc@v1.5.2",
-           "properties": [{"name": "orlop:component", "value": "runc"}],
-           "components": [{"type": "file", "bom-ref": "file:root/usr/bin/runc", "name": "/usr/bin/runc"}]},
-          {"type": "application", "bom-ref": "component:init", "name": "orlop-init", "version": "0.1.0",
-           "properties": [{"name": "orlop:component", "value": "init"}],
-           "components": [{"type": "file", "bom-ref": "file:root/usr/libexec/orlop/init", "name": "/usr/libexec/orlop/init"}]},
-          {"type": "library", "name": "golang.org/x/net", "version": "v0.35.0", "purl": "pkg:golang/golang.org/x/net@v0.35.0",
-           "evidence": {"occurrences": [{"location": "root/usr/bin/runc"}, {"location": "root/usr/libexec/orlop/init"}]}},
-          {"type": "library", "name": "libseccomp", "version": "2.6.0-2", "purl": "pkg:deb/debian/libseccomp@2.6.0-2?arch=source",
-           "properties": [{"name": "orlop:input", "value": "library.libseccomp"}, {"name": "orlop:used-by", "value": "runc"}]},
-          {"type": "application", "name": "erofs-utils", "version": "1.8.6-1", "scope": "excluded",
-           "purl": "pkg:deb/debian/erofs-utils@1.8.6-1?arch=amd64"}]}"#;
-
-    #[test]
-    fn a_list_of_our_own_says_which_component_has_what_and_where() {
-        let inventory = parse(OURS.as_bytes()).unwrap();
-        let row = |package: &Package| {
-            format!("{} {} {}{}", package.identity.name, package.by.component, package.by.version, package.path)
-        };
-        assert_eq!(
-            inventory.packages.iter().map(row).collect::<Vec<_>>(),
-            [
-                "github.com/opencontainers/runc runc v1.5.2",
-                "golang.org/x/net runc v1.5.2/usr/bin/runc",
-                "golang.org/x/net init 0.1.0/usr/libexec/orlop/init",
-                "libseccomp runc v1.5.2",
-            ]
-        );
-        assert_eq!((&*inventory.image, &*inventory.version), ("edge", "1.4.0"));
-        assert_eq!((in_image("initramfs/init"), in_image("odd")), ("initramfs:/init".into(), "odd".into()));
-    }
-
-    #[test]
-    fn a_program_that_a_list_is_about_is_a_package_and_a_group_is_part_of_a_name() {
-        let list = |kind: &str| {
-            format!(
-                r#"{{"bomFormat": "CycloneDX", "metadata": {{"component": {{"type": "{kind}", "name": "a.b/Tool",
-                "version": "v1.0.0", "purl": "pkg:golang/a.b/tool@v1.0.0"}}}},
-                "components": [{{"type": "library", "group": "github.com/BurntSushi", "name": "toml", "version": "v1.6.0",
-                "purl": "pkg:golang/github.com/burntsushi/toml@v1.6.0",
-                "evidence": {{"occurrences": [{{"location": "go.mod"}}, {{"location": "main.go#3"}}]}}}}]}}"#
-            )
-        };
-        let toml = "Go github.com/BurntSushi/toml v1.6.0 go.mod".to_owned();
-        assert_eq!(names(&list("application")), ["Go a.b/Tool v1.0.0 ".to_owned(), toml.clone()]);
-        assert_eq!(names(&list("container")), [toml]);
-    }
-
-    #[test]
-    fn spdx_of_other_tools_is_read() {
-        let spdx = r#"{"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": "edge", "packages": [
-            {"name": "edge", "SPDXID": "SPDXRef-image", "versionInfo": "1"},
-            {"name": "golang.org/x/net", "versionInfo": "v0.35.0", "externalRefs": [
-              {"referenceCategory": "SECURITY", "referenceType": "cpe23Type", "referenceLocator": "cpe:2.3:a:x"},
-              {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl",
-               "referenceLocator": "pkg:golang/golang.org/x/net@v0.35.0"}]},
-            {"name": "unknown"}]}"#;
-        assert_eq!(names(spdx), ["Go golang.org/x/net v0.35.0 "]);
-        assert_eq!(parse(spdx.as_bytes()).unwrap().unjudged[0].what, "1 components");
-    }
-
-    #[test]
-    fn what_is_no_list_says_so() {
-        let nested = format!("{}{}", r#"{"name":"x","components":["#.repeat(40), "]}".repeat(40));
-        let deep = format!(r#"{{"bomFormat":"CycloneDX","components":[{nested}]}}"#);
-        for (json, wanted) in [
-            ("{", "no SBOM in JSON"),
-            ("{}", "neither a CycloneDX document"),
-            (r#"{"bomFormat": "SPDX"}"#, "neither a CycloneDX document"),
-            (r#"{"spdxVersion": "SPDX-3.0"}"#, "nor one of SPDX 2"),
-            (r#"{"bomFormat": "CycloneDX", "components": 1}"#, "invalid type: integer `1`"),
-            (&deep, "more than 32 of them"),
-        ] {
-            let error = format!("{:#}", parse(json.as_bytes()).unwrap_err());
-            assert!(error.contains(wanted), "{error}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_list_has_an_answer(purl in r"(pkg:(golang|deb/debian|cargo)/)?[a-z%@?&=/0-9#:]{0,30}") {
-            let json = serde_json::json!({"bomFormat": "CycloneDX", "components": [{"name": "x", "purl": purl}]});
-            let inventory = parse(json.to_string().as_bytes()).unwrap();
-            prop_assert_eq!(inventory.packages.len() + inventory.unjudged.len(), 1);
-        }
-    }
 }

@@ -78,9 +78,11 @@ fn over_our_own_list_of_an_image_exceptions_about_components_hold_and_are_checke
     };
     let yaml = json!({"type": "library", "name": "gopkg.in/yaml.v2", "version": "v2.2.3",
         "purl": "pkg:golang/gopkg.in/yaml.v2@v2.2.3", "evidence": {"occurrences": [{"location": "root/usr/bin/kubelet"}]}});
+    let fine = json!({"type": "library", "name": "fine", "version": "1.0.0", "purl": "pkg:cargo/fine@1.0.0",
+        "evidence": {"occurrences": [{"location": "root/usr/bin/init"}]}});
     let list = json!({"bomFormat": "CycloneDX", "specVersion": "1.6",
         "metadata": {"component": {"type": "operating-system", "name": "edge", "version": "1.4.0"}},
-        "components": [owner("kubelet"), owner("init"), yaml]});
+        "components": [owner("kubelet"), owner("init"), yaml, fine]});
     std::fs::write(&path, list.to_string()).unwrap();
     let judged = |component: &str| {
         let products = products(json!([{"@id": format!("pkg:generic/{component}")}]));
@@ -153,16 +155,49 @@ fn an_exception_that_is_about_nothing_fails() {
     };
     assert_eq!(outcome(alias), (2, vec![]));
     // Of another ecosystem than those that were looked for, nothing can be said to be needless.
-    let debian = json!([{"@id": "pkg:deb/debian/linux?distro=debian-13"}]);
+    for named in ["pkg:deb/debian/linux?distro=debian-13", "pkg:deb/debian/linux"] {
+        assert_eq!(needless(named, &database()), 0, "{named}");
+    }
+    assert_eq!(needless("pkg:deb/debian/linux", &kernel("Debian:13", "linux")), 1);
+}
+
+/// Debian's kernel is looked up as Debian's or as a release of Linux: of the other nothing can be said to be needless.
+#[test]
+fn an_exception_is_about_the_name_that_a_package_was_looked_up_by() {
+    for (named, ecosystem, name, failures) in [
+        ("pkg:deb/debian/linux", "Debian:13", "linux", 1),
+        ("pkg:generic/linux", "Debian:13", "linux", 0),
+        ("pkg:deb/debian/linux", "Linux", "Kernel", 0),
+        ("pkg:generic/linux", "Linux", "Kernel", 1),
+        ("pkg:generic/std", "Linux", "Kernel", 0),
+        ("pkg:generic/std", "Rust", "std", 1),
+    ] {
+        assert_eq!(needless(named, &kernel(ecosystem, name)), failures, "{named} by documents about {ecosystem}");
+    }
+}
+
+/// A database of one document, which is about no version that anybody has.
+fn kernel(ecosystem: &str, name: &str) -> Database {
+    let range = json!({"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "0.1"}]});
+    let affected = json!([{"package": {"ecosystem": ecosystem, "name": name}, "ranges": [range]}]);
+    made_up(&[json!({"id": "T-1", "modified": "2026-01-02T00:00:00Z", "affected": affected})])
+}
+
+/// How many failures an exception about a flaw that nothing has makes, over an image with Debian's kernel and Rust's library.
+fn needless(named: &str, database: &Database) -> usize {
     let mut packages = yaml();
-    packages.push(package("Debian:13", "linux", "6.12.48-1", "/usr/lib/modules"));
+    packages.push(package("Rust", "std", "1.95.0", "/usr/bin/init"));
+    packages.push(Package {
+        otherwise: Some(Identity { ecosystem: "Linux".into(), name: "Kernel".into(), version: Some("6.12.48".into()) }),
+        ..package("Debian:13", "linux", "6.12.48-1", "/usr/lib/modules")
+    });
     let text = document(|statement| {
-        statement["products"] = debian;
+        statement["products"] = json!([{"@id": named}]);
         statement["vulnerability"]["name"] = json!("CVE-2026-1");
     });
-    let mut report = report(packages, &database());
+    let mut report = report(packages, database);
     vex::apply(&mut report, &vex::parse("x", &text).unwrap(), Today::parse(TODAY).unwrap());
-    assert!(report.failures.is_empty(), "{:?}", report.failures);
+    report.failures.len()
 }
 
 /// The program has the functions, whatever a document says.

@@ -61,7 +61,9 @@ impl Exception {
             let here = identity.ecosystem != GENERIC
                 || identity.name == report.image
                 || report.components.contains(&identity.name);
-            let looked_for = |package: &Identity| !report.not_looked_for.contains(&package.ecosystem);
+            // Who names no release of Debian means each.
+            let is_of = |of: &String, named: &str| of == named || of.split(':').next() == Some(named);
+            let looked_for = |package: &Identity| !report.not_looked_for.iter().any(|of| is_of(of, &package.ecosystem));
             here && match (subcomponents.is_empty(), identity.ecosystem == GENERIC) {
                 // All that is in it.
                 (true, true) => true,

@@ -2,7 +2,7 @@
 //!
 //! An entry begins in the first column, `SOURCE (VERSION) SUITE; urgency=URGENCY`, and the newest stands first. Whoever
 //! mends a flaw names it where he says how (developers' reference §5.8.5.2). A revert with a flaw's name mends it by being
-//! one.
+//! one; what it reverts, by its title (`Revert "TITLE"`), mends nothing any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,8 @@ const FOLDER: &str = "usr/share/doc/";
 const NAMES: [&str; 2] = ["changelog.Debian.gz", "changelog.gz"];
 /// The source of signatures counts its own versions (`6.12.118+1`), and says in its newest entry what it signs.
 const SIGNED: &str = "* Sign kernel from ";
+/// What an item begins with.
+const BULLETS: [&str; 3] = ["* ", "- ", "+ "];
 
 /// Whether a file of a package is its changelog, by its path in the package.
 pub fn is_changelog(path: &str) -> bool {
@@ -21,24 +23,77 @@ pub fn is_changelog(path: &str) -> bool {
 }
 
 /// Version → the flaws (`CVE-2026-43494`) that the changelog names under it. A flaw that several entries name stands under
-/// the newest: only there was the last of it mended.
+/// the newest: only there was the last of it mended. One whose newest item a newer entry reverts is not fixed.
 pub fn fixed(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut fixed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let (mut seen, mut version) = (BTreeSet::new(), "");
-    for line in text.lines() {
-        if let Some(of) = entry(line) {
-            version = of;
-        } else if let Some(signed) = line.trim().strip_prefix(SIGNED) {
-            version = signed.rsplit(' ').next().unwrap_or(version);
-        }
-        // What stands above the first entry is no version's.
-        for flaw in flaws(line).filter(|_| !version.is_empty()) {
-            if seen.insert(flaw) {
-                fixed.entry(version.to_owned()).or_default().insert(flaw.to_owned());
+    let (mut seen, mut reverted) = (BTreeSet::new(), BTreeSet::new());
+    for Entry { version, items } in entries(text) {
+        // What an entry reverts, it may mend again itself: that counts for older entries alone.
+        let mut here = BTreeSet::new();
+        for item in items {
+            let back = reverted.iter().any(|title: &String| item.starts_with(&**title));
+            here.extend(reverts(&item).filter(|_| !back).map(str::to_owned));
+            for flaw in flaws(&item) {
+                if seen.insert(flaw.to_owned()) && !back {
+                    fixed.entry(version.clone()).or_default().insert(flaw.to_owned());
+                }
             }
         }
+        reverted.append(&mut here);
     }
     fixed
+}
+
+/// An entry: what was done for a version.
+struct Entry {
+    version: String,
+    /// Each on one line, without its bullet and the architectures that it is about (`[x86] `).
+    items: Vec<String>,
+}
+
+/// The entries, the newest first. What stands above the first is no version's.
+fn entries(text: &str) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut open = false;
+    for line in text.lines() {
+        if let Some(version) = entry(line) {
+            entries.push(Entry { version: version.to_owned(), items: Vec::new() });
+            open = false;
+            continue;
+        }
+        let Some(entry) = entries.last_mut() else { continue };
+        let line = line.trim();
+        if let Some(signed) = line.strip_prefix(SIGNED).and_then(|signed| signed.rsplit(' ').next()) {
+            entry.version = signed.to_owned();
+        }
+        if let Some(item) = BULLETS.iter().find_map(|bullet| line.strip_prefix(*bullet)) {
+            entry.items.push(without_architectures(item).to_owned());
+            open = true;
+        } else if line.is_empty() {
+            open = false;
+        } else if open && let Some(item) = entry.items.last_mut() {
+            item.push(' ');
+            item.push_str(line);
+        } else {
+            entry.items.push(line.to_owned());
+            open = true;
+        }
+    }
+    entries
+}
+
+fn without_architectures(item: &str) -> &str {
+    let mut rest = item.trim_start();
+    while let Some((_, after)) = rest.strip_prefix('[').and_then(|inner| inner.split_once("] ")) {
+        rest = after.trim_start();
+    }
+    rest
+}
+
+/// The title of what an item reverts.
+fn reverts(item: &str) -> Option<&str> {
+    let (title, _) = item.strip_prefix("Revert \"")?.rsplit_once('"')?;
+    Some(title).filter(|title| !title.trim().is_empty())
 }
 
 /// The version of the entry that begins in a line.
@@ -108,6 +163,27 @@ mod tests {
     }
 
     #[test]
+    fn a_fix_that_a_newer_version_reverts_is_none() {
+        let entry = |version: &str, items: &str| format!("x ({version}) a; urgency=low\n\n{items}\n -- y\n\n");
+        let fix =
+            entry("1-1", "  * net: y\n    - [x86] y: check the\n      length (CVE-2026-0001)\n  * z (CVE-2026-0002)");
+        let revert = |items: &str| format!("{}{fix}", entry("2-1", items));
+        assert_eq!(rows(&revert("  * [amd64,arm64] Revert \"y: check\n    the length\"")), ["1-1: CVE-2026-0002"]);
+        // It is mended again where it was reverted, or later.
+        let again = "  * Revert \"y: check the length\"\n  * y: check the length (CVE-2026-0001)";
+        assert_eq!(rows(&revert(again)), ["1-1: CVE-2026-0002", "2-1: CVE-2026-0001"]);
+        let later = entry("3-1", "  * y: check the length (CVE-2026-0001)");
+        let reverted = revert("  * Revert \"y: check the length\"");
+        assert_eq!(rows(&format!("{later}{reverted}")), ["1-1: CVE-2026-0002", "3-1: CVE-2026-0001"]);
+        // A revert that is reverted undoes nothing.
+        let undone = entry("3-1", "  * Revert \"Revert \"y: check the length\"\"");
+        assert_eq!(rows(&format!("{undone}{reverted}")), ["1-1: CVE-2026-0001 CVE-2026-0002"]);
+        for nothing in ["  * Revert \"\"", "  * Revert y: check the length", "  * Revert \"w\""] {
+            assert_eq!(rows(&revert(nothing)), ["1-1: CVE-2026-0001 CVE-2026-0002"], "{nothing}");
+        }
+    }
+
+    #[test]
     fn what_names_no_flaw_and_what_is_no_entry_says_nothing() {
         for text in [
             "",
@@ -136,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_survived(text in "(x \\(1\\) a; urgency=low\n|CVE-[0-9-]{0,12}|\n|é|.){0,40}") {
+        fn any_text_is_survived(text in "(x \\(1\\) a; urgency=low\n|\\* Revert \"|\"|\\[x\\] |CVE-[0-9-]{0,12}|\n|é|.){0,40}") {
             fixed(&text);
         }
     }

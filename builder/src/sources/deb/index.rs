@@ -117,15 +117,15 @@ impl Index {
         })
     }
 
-    /// The package among the dependencies of `meta` whose name starts with `prefix`; of one version of `meta`, where one is
-    /// asked for.
+    /// The package among the dependencies of `meta` whose name starts with `prefix`; both in one version, where one is asked
+    /// for.
     pub fn follow(&self, meta: &str, prefix: &str, asked: Option<&str>) -> Result<Package, Error> {
         let package = self.package_in(meta, asked)?;
         let names = package.depends.iter().flatten();
         let found = names.into_iter().find(|name| name.starts_with(prefix)).ok_or_else(|| {
             Error::Unresolved(format!("`{meta}` {} depends on no package named `{prefix}…`", package.version))
         })?;
-        self.package(found)
+        self.package_in(found, asked)
     }
 
     /// The newest version of a source package's upstream archive (`*.orig.tar.*`).
@@ -334,8 +334,13 @@ mod tests {
             package("libtwo", "2.0~rc1-1", "libone"),
             package("linux-meta", "6.12.9", "linux-image-6.12.9-cloud (= 6.12.9), linux-doc"),
             package("linux-image-6.12.9-cloud", "6.12.9", ""),
+            package("linux-lost", "6.12.8", "linux-image-6.12.9-cloud"),
         ];
-        let security = [package("libtwo", "2.0-1", "libone"), package("libone", "1.0-1~deb13u1", "")];
+        let security = [
+            package("libtwo", "2.0-1", "libone"),
+            package("libone", "1.0-1~deb13u1", ""),
+            package("linux-image-6.12.9-cloud", "6.12.9+1", ""),
+        ];
         let sources = format!(
             "Package: seccomp\nVersion: 2.6.0-2\nDirectory: pool/main/s\nChecksums-Sha256:\n {SUM} 9 s_2.6.0-2.dsc\n {SUM} 10 s_2.6.0.orig.tar.gz.asc\n {SUM} 11 s_2.6.0.orig.tar.gz\n"
         );
@@ -363,7 +368,14 @@ mod tests {
 
     #[test]
     fn a_meta_package_is_followed() {
-        assert_eq!(index().follow("linux-meta", "linux-image-", None).unwrap().name, "linux-image-6.12.9-cloud");
+        let follow = |meta: &str, asked: Option<&str>| index().follow(meta, "linux-image-", asked);
+        let newest = follow("linux-meta", None).unwrap();
+        assert_eq!((&*newest.name, &*newest.version), ("linux-image-6.12.9-cloud", "6.12.9+1"));
+        // In the version that is asked for, or not at all.
+        assert_eq!(follow("linux-meta", Some("6.12.9")).unwrap().version, "6.12.9");
+        let error = follow("linux-lost", Some("6.12.8")).unwrap_err().to_string();
+        assert!(error.contains("no version 6.12.8 of package `linux-image-6.12.9-cloud`"), "{error}");
+        assert!(error.contains("there is 6.12.9, 6.12.9+1"), "{error}");
         assert!(index().follow("linux-meta", "linux-image-7", None).is_err());
     }
 

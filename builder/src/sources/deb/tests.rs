@@ -10,7 +10,7 @@ use orlop_config::lockfile::VERSION;
 
 use super::super::cache::{Cache, hash};
 use super::super::fetch::download;
-use super::super::lock::{Change, relock_from, resolve};
+use super::super::lock::{Change, newer_than, relock_from, resolve};
 use super::super::progress::Report;
 use super::super::server::{Answer, Server};
 use super::super::{Gone, Project, Update};
@@ -305,6 +305,25 @@ fn what_is_newer_is_told_and_what_is_not_is_not() {
     let (newer, after) = updated(&bed, &before, &Update::All).unwrap();
     assert_eq!(newer, ["stub 1.0-1 2.0-1+deb13u1"]);
     assert_eq!(updated(&bed, &after, &Update::All).unwrap().0, Vec::<String>::new());
+}
+
+#[test]
+fn the_same_file_in_another_place_of_the_archive_is_nothing_newer() {
+    let bed = Bed::new(files());
+    let (bench, project) = (bed.bench(), list(&bed));
+    let mut before = locked(&project);
+    let kernel = before.inputs.get_mut("kernel").unwrap();
+    kernel.origin = "Debian-Security trixie-security pool/updates/kernel_6-1_amd64.deb".into();
+    let found = |before: &Lockfile| {
+        let finder = Finder::at(&bench, bed.archive(), KEYS);
+        resolve(&bench, &project, Some(before), &Update::All, Some(finder)).unwrap()
+    };
+    let names = |changes: Vec<Change>| changes.into_iter().map(|change| change.input).collect::<Vec<_>>();
+    assert_eq!(names(found(&before).changes), ["kernel", "stub"], "a lockfile names the place, too");
+    assert_eq!(names(newer_than(&before, found(&before))), ["stub"]);
+    // Another file of the same version is one.
+    before.inputs.get_mut("kernel").unwrap().sha256 = hash(b"another");
+    assert_eq!(names(newer_than(&before, found(&before))), ["kernel", "stub"]);
 }
 
 #[test]
