@@ -10,7 +10,6 @@ use super::{Context, naming};
 use crate::report::diff::{self, Difference};
 use crate::report::{inventory, surface};
 use crate::scan::{self, FindingChanges, packages};
-use crate::sources::Project;
 use crate::surface::changes;
 
 /// Say what differs between two images: components, modules and crates, files, command line, sysctls, surface numbers; with
@@ -67,12 +66,8 @@ pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
 
 /// Databases are read first: one that is too old is known at once.
 fn judge(args: &DiffArgs) -> anyhow::Result<Option<Judge>> {
-    if args.db.is_empty() {
-        return Ok(None);
-    }
-    let project = args.definition.as_deref().map(Project::load).transpose()?;
-    let rules = Rules { db: &args.db, vex: &[], max_age: args.max_age, project: project.as_ref() };
-    Judge::load(&rules).map(Some)
+    let rules = Rules { db: &args.db, vex: &[], max_age: args.max_age, project: None };
+    Judge::where_asked(rules, args.definition.as_deref())
 }
 
 fn findings(judge: &Judge, args: &DiffArgs) -> anyhow::Result<FindingChanges> {

@@ -18,7 +18,6 @@ use crate::report::html::{Report, Verification, render};
 use crate::report::inventory::{self, Inventory};
 use crate::report::surface;
 use crate::scan::{self, packages, verdict};
-use crate::sources::Project;
 use crate::surface::{Shown, Surface, parse_boot};
 
 /// Write what is known of an image as one HTML page: its chain of trust, what it holds, what changed, what is wrong with it.
@@ -112,12 +111,8 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
 impl ReportArgs {
     /// What to judge the image by, where databases were named.
     fn judge(&self) -> anyhow::Result<Option<Judge>> {
-        if self.db.is_empty() {
-            return Ok(None);
-        }
-        let project = self.definition.as_deref().map(Project::load).transpose()?;
-        let rules = Rules { db: &self.db, vex: &self.vex, max_age: self.max_age, project: project.as_ref() };
-        Judge::load(&rules).map(Some)
+        let rules = Rules { db: &self.db, vex: &self.vex, max_age: self.max_age, project: None };
+        Judge::where_asked(rules, self.definition.as_deref())
     }
 
     /// Whom to verify the image by, where somebody was named.

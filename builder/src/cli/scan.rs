@@ -82,6 +82,15 @@ pub(super) struct Judge {
 }
 
 impl Judge {
+    /// For verbs that judge only where a database is named; the gates are those of this definition.
+    pub fn where_asked(rules: Rules<'_>, definition: Option<&Path>) -> anyhow::Result<Option<Judge>> {
+        if rules.db.is_empty() {
+            return Ok(None);
+        }
+        let project = definition.map(Project::load).transpose()?;
+        Judge::load(&Rules { project: project.as_ref(), ..rules }).map(Some)
+    }
+
     /// Reads databases and exceptions, and checks how old they are.
     pub fn load(rules: &Rules<'_>) -> anyhow::Result<Judge> {
         let gates = rules.project.map_or_else(Gates::default, |project| project.definition().gates.clone());
