@@ -158,5 +158,7 @@ bench: witnesses image cluster-image lab-tools ## the promised numbers beside th
 	  echo "bench: apt-get install mmdebstrap"; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mmdebstrap >/dev/null; \
 	fi
+	@$(ORLOP) programs builder/benches/peers/govulncheck.toml --out out/bench-tools --relock-gone
+	@$(CARGO) build --locked --quiet --release -p orlop
 	@$(CARGO) bench --locked --quiet --workspace --features $(FAST) --bench peers --profile dev -- $(BENCH)
 	@$(CARGO) bench --locked --quiet --workspace --features $(FAST) --bench node --profile dev

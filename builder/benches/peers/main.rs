@@ -10,6 +10,7 @@ mod host;
 mod row;
 mod tools;
 mod trust;
+mod verdict;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use row::{Limit, Measured, Row, Samples, Unit, table};
 use serde_json::{Value, json};
 use tools::{Peers, Tools};
 use trust::Signed;
+use verdict::Verdict;
 
 /// Measure Orlop beside its peers.
 #[derive(Debug, Parser)]
@@ -42,6 +44,9 @@ struct Args {
     /// Boots by a firmware with Secure Boot, and by one without; 0 leaves them out.
     #[arg(long, default_value_t = 2)]
     firmware_boots: usize,
+    /// Go's vulnerability database, a zip archive of OSV documents, for the scan; without it that is named as missing.
+    #[arg(long)]
+    advisories: Option<PathBuf>,
     /// Build everything from nothing too, in a clone with a cache of its own (half an hour).
     #[arg(long)]
     cold: bool,
@@ -64,16 +69,17 @@ fn main() -> anyhow::Result<()> {
     let built = builds.image()?;
     let image = repository.join(built["image"].as_str().context("the build names its image")?);
     let bench = Bench { args: &args, builds, image, work: work.path(), peers: Peers::in_cache(&cache)?, cache: &cache };
-    let (rows, boots) = bench.measure(&built, repository)?;
+    let Numbers { rows, boots, findings } = bench.measure(&built, repository)?;
     let document = json!({
         "machine": machine,
         "rows": rows.iter().map(Row::json).collect::<Vec<_>>(),
         "boot_phases_ms": boots.middle().map(|boot| &boot.phases),
         "failed_boots": boots.failed,
+        "findings": findings,
     });
     fs::write(&args.json, serde_json::to_vec_pretty(&document)?).context("writing the numbers")?;
     eprintln!("bench: {}", args.json.display());
-    print!("{}", report(&rows, &boots, &machine));
+    print!("{}{}", report(&rows, &boots, &machine), lines(&findings));
     Ok(())
 }
 
@@ -85,6 +91,14 @@ struct Bench<'a> {
     work: &'a Path,
     peers: Peers,
     cache: &'a Path,
+}
+
+/// What was measured.
+struct Numbers {
+    rows: Vec<Row>,
+    boots: Boots,
+    /// The scan's findings beside the peer's, a line each; empty where they were not compared.
+    findings: Vec<String>,
 }
 
 /// What became of the boots.
@@ -103,7 +117,7 @@ impl Boots {
 }
 
 impl Bench<'_> {
-    fn measure(&self, built: &Value, repository: &Path) -> anyhow::Result<(Vec<Row>, Boots)> {
+    fn measure(&self, built: &Value, repository: &Path) -> anyhow::Result<Numbers> {
         let pieces = Pieces::of(&self.image, self.work)?;
         let tools = self.peers.tools().map_err(|error| format!("{error:#}"));
         let tree = tools.as_ref().map_err(String::clone).and_then(|tools| said(pieces.extract(tools)));
@@ -126,6 +140,8 @@ impl Bench<'_> {
         note("signatures");
         signed.rows(&mut rows);
         signed.boots(self.args.firmware_boots, &mut rows);
+        note("the scan");
+        let findings = self.scan(&tree, &mut rows);
         self.builds(tools.as_ref(), &tree, &mut rows);
         if self.args.cold {
             note("cold build");
@@ -141,7 +157,15 @@ impl Bench<'_> {
             let ours = Builds::clean_test(repository, began);
             rows.push(Row { what, unit: Unit::Seconds, ours, peer: None, must, aim });
         }
-        Ok((rows, boots))
+        Ok(Numbers { rows, boots, findings })
+    }
+
+    /// The scan beside its peer; how their findings differ.
+    fn scan(&self, tree: &Result<PathBuf, String>, rows: &mut Vec<Row>) -> Vec<String> {
+        let tree = tree.as_deref().map_err(String::clone);
+        let verdict =
+            Verdict { image: &self.image, tree, advisories: self.args.advisories.as_deref(), work: self.work };
+        verdict.rows(rows)
     }
 
     /// Boots of both, in turns.
@@ -255,6 +279,11 @@ fn booted(whose: &str, boot: anyhow::Result<Boot>) -> Result<Boot, String> {
 
 fn said<T>(result: anyhow::Result<T>) -> Result<T, String> {
     result.map_err(|error| format!("{error:#}"))
+}
+
+/// A paragraph of them.
+fn lines(findings: &[String]) -> String {
+    findings.iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn note(text: &str) {
