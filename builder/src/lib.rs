@@ -5,6 +5,7 @@
 pub mod advisories;
 pub mod bounded;
 pub mod cli;
+pub mod converse;
 pub mod formats;
 pub mod image;
 pub mod keys;

@@ -1,17 +1,13 @@
 //! An external command as signer: for tokens, HSMs and key services.
 
-use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 
 use super::Signer;
+use crate::converse::{Limits, Trouble, converse};
 
 /// A person may have to touch a token; longer than this nobody means it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -39,22 +35,19 @@ impl CommandSigner {
     fn run(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
         let (program, arguments) = self.words.split_first().context("an empty command")?;
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(&self.folder).process_group(0);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .context("it cannot be started")?;
-        let outcome = converse(&mut child, message, self.patience);
-        if outcome.is_err() {
-            // Its own children too: they hold the pipe.
-            let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
-        }
-        let status = child.wait()?;
-        let answer = outcome?;
-        if !status.success() {
-            bail!("{status}");
+        command.args(arguments).current_dir(&self.folder).stderr(Stdio::inherit());
+        let limits = Limits { patience: self.patience, most_bytes: MOST_BYTES };
+        let said = converse(&mut command, message, limits).context("it cannot be started")?;
+        let answer = match said.answer {
+            Ok(answer) => answer,
+            Err(Trouble::Late) => bail!("no signature after {} s; it was ended", self.patience.as_secs_f32()),
+            Err(Trouble::Long) => bail!(
+                "more than {MOST_BYTES} bytes on standard output, which no signature has; it has to print the raw signature"
+            ),
+            Err(Trouble::Unread(error)) => return Err(error).context("its answer cannot be read"),
+        };
+        if !said.status.success() {
+            bail!("{}", said.status);
         }
         Ok(answer)
     }
@@ -68,47 +61,10 @@ impl Signer for CommandSigner {
     }
 }
 
-/// Writes the message, and reads the answer until the program closes it.
-fn converse(child: &mut Child, message: &[u8], patience: Duration) -> anyhow::Result<Vec<u8>> {
-    let mut input = child.stdin.take().context("no standard input")?;
-    let mut output = child.stdout.take().context("no standard output")?;
-    let message = message.to_vec();
-    // A program need not read what it signs to its end; what it answers is judged anyway.
-    std::thread::spawn(move || input.write_all(&message));
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut answer = Vec::new();
-        let read = (&mut output).take(MOST_BYTES + 1).read_to_end(&mut answer);
-        let _ = sender.send(read.map(|_| answer));
-    });
-    let end = Instant::now() + patience;
-    let late = || format!("no signature after {} s; it was ended", patience.as_secs_f32());
-    let answer = receiver.recv_timeout(patience).with_context(late)?.context("its answer cannot be read")?;
-    if answer.len() as u64 > MOST_BYTES {
-        bail!(
-            "more than {MOST_BYTES} bytes on standard output, which no signature has; it has to print the raw signature"
-        );
-    }
-    // It may close its output and go on for ever.
-    await_end(child, end).with_context(late)?;
-    Ok(answer)
-}
-
-fn await_end(child: &mut Child, end: Instant) -> anyhow::Result<()> {
-    let (sender, receiver) = mpsc::channel();
-    let pid = Pid::from_raw(child.id() as i32);
-    std::thread::spawn(move || {
-        use nix::sys::wait::{Id, WaitPidFlag, waitid};
-        // Its status stays for the caller.
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-        let _ = sender.send(waitid(Id::Pid(pid), flags).map(drop));
-    });
-    receiver.recv_timeout(end.saturating_duration_since(Instant::now()))??;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn sign(script: &str) -> anyhow::Result<Vec<u8>> {

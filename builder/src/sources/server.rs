@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A request: its path, what it says of ranges, and who asks.
+/// A request: its path, what it says of ranges, who asks, and what is sent with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub path: String,
@@ -13,6 +13,7 @@ pub struct Request {
     pub authorization: Option<String>,
     /// What the client calls the server.
     pub host: String,
+    pub body: String,
 }
 
 /// An answer.
@@ -115,17 +116,22 @@ fn read(stream: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).ok()?;
     let path = line.split(' ').nth(1)?.trim_start_matches('/').to_string();
-    let mut request = Request { path, range: None, if_range: None, authorization: None, host: String::new() };
+    let (host, body) = (String::new(), String::new());
+    let mut request = Request { path, range: None, if_range: None, authorization: None, host, body };
+    let mut length = 0_u64;
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim().split_once(':') else { return Some(request) };
+        let Some((name, value)) = line.trim().split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "range" => request.range = Some(value.trim().into()),
             "authorization" => request.authorization = Some(value.trim().into()),
             "host" => request.host = value.trim().into(),
             "if-range" => request.if_range = Some(value.trim().into()),
+            "content-length" => length = value.trim().parse().ok()?,
             _ => {}
         }
     }
+    stream.take(length).read_to_string(&mut request.body).ok()?;
+    Some(request)
 }

@@ -11,6 +11,7 @@ mod key;
 mod lockfile;
 mod manual;
 mod provenance;
+mod registry;
 mod report;
 mod run;
 mod scan;

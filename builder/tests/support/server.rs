@@ -12,6 +12,8 @@ pub enum Answer {
     CutOnce(Vec<u8>, usize),
     /// Not there.
     NotFound,
+    /// Not there, which only who says this (`Authorization`) is told: others are asked for name and password.
+    Guarded(&'static str),
 }
 
 /// Lives as long as the test's process.
@@ -29,10 +31,11 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let Some((path, from)) = read(&mut BufReader::new(&stream)) else { continue };
-                seen.lock().unwrap().push(path);
+                let Some(request) = read(&mut BufReader::new(&stream)) else { continue };
+                let bytes = answer.bytes(&request);
+                seen.lock().unwrap().push(request.path);
                 // The client may be gone already; that is its business.
-                let _ = stream.write_all(&answer.bytes(from));
+                let _ = stream.write_all(&bytes);
             }
         });
         Server { address, requests }
@@ -54,9 +57,15 @@ impl Server {
 }
 
 impl Answer {
-    fn bytes(&self, from: Option<usize>) -> Vec<u8> {
-        match (self, from) {
-            (Answer::NotFound, _) => b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into(),
+    fn bytes(&self, request: &Request) -> Vec<u8> {
+        match (self, request.from) {
+            (Answer::Guarded(who), _) if request.authorization.as_deref() != Some(*who) => {
+                let challenge = "WWW-Authenticate: Basic realm=\"x\"\r\n";
+                format!("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n{challenge}Content-Length: 0\r\n\r\n").into()
+            }
+            (Answer::NotFound | Answer::Guarded(_), _) => {
+                b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into()
+            }
             (Answer::File(file), _) => whole(file, file.len()),
             (Answer::CutOnce(file, cut), None) => whole(file, *cut),
             (Answer::CutOnce(file, _), Some(from)) => rest(file, from),
@@ -78,11 +87,25 @@ fn rest(file: &[u8], from: usize) -> Vec<u8> {
     [head.as_bytes(), &file[from..]].concat()
 }
 
-/// Path and first byte of a request.
-fn read(stream: &mut impl BufRead) -> Option<(String, Option<usize>)> {
+/// What matters of a request.
+struct Request {
+    path: String,
+    /// The first byte that is asked for.
+    from: Option<usize>,
+    authorization: Option<String>,
+}
+
+fn read(stream: &mut impl BufRead) -> Option<Request> {
     let mut lines = stream.lines().map_while(Result::ok).take_while(|line| !line.is_empty());
     let path = lines.next()?.split(' ').nth(1)?.trim_start_matches('/').to_owned();
-    let ranges = lines.filter(|line| line.to_ascii_lowercase().starts_with("range: bytes="));
-    let from = ranges.last().and_then(|line| line.split('=').nth(1)?.trim_end_matches('-').parse().ok());
-    Some((path, from))
+    let mut request = Request { path, from: None, authorization: None };
+    for line in lines {
+        let Some((name, value)) = line.split_once(": ") else { continue };
+        match name.to_ascii_lowercase().as_str() {
+            "range" => request.from = value.split('=').nth(1)?.trim_end_matches('-').parse().ok(),
+            "authorization" => request.authorization = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    Some(request)
 }

@@ -6,7 +6,10 @@ mod challenge;
 mod credentials;
 mod document;
 mod flatten;
+mod helper;
 mod registry;
+#[cfg(test)]
+mod sample;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! A registry, as the Distribution specification (1.1) has it: manifests and blobs by HTTP, and who asks.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 use orlop_config::definition::{ImageReference, split_port};
 use serde::Deserialize;
@@ -11,13 +11,15 @@ use super::super::Bench;
 use super::super::download::{Downloader, Failure, Hidden, Patience, Wanted, agent, header, patiently, unanswered};
 use super::super::error::Error;
 use super::challenge::Challenge;
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Login};
 use super::document::{Descriptor, LARGEST, accepted};
 
 /// Registries that are spoken to without TLS though they are not on this machine: `HOST[:PORT]`, with commas between.
 const PLAIN_HTTP: &str = "ORLOP_PLAIN_HTTP_REGISTRIES";
 /// No token is longer.
 const LARGEST_TOKEN: u64 = 1 << 20;
+/// What a server that takes identity tokens calls us; it need not know it (Distribution's `auth/oauth`).
+const CLIENT: &str = "orlop";
 
 /// What of the machine's settings matters here.
 #[derive(Debug, Clone)]
@@ -51,6 +53,8 @@ pub struct Registry<'a> {
     settings: &'a Settings,
     agent: ureq::Agent,
     is_plain: bool,
+    /// Looked for at the first challenge, and once: a helper may ask a person.
+    login: OnceCell<Option<Login>>,
     /// What the last challenge was met with.
     authorization: RefCell<Option<Hidden>>,
 }
@@ -69,7 +73,8 @@ impl<'a> Registry<'a> {
         let host = &reference.registry;
         let is_plain = is_loopback(host) || settings.plain_http.contains(host);
         let agent = agent(settings.patience.silence, !is_plain);
-        Registry { component, reference, settings, agent, is_plain, authorization: RefCell::new(None) }
+        let (login, authorization) = (OnceCell::new(), RefCell::new(None));
+        Registry { component, reference, settings, agent, is_plain, login, authorization }
     }
 
     /// A manifest or index by a tag, or by `sha256:…`: its bytes, and what the registry calls it. A digest is not checked
@@ -161,8 +166,8 @@ impl<'a> Registry<'a> {
     fn refused(&self, url: &str, status: StatusCode) -> Error {
         let (registry, places) = (&self.reference.registry, self.settings.credentials.places());
         Error::Unresolved(format!(
-            "component `{}`: {url}: HTTP status {status}; log in to {registry}: its name and password are looked for in {places} \
-             (credential helpers are not asked)",
+            "component `{}`: {url}: HTTP status {status}; log in to {registry}: its name and password are looked for in {places}, \
+             and with the credential helpers that these name",
             self.component
         ))
     }
@@ -171,32 +176,58 @@ impl<'a> Registry<'a> {
     fn meet(&self, url: &str, response: &Response<Body>) -> Result<(), Failure> {
         let headers: Vec<&str> =
             response.headers().get_all("www-authenticate").iter().filter_map(|value| value.to_str().ok()).collect();
-        let basic = self.settings.credentials.basic(self.reference)?;
-        let met = match (Challenge::of(&headers), basic) {
-            (Some(Challenge::Basic), Some(basic)) => basic,
-            (Some(Challenge::Basic), None) => return Err(self.refused(url, response.status()).into()),
-            (Some(Challenge::Bearer { realm, service, scope }), basic) => {
+        let met = match Challenge::of(&headers) {
+            Some(Challenge::Basic) => match self.login()? {
+                Some(Login::Basic(basic)) => basic.clone(),
+                Some(Login::Identity(_)) => {
+                    let reason = "it wants name and password, and there is an identity token for it, which only a token's \
+                                  server takes; log in to it with name and password";
+                    return Err(self.wrong(url, reason));
+                }
+                None => return Err(self.refused(url, response.status()).into()),
+            },
+            Some(Challenge::Bearer { realm, service, scope }) => {
                 let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", self.reference.repository));
-                self.token(&realm, &[("service", service.unwrap_or_default()), ("scope", scope)], basic)?
+                self.token(&realm, &[("service", service.unwrap_or_default()), ("scope", scope)])?
             }
-            (None, _) => return Err(self.wrong(url, "it wants to know who asks, and not by Basic or Bearer")),
+            None => return Err(self.wrong(url, "it wants to know who asks, and not by Basic or Bearer")),
         };
         *self.authorization.borrow_mut() = Some(met);
         Ok(())
     }
 
-    fn token(&self, realm: &str, query: &[(&str, String)], basic: Option<Hidden>) -> Result<Hidden, Failure> {
+    fn login(&self) -> Result<Option<&Login>, Error> {
+        let login = match self.login.get() {
+            Some(login) => login,
+            None => {
+                let found = self.settings.credentials.login(self.reference)?;
+                self.login.get_or_init(|| found)
+            }
+        };
+        Ok(login.as_ref())
+    }
+
+    fn token(&self, realm: &str, query: &[(&str, String)]) -> Result<Hidden, Failure> {
         if !self.may_know(realm) {
             return Err(self.wrong(realm, "a token's server must be asked by https: what is sent to it is secret"));
         }
-        let mut request = self.agent.get(realm);
-        for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
-            request = request.query(*name, value);
+        let login = self.login()?;
+        let query = query.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, value.as_str()));
+        let asked = match login {
+            Some(Login::Identity(Hidden(token))) => {
+                let form = [("grant_type", "refresh_token"), ("client_id", CLIENT), ("refresh_token", token.as_str())];
+                self.agent.post(realm).send_form(form.into_iter().chain(query))
+            }
+            Some(Login::Basic(Hidden(basic))) => {
+                self.agent.get(realm).query_pairs(query).header("Authorization", basic).call()
+            }
+            None => self.agent.get(realm).query_pairs(query).call(),
+        };
+        let response = asked.map_err(|error| unanswered(realm, &error))?;
+        // So a server answers to an identity token that it does not take any more (RFC 6749 §5.2).
+        if matches!(login, Some(Login::Identity(_))) && response.status() == StatusCode::BAD_REQUEST {
+            return Err(self.refused(realm, response.status()).into());
         }
-        if let Some(Hidden(basic)) = &basic {
-            request = request.header("Authorization", basic);
-        }
-        let response = request.call().map_err(|error| unanswered(realm, &error))?;
         let mut response = self.judge(realm, response)?;
         let bytes = body(realm, &mut response, LARGEST_TOKEN)?;
         // What was read may be a token: it is not quoted.

@@ -314,7 +314,16 @@ fn guarded(pushed: &Pushed) -> Server {
 fn credentials(bed: &mut Bed, host: &str, auth: &str) {
     let path = bed.folder.path().join("config.json");
     fs::write(&path, json!({"auths": {host: {"auth": auth}}}).to_string()).unwrap();
-    bed.settings.credentials = Credentials::in_files(vec![path]);
+    bed.settings.credentials = Credentials::in_files(vec![path], bed.folder.path());
+}
+
+/// The same with a helper, which is asked as often as `asked` has lines.
+fn helped(bed: &mut Bed, config: &Value, kept: &str) {
+    let path = bed.folder.path().join("config.json");
+    fs::write(&path, config.to_string()).unwrap();
+    let script = format!("folder=$(dirname \"$0\"); cat >>\"$folder/asked\"; echo >>\"$folder/asked\"; echo '{kept}'");
+    sample::helper(bed.folder.path(), "fake", &script);
+    bed.settings.credentials = Credentials::in_files(vec![path], bed.folder.path());
 }
 
 #[test]
@@ -348,6 +357,71 @@ fn a_registry_is_told_who_asks_and_nobody_else_is() {
     bed.archive(&pushed.source(&basic)).unwrap();
     let asked = elsewhere.requests();
     assert!(asked.len() >= 3 && asked.iter().all(|request| request.authorization.is_none()), "{asked:?}");
+}
+
+const IDENTITY: &str = r#"{"Username": "<token>", "Secret": "hunter2+/"}"#;
+
+#[test]
+fn a_helper_is_asked_once_for_an_image_and_its_identity_token_exchanged() {
+    let pushed = Pushed::image();
+    let served = pushed.clone();
+    let server = Server::start(move |_, request| {
+        let said = request.authorization.as_deref();
+        if request.path == "token" {
+            let form: Vec<&str> = request.body.split('&').collect();
+            let want = [
+                "grant_type=refresh_token",
+                "client_id=orlop",
+                "refresh_token=hunter2%2B%2F",
+                "service=x",
+                "scope=repository%3Aapp%3Apull",
+            ];
+            return if said.is_none() && form == want {
+                Answer::ok(br#"{"access_token": "t0ken"}"#)
+            } else {
+                Answer::status("400 Bad Request")
+            };
+        }
+        if said == Some("Bearer t0ken") {
+            return served.answer(request);
+        }
+        let realm = format!("Bearer realm=\"http://{}/token\",service=\"x\"", request.host);
+        Answer::status("401 Unauthorized").header("WWW-Authenticate", &realm)
+    });
+    let mut bed = Bed::new();
+    // Of the others there is none here: one that were asked would be an error.
+    let host = server.host();
+    let config = json!({"credHelpers": {&host: "fake", "elsewhere.example": "none"}, "credsStore": "none"});
+    helped(&mut bed, &config, IDENTITY);
+    bed.archive(&pushed.source(&server)).unwrap();
+    // Once to lock it, and once to build it.
+    let asked = fs::read_to_string(bed.folder.path().join("asked")).unwrap();
+    assert_eq!(asked, format!("{host}\n{host}\n"));
+
+    let mut bed = Bed::new();
+    helped(&mut bed, &config, &IDENTITY.replace("hunter2", "0utdated"));
+    let error = bed.archive(&pushed.source(&server)).unwrap_err();
+    assert!(error.contains("HTTP status 400") && error.contains("log in to"), "{error}");
+    assert!(error.contains("credential helpers") && !error.contains("0utdated"), "{error}");
+}
+
+#[test]
+fn no_helper_is_asked_where_nobody_wants_to_know_and_a_broken_one_is_an_error() {
+    let (mut bed, pushed) = (Bed::new(), Pushed::image());
+    helped(&mut bed, &json!({"credsStore": "fake"}), IDENTITY);
+    bed.archive(&pushed.source(&pushed.serve())).unwrap();
+    assert!(!bed.folder.path().join("asked").exists());
+
+    // Who asks for name and password has no use for an identity token.
+    let basic = "Basic realm=\"x\"";
+    let server = Server::start(|_, _| Answer::status("401 Unauthorized").header("WWW-Authenticate", basic));
+    let mut bed = Bed::new();
+    helped(&mut bed, &json!({"credsStore": "fake"}), IDENTITY);
+    bed.refused_by(&server, &pushed, &["identity token", "with name and password"]);
+    helped(&mut bed, &json!({"credsStore": "none"}), IDENTITY);
+    let error = bed.archive(&pushed.source(&server)).unwrap_err();
+    assert!(error.contains("docker-credential-none") && error.contains(&server.host()), "{error}");
+    assert!(error.contains("config.json") && error.contains("PATH"), "{error}");
 }
 
 #[test]
