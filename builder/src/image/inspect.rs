@@ -15,6 +15,7 @@ use super::plan::SECTOR;
 use super::signers::{self, Signers};
 use crate::formats::erofs::{self, FileEntry};
 use crate::formats::pe;
+use crate::text::shown;
 use crate::tree::{ComponentRecord, Components};
 
 /// What an image holds.
@@ -138,53 +139,176 @@ pub fn root_partition<'a>(image: &'a Image, root: &RootHash) -> Result<&'a Entry
     entry.ok_or_else(|| Refusal::new(Stage::Disk, format!("no root partition with UUID {guid}")))
 }
 
-/// The inspection as text for people.
+/// The inspection as text for people. Names come from whoever made the image: nothing of them moves a terminal's cursor.
 pub fn text(inspection: &Inspection) -> String {
     use std::fmt::Write;
     let boot = &inspection.boot_manifest;
-    let mut text = format!("{} {} ({}, class {})\n", boot.image, boot.image_version, boot.architecture, boot.class);
+    let [image, version] = [&boot.image, &boot.image_version].map(|word| shown(word));
+    let mut text = format!("{image} {version} ({}, class {})\n", shown(&boot.architecture), shown(&boot.class));
     if boot.development {
         text.push_str("signed with development keys\n");
     }
     if let Some(damage) = &inspection.damage {
-        let _ = writeln!(text, "{damage}");
+        let _ = writeln!(text, "{}", shown(damage));
     }
     for what in &inspection.unreadable {
-        let _ = writeln!(text, "cannot be read: {what}");
+        let _ = writeln!(text, "cannot be read: {}", shown(what));
     }
     text.push_str(&inspection.signers.text(boot));
     text.push_str("\npartitions\n");
     for row in &inspection.partitions {
-        let _ = writeln!(
-            text,
-            "  {:>2} {:<18} {:<16} {:>12} {:>12}  {}",
-            row.number, row.name, row.kind, row.offset, row.bytes, row.guid
-        );
+        let (name, kind) = (shown(&row.name), shown(&row.kind));
+        let PartitionRow { number, offset, bytes, guid, .. } = row;
+        let _ = writeln!(text, "  {number:>2} {name:<18} {kind:<16} {offset:>12} {bytes:>12}  {guid}");
     }
     text.push_str("\nUKI\n");
     for (name, bytes) in &inspection.uki {
-        let _ = writeln!(text, "  {name:<10} {bytes:>12}");
+        let _ = writeln!(text, "  {:<10} {bytes:>12}", shown(name));
     }
     let verity = &boot.verity;
-    let _ = writeln!(
-        text,
-        "\nverity\n  root hash {}\n  salt      {}\n  UUID      {}",
-        verity.root_hash, verity.salt, verity.uuid
-    );
-    let _ =
-        writeln!(text, "  blocks    {} of {} bytes, {}", verity.data_blocks, verity.data_block_size, verity.algorithm);
-    let _ = writeln!(text, "\ncommand line\n  {}", boot.command_line);
+    let [root_hash, salt, uuid] = [&verity.root_hash, &verity.salt, &verity.uuid].map(|word| shown(word));
+    let _ = writeln!(text, "\nverity\n  root hash {root_hash}\n  salt      {salt}\n  UUID      {uuid}");
+    let (blocks, bytes) = (verity.data_blocks, verity.data_block_size);
+    let _ = writeln!(text, "  blocks    {blocks} of {bytes} bytes, {}", shown(&verity.algorithm));
+    let _ = writeln!(text, "\ncommand line\n  {}", shown(&boot.command_line));
     if let Some(release) = &inspection.release_manifest {
-        let _ = writeln!(text, "\nrelease manifest (not verified here)\n  lockfile {}", release.build.lockfile_sha256);
+        let lockfile = shown(&release.build.lockfile_sha256);
+        let _ = writeln!(text, "\nrelease manifest (not verified here)\n  lockfile {lockfile}");
     }
     text.push_str("\ncomponents\n");
     for (name, record) in &inspection.components {
-        let _ = writeln!(text, "  {name:<20} {:<24} {}", record.version, record.origin);
+        let [name, version, origin] = [name, &record.version, &record.origin].map(|word| shown(word));
+        let _ = writeln!(text, "  {name:<20} {version:<24} {origin}");
     }
     let _ = writeln!(text, "\nfiles ({})", inspection.files.len());
     for file in &inspection.files {
-        let target = file.target.as_ref().map_or(String::new(), |target| format!(" -> {target}"));
-        let _ = writeln!(text, "  {:04o} {:>10} {}{target}", file.mode, file.size, file.path);
+        let target = file.target.as_ref().map_or(String::new(), |target| format!(" -> {}", shown(target)));
+        let _ = writeln!(text, "  {:04o} {:>10} {}{target}", file.mode, file.size, shown(&file.path));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use orlop_config::manifest::{Certificate, Refusal, Trust, Verity};
+
+    use super::*;
+    use crate::formats::erofs::Kind;
+    use crate::image::signers::{CertificateRow, ReleaseKeyRow, Signer};
+    use crate::text::deceives;
+
+    /// It names the terminal's window, and turns the direction of writing.
+    const HOSTILE: &str = "a\u{1b}]0;x\u{7}\u{202e}b";
+
+    fn boot() -> BootManifest {
+        let hostile = || HOSTILE.to_owned();
+        let certificate = Certificate { sha256: hostile(), key_id: hostile(), subject: hostile() };
+        BootManifest {
+            version: 1,
+            image: hostile(),
+            image_version: hostile(),
+            architecture: hostile(),
+            class: hostile(),
+            command_line: hostile(),
+            verity: Verity {
+                root_hash: hostile(),
+                salt: hostile(),
+                uuid: hostile(),
+                algorithm: hostile(),
+                data_block_size: 4096,
+                hash_block_size: 4096,
+                data_blocks: 12_000,
+                hash_start_block: 1,
+            },
+            refusal: Refusal::Reboot,
+            trust: Trust { certificates: vec![certificate], ..Trust::default() },
+            development: true,
+        }
+    }
+
+    fn signers() -> Signers {
+        let hostile = || HOSTILE.to_owned();
+        Signers {
+            certificate: Some(CertificateRow {
+                subject: hostile(),
+                sha256: hostile(),
+                valid_from: hostile(),
+                valid_to: hostile(),
+                development: true,
+            }),
+            uki: Signer::Is(hostile()),
+            root_hash: Signer::Is(hostile()),
+            policy: Signer::Nobody(hostile()),
+            boot_manifest: Signer::Nobody(hostile()),
+            release_keys: vec![ReleaseKeyRow { key: hostile(), development: true }],
+        }
+    }
+
+    /// Everything in it that is text is hostile.
+    fn inspection() -> Inspection {
+        let hostile = || HOSTILE.to_owned();
+        let record = ComponentRecord {
+            kind: None,
+            name: hostile(),
+            version: hostile(),
+            origin: hostile(),
+            sha256: String::new(),
+        };
+        let partition =
+            PartitionRow { number: 1, name: hostile(), kind: "esp".into(), guid: "g".into(), offset: 4096, bytes: 512 };
+        let file = FileEntry {
+            path: hostile(),
+            kind: Kind::Link,
+            mode: 0o777,
+            uid: 0,
+            gid: 0,
+            size: 7,
+            capabilities: false,
+            target: Some(hostile()),
+        };
+        Inspection {
+            damage: Some(hostile()),
+            unreadable: vec![hostile()],
+            partitions: vec![partition],
+            uki: vec![(hostile(), 7)],
+            boot_manifest: boot(),
+            signers: signers(),
+            signature: None,
+            release_manifest: None,
+            components: BTreeMap::from([(hostile(), record)]),
+            files: vec![file],
+        }
+    }
+
+    #[test]
+    fn nothing_of_an_image_moves_the_cursor() {
+        let text = text(&inspection());
+        let hidden: Vec<char> = text.chars().filter(|character| *character != '\n' && deceives(*character)).collect();
+        assert_eq!(hidden, Vec::<char>::new(), "{text}");
+        let spelt = shown(HOSTILE);
+        assert_eq!(spelt, "\"a\\u{1b}]0;x\\u{7}\\u{202e}b\"");
+        for says in [
+            format!("{spelt} {spelt} ({spelt}, class {spelt})\n"),
+            format!("\ncannot be read: {spelt}\n"),
+            format!("  UKI         {spelt}\n"),
+            format!("  manifest    {spelt}\n"),
+            format!("  certificate {spelt}, valid {spelt} to {spelt} (development)\n"),
+            format!("  release key {spelt} (development)\n"),
+            format!("  certificate {spelt} `{spelt}`\n"),
+            format!("\ncommand line\n  {spelt}\n"),
+            format!("  0777          7 {spelt} -> {spelt}\n"),
+        ] {
+            assert!(text.contains(&says), "{says:?} is not in: {text}");
+        }
+    }
+
+    #[test]
+    fn names_as_they_ought_to_be_stand_there_as_they_are() {
+        let mut inspection = inspection();
+        inspection.partitions[0].name = "root-a".into();
+        inspection.files[0].path = "/usr/bin/mount".into();
+        let text = text(&inspection);
+        assert!(text.contains("   1 root-a             esp                      4096          512  g\n"), "{text}");
+        assert!(text.contains("  0777          7 /usr/bin/mount -> "), "{text}");
+    }
 }

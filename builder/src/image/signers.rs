@@ -15,6 +15,7 @@ use super::policy;
 use crate::formats::authenticode;
 use crate::formats::pkcs7::Signed;
 use crate::formats::x509::Certificate;
+use crate::text::shown;
 
 /// Who signed an image, and whom it trusts.
 #[derive(Debug, Serialize)]
@@ -135,19 +136,21 @@ impl Signers {
     pub fn text(&self, boot: &BootManifest) -> String {
         use std::fmt::Write;
         let mark = |development: bool| if development { " (development)" } else { "" };
-        let mut text = format!("\nsigned by\n  UKI         {}\n", self.uki);
-        let _ = writeln!(text, "  root hash   {}\n  IPE policy  {}", self.root_hash, self.policy);
-        let _ = writeln!(text, "  manifest    {}", self.boot_manifest);
+        let by = |signer: &Signer| shown(&signer.to_string());
+        let mut text = format!("\nsigned by\n  UKI         {}\n", by(&self.uki));
+        let _ = writeln!(text, "  root hash   {}\n  IPE policy  {}", by(&self.root_hash), by(&self.policy));
+        let _ = writeln!(text, "  manifest    {}", by(&self.boot_manifest));
         if let Some(row) = &self.certificate {
-            let valid = format!("valid {} to {}", row.valid_from, row.valid_to);
-            let _ = writeln!(text, "  certificate {}, {valid}{}", row.sha256, mark(row.development));
+            let valid = format!("valid {} to {}", shown(&row.valid_from), shown(&row.valid_to));
+            let _ = writeln!(text, "  certificate {}, {valid}{}", shown(&row.sha256), mark(row.development));
         }
         text.push_str("\ntrusts\n");
         for key in &self.release_keys {
-            let _ = writeln!(text, "  release key {}{}", key.key, mark(key.development));
+            let _ = writeln!(text, "  release key {}{}", shown(&key.key), mark(key.development));
         }
         for certificate in &boot.trust.certificates {
-            let _ = writeln!(text, "  certificate {} `{}`", certificate.sha256, certificate.subject);
+            let (sha256, subject) = (shown(&certificate.sha256), shown(&certificate.subject));
+            let _ = writeln!(text, "  certificate {sha256} `{subject}`");
         }
         text
     }

@@ -28,6 +28,21 @@ func main() {
 }
 "#;
 
+/// One function that is inlined into the other's caller, one that must not be, and one that nobody calls.
+const INLINING: &str = r#"package main
+
+import "os"
+
+func inlined(text string) string { return text + "!" }
+
+//go:noinline
+func linked(text string) string { return text + "?" }
+
+func dead(text string) string { return text + "." }
+
+func main() { os.Stdout.WriteString(linked(inlined(os.Args[0]))) }
+"#;
+
 /// Go without a network, and without the settings of whoever runs this.
 pub fn go() -> Command {
     let mut go = tool("go");
@@ -87,6 +102,28 @@ fn the_linked_functions_are_those_of_gos_own_reader() {
         says(Command::new(&reader).arg(&program)).lines().for_each(|name| theirs.add(name, true));
         let linked: BTreeSet<_> = ours.iter().filter(|(_, _, linked)| *linked).collect();
         assert_eq!(linked, theirs.iter().collect(), "{}", program.display());
+    }
+}
+
+/// Stripped, as most programs are that somebody ships.
+#[test]
+fn inlined_functions_are_told_from_linked_ones_and_from_those_that_are_not_there() {
+    let work = tempfile::tempdir().unwrap();
+    let (source, program) = (work.path().join("inlining.go"), work.path().join("inlining"));
+    fs::write(&source, INLINING).unwrap();
+    let build = |flags: &str| {
+        says(go().args(["build", "-ldflags", flags, "-o"]).arg(&program).arg(&source));
+        fs::read(&program).unwrap()
+    };
+    let (whole, stripped) = (build(""), build("-s -w"));
+    assert!(stripped.len() < whole.len(), "{} bytes, with symbols {}", stripped.len(), whole.len());
+    for bytes in [whole, stripped] {
+        let functions = go_binary::functions(&bytes, "inlining").unwrap();
+        assert!(functions.is_only_inlined("main", "inlined"));
+        for name in ["linked", "main"] {
+            assert!(functions.has("main", name) && !functions.is_only_inlined("main", name), "{name}");
+        }
+        assert!(!functions.has("main", "dead"));
     }
 }
 

@@ -6,6 +6,7 @@ mod compare;
 mod damaged;
 mod epoch;
 mod go_programs;
+mod hostile;
 mod licences;
 mod output;
 mod outside;

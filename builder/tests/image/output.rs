@@ -35,8 +35,8 @@ fn verifies(desk: &Desk, folder: &Path) {
 #[test]
 fn limits_of_the_definition_are_named_by_how_much() {
     let cases: [(&str, &[&str]); 4] = [
-        ("[budgets]\nfiles = 10", &["over its budget", "budgets.files = 10, but it is ", "more)", "kubelet"]),
-        ("[budgets]\nroot_bytes = 1000", &["budgets.root_bytes = 1000", "raise the budget"]),
+        ("files = 10", &["over its budget", "budgets.files = 10, but it is ", "more)", "kubelet"]),
+        ("root_bytes = 1000", &["budgets.root_bytes = 1000", "raise the budget"]),
         ("[partitions]\nroot_mib = 8", &["partitions.root_mib = 8", "bytes more than fit", "write at least "]),
         (
             "[components.ca-certificates.install]\n\"/etc/ssl/more/\" = \"usr/share/ca-certificates/mozilla\"",

@@ -1,4 +1,4 @@
-//! A definition in a folder of somebody's own, with a file and a program of their own and an image of a registry, built by
+//! A definition in a folder of somebody's own, with files and programs of their own and an image of a registry, built by
 //! an `orlop` that was installed away from this repository.
 
 use std::fs::{self, Permissions};
@@ -8,6 +8,7 @@ use std::process::Command;
 
 use orlop_machine::{turn, within};
 
+use crate::hostile;
 use crate::registry::Registry;
 use crate::support::{Desk, copy_folder, program, run, workspace};
 
@@ -105,6 +106,7 @@ impl Outside {
         desk.file("mine/files/motd", "this is mine\n");
         let program = desk.file("mine/files/program", static_program());
         fs::set_permissions(program, Permissions::from_mode(0o755)).unwrap();
+        hostile::bring(&desk, "mine/files");
         // What the shipped definition was locked to is where this one starts.
         fs::copy(workspace().join("images/standalone.lock"), desk.path("mine/mine.lock")).unwrap();
         copy_folder(&workspace().join("images/standalone.go"), &desk.path("mine/mine.go"));
@@ -172,6 +174,7 @@ fn somebodys_own_definition_is_locked_built_verified_and_booted() {
     assert_eq!(inspection["release_manifest"]["components"]["mine"], "1.2");
 
     run(&mut outside.desk.verify(&raw)).done();
+    hostile::is_named_by_every_verb(&outside.desk, &raw);
 
     // Files that changed since they were locked are not built; what was built before stays as it is.
     outside.desk.file("mine/files/motd", "this is altered\n");

@@ -212,7 +212,7 @@ fn set(browser: &mut Browser, field: &str, change: &str) {
 }
 
 /// What every page keeps to: all sections are there and seen, pictures have a size, and one script stands in it.
-fn renders(browser: &mut Browser, sections: &[&str]) {
+pub fn renders(browser: &mut Browser, sections: &[&str]) {
     let found = browser.evaluate(
         "[...document.querySelectorAll('main > section')].filter((section) => section.offsetHeight > 40).map((section) => section.id)",
     );
@@ -237,7 +237,7 @@ fn counts<const N: usize>(value: &Value) -> [u64; N] {
 }
 
 /// Nothing but the page itself was asked for.
-fn fetched_nothing(browser: &Browser, page: &str) {
+pub fn fetched_nothing(browser: &Browser, page: &str) {
     let others: Vec<String> = browser
         .requests()
         .into_iter()
@@ -246,7 +246,24 @@ fn fetched_nothing(browser: &Browser, page: &str) {
     assert_eq!(others, Vec::<String>::new());
 }
 
-const SECTIONS: [&str; 8] = ["summary", "chain", "boot", "root", "surface", "changes", "findings", "licences"];
+pub const SECTIONS: [&str; 8] = ["summary", "chain", "boot", "root", "surface", "changes", "findings", "licences"];
+
+/// A text stands in one of these places.
+#[track_caller]
+pub fn stands(browser: &mut Browser, places: &str, text: &str) {
+    let found = format!(
+        "[...document.querySelectorAll({})].filter((place) => place.textContent.includes({})).length > 0",
+        json!(places),
+        json!(text)
+    );
+    assert_eq!(browser.evaluate(&found), true, "{places}: {text}");
+}
+
+/// Nothing of others ran.
+#[track_caller]
+pub fn nothing_ran(browser: &mut Browser) {
+    assert_eq!(browser.evaluate("document.documentElement.dataset.ran ?? 'nothing'"), "nothing");
+}
 
 #[test]
 fn hostile_names_are_text_and_nothing_runs() {
@@ -267,17 +284,12 @@ fn hostile_names_are_text_and_nothing_runs() {
         ("#licences th", format!("example.org/{HOSTILE}")),
         ("#boot th", HOSTILE.to_owned()),
     ] {
-        let places = format!(
-            "[...document.querySelectorAll({})].filter((place) => place.textContent.includes({})).length > 0",
-            json!(cell),
-            json!(text)
-        );
-        assert_eq!(browser.evaluate(&places), true, "{cell}: {text}");
+        stands(&mut browser, cell, &text);
     }
     assert_eq!(browser.evaluate("document.body.textContent.includes('\\u202e')"), false);
     // An address that is a program is no link.
     assert_eq!(browser.evaluate("document.querySelectorAll('a:not([href^=\"#\"])').length"), 0);
-    assert_eq!(browser.evaluate("document.documentElement.dataset.ran ?? 'nothing'"), "nothing");
+    nothing_ran(&mut browser);
     assert_eq!(browser.complaints(), Vec::<String>::new());
     fetched_nothing(&browser, &page);
 
@@ -289,7 +301,7 @@ fn hostile_names_are_text_and_nothing_runs() {
            document.body.append(script); }",
     );
     browser.complains("Content Security Policy");
-    assert_eq!(browser.evaluate("document.documentElement.dataset.ran ?? 'nothing'"), "nothing");
+    nothing_ran(&mut browser);
 }
 
 #[test]
@@ -371,16 +383,20 @@ fn it_works_by_keyboard_for_screen_readers_in_the_dark_and_on_paper() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
+/// A boot of an image, as its machine would tell it.
+pub fn told(image: &Path) -> Value {
+    let inspection = run(orlop().args(["inspect", "--json"]).arg(image)).json();
+    let boot = &inspection["boot_manifest"];
+    json!({"name": boot["image"], "version": boot["image_version"], "accelerator": "TCG", "trust": "root-hash",
+        "phases": [{"name": "root", "ms": 1204}, {"name": "kubelet", "ms": 9000}], "healthy_ms": 9404, "pods": {},
+        "root_hash": boot["verity"]["root_hash"], "processes": [],
+        "listeners": [{"protocol": "tcp", "address": "127.0.0.1", "port": 10248, "comm": "kubelet"}]})
+}
+
 /// As somebody would ask for it, of the image as it was built.
 #[test]
 fn the_image_as_it_was_built_has_a_page() {
     let desk = Desk::new();
-    let inspection = run(orlop().args(["inspect", "--json"]).arg(image())).json();
-    let boot = &inspection["boot_manifest"];
-    let told = json!({"name": boot["image"], "version": boot["image_version"], "accelerator": "TCG", "trust": "root-hash",
-        "phases": [{"name": "root", "ms": 1204}, {"name": "kubelet", "ms": 9000}], "healthy_ms": 9404, "pods": {},
-        "root_hash": boot["verity"]["root_hash"], "processes": [],
-        "listeners": [{"protocol": "tcp", "address": "127.0.0.1", "port": 10248, "comm": "kubelet"}]});
     let about = |id: &str, symbol: &str| {
         let document = json!({"id": id, "published": "2025-01-01T00:00:00Z", "affected": [{
             "package": {"ecosystem": "Go", "name": "stdlib"},
@@ -395,7 +411,7 @@ fn the_image_as_it_was_built_has_a_page() {
     let file = desk.path("report.html");
     let mut report = orlop();
     report.arg("report").arg(image()).arg("--out").arg(&file);
-    report.arg("--boot").arg(desk.file("boot.json", told.to_string())).arg("--previous").arg(probe);
+    report.arg("--boot").arg(desk.file("boot.json", told(&image()).to_string())).arg("--previous").arg(probe);
     report.arg("--db").arg(desk.path("database")).args(["--max-age", "36500"]);
     report.arg("--key").arg(image_key()).arg("--cert").arg(image_certificate());
     // It is written though the gates fail: that is what somebody wants to look at.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use orlop::formats::go_binary;
+use orlop::image::open::Image;
 use serde_json::Value;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -24,48 +25,99 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// Path in the root → SHA-1 and SHA-256, of all regular files.
-fn hashed(root: &Path, folder: &Path, found: &mut BTreeMap<String, [String; 2]>) {
+fn sums(bytes: &[u8]) -> [String; 2] {
+    [hex::encode(Sha1::digest(bytes)), hex::encode(Sha256::digest(bytes))]
+}
+
+/// `PLACE/PATH` → SHA-1 and SHA-256, of all regular files below a folder.
+fn hashed(place: &str, folder: &Path) -> BTreeMap<String, [String; 2]> {
+    let mut found = BTreeMap::new();
     for name in names(folder) {
-        let path = folder.join(name);
+        let (path, name) = (folder.join(&name), format!("{place}/{name}"));
         if path.is_symlink() {
             continue;
         } else if path.is_dir() {
-            hashed(root, &path, found);
+            found.extend(hashed(&name, &path));
         } else {
-            let bytes = fs::read(&path).unwrap();
-            let name = format!("./root/{}", path.strip_prefix(root).unwrap().display());
-            found.insert(name, [hex::encode(Sha1::digest(&bytes)), hex::encode(Sha256::digest(&bytes))]);
+            found.insert(name, sums(&fs::read(&path).unwrap()));
         }
     }
+    found
+}
+
+/// The same, as a document in SPDX has it.
+fn listed(document: &Value, place: &str) -> BTreeMap<String, [String; 2]> {
+    let below = format!("{place}/");
+    let is_file = |file: &&Value| {
+        text(file, "fileName").starts_with(&below) && !text(file, "comment").starts_with("symbolic link")
+    };
+    let row = |file: &Value| {
+        let sum = |at: usize| text(&file["checksums"][at], "checksumValue").to_owned();
+        (text(file, "fileName").to_owned(), [sum(0), sum(1)])
+    };
+    document["files"].as_array().unwrap().iter().filter(is_file).map(row).collect()
 }
 
 #[test]
 fn every_file_has_the_hashes_that_fsck_erofs_gives_it() {
     let parts = Parts::new();
-    let root = parts.root();
-    let mut theirs = BTreeMap::new();
-    hashed(&root, &root, &mut theirs);
-    let document = sbom(&image(), "spdx");
-    let files = document["files"].as_array().unwrap();
-    let is_file = |file: &&Value| {
-        text(file, "fileName").starts_with("./root/") && !text(file, "comment").starts_with("symbolic link")
-    };
-    let ours: BTreeMap<String, [String; 2]> = files
-        .iter()
-        .filter(is_file)
-        .map(|file| {
-            let sum = |at: usize| text(&file["checksums"][at], "checksumValue").to_owned();
-            (text(file, "fileName").to_owned(), [sum(0), sum(1)])
-        })
-        .collect();
+    let theirs = hashed("./root", &parts.root());
     assert!(theirs.len() > 100, "{}", theirs.len());
-    assert_eq!(ours, theirs);
-    // Beside the root, what boots it.
-    let names: BTreeSet<&str> = files.iter().map(|file| text(file, "fileName")).collect();
-    for name in ["./esp/EFI/BOOT/BOOTX64.EFI", "./uki/.linux", "./uki/.initrd", "./initramfs/init"] {
-        assert!(names.contains(name), "{name}");
+    assert_eq!(listed(&sbom(&image(), "spdx"), "./root"), theirs);
+}
+
+/// The UKI as it lies beside the image, its sections as `ukify` reads them, the initramfs as `cpio` unpacks it.
+#[test]
+fn what_boots_the_root_has_the_hashes_that_others_give_it() {
+    let parts = Parts::new();
+    let document = sbom(&image(), "spdx");
+    let beside = image().with_extension("efi");
+    let on_the_esp = BTreeMap::from([("./esp/EFI/BOOT/BOOTX64.EFI".to_owned(), sums(&fs::read(&beside).unwrap()))]);
+    assert_eq!(listed(&document, "./esp"), on_the_esp);
+
+    let theirs = parts.ukify(&beside);
+    let sections: BTreeMap<String, &str> =
+        theirs.iter().map(|(name, section)| (format!("./uki/{name}"), text(section, "sha256"))).collect();
+    let ours = listed(&document, "./uki");
+    let ours: BTreeMap<String, &str> = ours.iter().map(|(name, [_, sha256])| (name.clone(), &**sha256)).collect();
+    assert_eq!(ours, sections);
+
+    let initramfs = Image::open(&image()).unwrap().uki().unwrap().initramfs;
+    assert_eq!(text(&theirs[".initrd"], "sha256"), sums(&initramfs)[1], "cpio is given what ukify reads");
+    let (archive, members) = (parts.path("initramfs.cpio"), parts.path("members"));
+    fs::write(&archive, initramfs).unwrap();
+    fs::create_dir(&members).unwrap();
+    // All but the device, which only root can make.
+    let mut cpio = tool("cpio");
+    cpio.args(["-i", "--quiet", "--make-directories", "--nonmatching", "dev/console"]).current_dir(&members);
+    says(cpio.stdin(fs::File::open(&archive).unwrap()));
+    let theirs = hashed("./initramfs", &members);
+    assert!(theirs.contains_key("./initramfs/init") && theirs.len() > 10, "{:?}", theirs.keys());
+    assert_eq!(listed(&document, "./initramfs"), theirs);
+}
+
+/// Nobody decided that it should lie there: there is no document, and the file is named.
+#[test]
+fn a_file_beside_the_uki_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, extra, out) =
+        (folder.path().join("copy.raw"), folder.path().join("extra"), folder.path().join("sbom.json"));
+    says(tool("cp").arg("--sparse=always").arg(image()).arg(&raw));
+    run(orlop().arg("sbom").arg(&raw)).done();
+    fs::write(&extra, "nobody's").unwrap();
+    let inspection = run(orlop().args(["inspect", "--json"]).arg(&raw)).json();
+    let partitions = inspection["partitions"].as_array().unwrap();
+    let esp = partitions.iter().find(|row| row["name"] == "esp").unwrap()["offset"].as_u64().unwrap();
+    let mut mcopy = tool("mcopy");
+    mcopy.env("MTOOLS_SKIP_CHECK", "1").arg("-i").arg(format!("{}@@{esp}", raw.display()));
+    says(mcopy.arg(&extra).arg("::/EFI/BOOT/EXTRA.EFI"));
+    let says = ["EXTRA.EFI on the ESP: no component owns this file (the UKI lies alone there)"];
+    for format in ["spdx", "cyclonedx"] {
+        run(orlop().args(["sbom", "--format", format]).arg(&raw)).fails(1, &says);
     }
+    run(orlop().arg("sbom").arg(&raw).arg("--output").arg(&out)).fails(1, &says);
+    run(orlop().arg("diff").arg(image()).arg(&raw)).fails(1, &says);
+    assert_eq!(names(folder.path()), ["copy.raw", "extra"]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_document_that_was_altered_is_refused() {
 #[test]
 fn a_build_over_a_budget_leaves_no_image() {
     let desk = Desk::new();
-    let definition = desk.copy_of_standalone("[budgets]\nmodules = 10\ninit_lines = 10");
+    let definition = desk.copy_of_standalone("modules = 10\ninit_lines = 10");
     let says = ["budgets.modules = 10, but it is ", "drivers/net", "budgets.init_lines = 10", "raise the budget"];
     run(&mut desk.warm_build(&definition)).fails(1, &says);
     desk.nothing_built();

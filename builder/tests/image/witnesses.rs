@@ -46,8 +46,26 @@ impl Parts {
         extracted
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file of one's own.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// What `ukify` reads of a UKI: section → size, SHA-256, and text where it is text.
+    pub fn ukify(&self, uki: &Path) -> BTreeMap<String, Value> {
+        let folder = self.path("ukify");
+        locked(|bench, inputs| {
+            let produced = produce_all(bench, &inputs.project, &inputs.lockfile).unwrap();
+            for name in ["ukify", "pefile"] {
+                lay_out(&produced[name], &folder);
+            }
+        });
+        let mut ukify = Command::new("python3");
+        ukify.env("PYTHONPATH", folder.join("usr/lib/python3/dist-packages"));
+        ukify.arg("-B").arg(folder.join("usr/lib/systemd/ukify")).arg("inspect").arg(uki);
+        // Some versions of Python take no files behind options.
+        ukify.args(["--all", "--json=short"]);
+        serde_json::from_str(&says(&mut ukify)).unwrap()
     }
 
     /// A partition as a file of its own.
@@ -261,22 +279,10 @@ fn contents(archive: impl Read) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn ukify_reads_the_sections_that_we_wrote() {
     let parts = Parts::new();
-    let folder = parts.path("ukify");
-    locked(|bench, inputs| {
-        let produced = produce_all(bench, &inputs.project, &inputs.lockfile).unwrap();
-        for name in ["ukify", "pefile"] {
-            lay_out(&produced[name], &folder);
-        }
-    });
     let uki = Image::open(&image()).unwrap().uki().unwrap();
     let path = parts.path("image.efi");
     fs::write(&path, &uki.bytes).unwrap();
-    let mut ukify = Command::new("python3");
-    ukify.env("PYTHONPATH", folder.join("usr/lib/python3/dist-packages"));
-    ukify.arg("-B").arg(folder.join("usr/lib/systemd/ukify")).arg("inspect").arg(&path);
-    // Some versions of Python take no files behind options.
-    ukify.args(["--all", "--json=short"]);
-    let theirs: BTreeMap<String, Value> = serde_json::from_str(&says(&mut ukify)).unwrap();
+    let theirs = parts.ukify(&path);
     for (name, bytes) in [(".linux", &uki.linux), (".initrd", &uki.initramfs)] {
         assert_eq!(theirs[name]["size"], bytes.len(), "{name}");
         assert_eq!(theirs[name]["sha256"], hex::encode(Sha256::digest(bytes)), "{name}");

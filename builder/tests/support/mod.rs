@@ -185,7 +185,8 @@ impl Desk {
         assert_eq!(names(&self.path("out")), Vec::<String>::new());
     }
 
-    /// A copy of a shipped definition with its lockfile, Go modules and pods, and lines put under its own.
+    /// A copy of a shipped definition with its lockfile, Go modules and pods, and lines put under its own. The last table there
+    /// is `[budgets]`: lines without a table's head are more of these.
     pub fn copy_of_standalone(&self, appended: &str) -> PathBuf {
         let images = workspace().join("images");
         copy_folder(&images, &self.path("images"));

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use orlop::report::{boot, surface};
+use orlop::sources::Project;
+use orlop::surface::{What, check_budgets, read_boot, unchecked_budgets};
 use orlop_machine::within;
 use serde_json::{Value, json};
 
@@ -28,9 +32,10 @@ fn the_booted_node_is_what_was_promised() -> Result<()> {
     let kernel = node.topic("kernel")?;
     pid_1_is_small(&node.topic("pid1")?);
     let (processes, listeners) = (node.topic("processes")?, node.topic("listeners")?);
-    leave_what_was_seen(&node.topic("boot")?, &processes, &listeners)?;
+    let seen = leave_what_was_seen(&node.topic("boot")?, &processes, &listeners)?;
     processes_are_the_promised_ones(&processes)?;
     nothing_listens_beyond_loopback(&listeners);
+    what_was_seen_is_within_the_budgets(&bench.image, &seen)?;
     mounts_have_their_flags(&node.topic("mounts")?)?;
     kubelet_mounts_volumes(&node.topic("mounts")?, &node.topic("volumes")?)?;
     kernel_is_closed(&kernel);
@@ -44,12 +49,37 @@ fn the_booted_node_is_what_was_promised() -> Result<()> {
     the_control_socket_ends_the_node(&node)
 }
 
-/// The boot report with what listens and what runs, for `orlop surface --boot`.
-fn leave_what_was_seen(boot: &Value, processes: &Value, listeners: &Value) -> Result<()> {
+/// The boot report with what listens and what runs, for `orlop surface --boot` and `orlop report --boot`.
+fn leave_what_was_seen(boot: &Value, processes: &Value, listeners: &Value) -> Result<PathBuf> {
     let mut document = boot.as_object().context("a boot report")?.clone();
     document.extend([("processes".to_owned(), processes.clone()), ("listeners".to_owned(), listeners.clone())]);
     let file = left("boot.json");
-    std::fs::write(&file, serde_json::to_vec_pretty(&document)?).with_context(|| file.display().to_string())
+    std::fs::write(&file, serde_json::to_vec_pretty(&document)?).with_context(|| file.display().to_string())?;
+    Ok(file)
+}
+
+/// Both verbs read the file that was left as one of this image's boots, and the numbers that only a boot can tell are within the
+/// shipped definition's budgets.
+fn what_was_seen_is_within_the_budgets(image: &Path, seen: &Path) -> Result<()> {
+    let mut surface = surface::read(image)?;
+    read_boot(seen)?.add_to(&mut surface)?;
+    let told = boot::parse(&std::fs::read(seen)?)?;
+    assert_eq!(told.root_hash.as_ref(), Some(&surface.root_hash));
+    let (phases, healthy) = (told.phases.len(), told.reached.iter().any(|moment| moment.name == "kubelet healthy"));
+    assert!(phases > 0 && healthy, "{told:?}");
+    let project = Project::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/standalone.toml"))?;
+    let budgets = &project.definition().budgets;
+    ensure!(budgets.listeners.is_some() && budgets.processes.is_some(), "images/standalone.toml has no such budgets");
+    assert_eq!(unchecked_budgets(&surface, budgets), Vec::<What>::new());
+    check_budgets(&surface, None, budgets).map_err(anyhow::Error::msg)?;
+    // They are looked at: one that is passed is named with what passes it.
+    let mut none = budgets.clone();
+    (none.listeners, none.processes) = (Some(0), Some(0));
+    let error = check_budgets(&surface, None, &none).err().context("a node on which nothing runs")?;
+    for says in ["budgets.listeners = 0", "kubelet tcp 127.0.0.1:10248", "budgets.processes = 0", "containerd-shim"] {
+        assert!(error.contains(says), "`{says}` is not in: {error}");
+    }
+    Ok(())
 }
 
 fn pid_1_is_small(pid1: &Value) {

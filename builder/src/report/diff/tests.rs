@@ -10,6 +10,10 @@ fn an_image_does_not_differ_from_itself() {
     let difference = compare(&inventory(), &inventory());
     assert!(difference.is_empty(), "{difference:?}");
     assert_eq!(text(&difference), "sample 1.2.3 → sample 1.2.3\nnothing differs\n");
+    let mut hostile = inventory();
+    hostile.image.name = "a\u{1b}]0;x\u{7}".into();
+    let text = text(&compare(&hostile, &inventory()));
+    assert!(text.starts_with("a\u{fffd}]0;x\u{fffd} 1.2.3 → sample 1.2.3\n"), "{text}");
 }
 
 #[test]

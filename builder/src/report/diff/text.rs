@@ -10,7 +10,8 @@ use crate::text::printable;
 pub fn text(difference: &Difference) -> String {
     let Difference { before, after, image, components, inputs, parts, files, command_line, sysctls, surface } =
         difference;
-    let mut text = format!("{} {} → {} {}\n", before.name, before.version, after.name, after.version);
+    let [was, is] = [before, after].map(|image| format!("{} {}", printable(&image.name), printable(&image.version)));
+    let mut text = format!("{was} → {is}\n");
     if difference.is_empty() {
         text.push_str("nothing differs\n");
         return text;

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use crate::formats::elf;
 
-const BLOBS: &str = "blobs/sha256/";
+/// Below it, in a folder for each algorithm, lie blobs by their digests (OCI's image-spec, `image-layout.md`).
+const BLOBS: &str = "blobs/";
 /// Where a tar has its mark.
 const USTAR: Range<usize> = 257..262;
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -37,7 +38,8 @@ pub fn read(archive: &[u8]) -> Result<Content, String> {
         let blob = &archive[blob];
         let is_tar = blob.get(USTAR) == Some(b"ustar");
         if !name.starts_with(BLOBS) {
-            if is_tar || blob.starts_with(GZIP) || name.ends_with(".tar") {
+            let is_packed = [GZIP, ZSTD].iter().any(|magic| blob.starts_with(magic));
+            if is_tar || is_packed || name.ends_with(".tar") {
                 content.unread.push(format!("{name}: a layer in docker's older layout, which is not looked into"));
             }
         } else if is_tar {
@@ -119,6 +121,22 @@ mod tests {
         assert_eq!(found, [("pause", &b"\x7fELF and so on"[..])]);
     }
 
+    /// Who hashes by another algorithm puts layers into another folder.
+    #[test]
+    fn layers_are_found_by_every_algorithm() {
+        let (usual, mut archive) = (sample(), tar::Builder::new(Vec::new()));
+        for (name, blob) in files(&usual).unwrap() {
+            let blob = &usual[blob];
+            let mut header = tar::Header::new_ustar();
+            header.set_size(blob.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, name.replace("/sha256/", "/sha512/"), blob).unwrap();
+        }
+        let content = read(&archive.into_inner().unwrap()).unwrap();
+        let found: Vec<_> = content.programs.iter().map(|program| &*program.path).collect();
+        assert_eq!((found, content.unread), (vec!["pause"], Vec::new()));
+    }
+
     #[test]
     fn what_is_no_archive_is_an_error() {
         let archive = sample();
@@ -164,11 +182,17 @@ mod tests {
             tar.append_data(&mut header, name, bytes).unwrap();
             read(&tar.into_inner().unwrap()).unwrap().unread
         };
-        let zstd = unread("blobs/sha256/ab", &[0x28, 0xb5, 0x2f, 0xfd, 0]);
-        assert_eq!(zstd, ["blobs/sha256/ab: a layer packed by Zstandard, which is not looked into"]);
-        assert!(unread("blobs/sha256/ab", b"xz")[0].contains("of a kind that is not known"));
+        const PACKED: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd, 0];
+        for algorithm in ["sha256", "sha512"] {
+            let name = format!("blobs/{algorithm}/ab");
+            let says = format!("{name}: a layer packed by Zstandard, which is not looked into");
+            assert_eq!(unread(&name, PACKED), [says]);
+            assert!(unread(&name, b"xz")[0].contains("of a kind that is not known"));
+        }
         assert!(unread("0123/layer.tar", &sample())[0].contains("docker's older layout"));
-        for (name, bytes) in [("blobs/sha256/ab", " {}"), ("index.json", "{}"), ("manifest.json", "[]")] {
+        assert!(unread("0123/layer", PACKED)[0].contains("docker's older layout"));
+        let documents = ["blobs/sha256/ab", "blobs/sha512/ab"].map(|name| (name, " {}"));
+        for (name, bytes) in documents.into_iter().chain([("index.json", "{}"), ("manifest.json", "[]")]) {
             assert_eq!(unread(name, bytes.as_bytes()), Vec::<String>::new(), "{name}");
         }
     }

@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use orlop_chain::{Refusal, RootHash, Stage, manifest};
-use orlop_config::node::{NODE_SETTINGS, NodeSettings, PRELOAD};
+use orlop_config::node::{ModuleLists, NODE_SETTINGS, NodeSettings, PRELOAD};
 
 use super::content::Content;
 use super::origin::parse;
-use super::owners::{Owners, STUB_VERSION};
+use super::owners::{MODULES, Owners, STUB_VERSION};
 use super::parts::{self, Found};
 use super::{Component, File, Gap, ImageFacts, Input, Inventory, InventoryError, Kind, Place};
-use crate::formats::{cpio, elf, erofs, pe};
+use crate::formats::{cpio, erofs, pe};
 use crate::image::inspect;
 use crate::image::open::{Cursor, Image, UKI_PATH, Uki};
 use crate::tree::{Components, IMAGE};
+
+/// Why the second of two with one name is nobody's.
+const TWICE: &str = " (there are two with that name)";
 
 /// Reads an image. Nothing is verified (`orlop verify` does that), and nothing beside the image is looked at.
 pub fn read(path: &Path) -> anyhow::Result<Inventory> {
@@ -55,11 +58,8 @@ pub fn read(path: &Path) -> anyhow::Result<Inventory> {
     reading.uki(&sections)?;
     reading.esp(&image, &uki)?;
     let mut inventory = reading.inventory;
-    let paths: BTreeSet<&str> =
-        inventory.files.iter().filter(|file| file.place == Place::Root).map(|file| &*file.path).collect();
-    if let Some((path, component)) = document.paths.iter().find(|(path, _)| !paths.contains(path.as_str())) {
-        let (path, component) = (path.clone(), component.clone());
-        return Err(InventoryError::Missing { path, component }.into());
+    if let Some(error) = missing(&document, &inventory.files) {
+        return Err(error.into());
     }
     inventory.files.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
     inventory.gaps.sort_by(|one, other| (&one.file, &one.what).cmp(&(&other.file, &other.what)));
@@ -94,7 +94,11 @@ impl Reading<'_> {
                 // No component can bring a device.
                 _ => return Err(InventoryError::NobodyOwns { file: format!("root{path}"), why: String::new() }.into()),
             };
-            let component = self.owners.of_root(path, &content.hashes().1)?.to_owned();
+            let component = self.owners.of_root(path)?.to_owned();
+            // What has no content is like any other that has none, and no program or module.
+            if content.size > 0 && !matches!(kind, Kind::Link(_)) {
+                self.owners.in_root(&component, &content.hashes().1);
+            }
             self.add((Place::Root, path), kind, &component, &content);
         }
         Ok(())
@@ -102,26 +106,34 @@ impl Reading<'_> {
 
     fn initramfs(&mut self, archive: &[u8]) -> anyhow::Result<()> {
         let place = Place::Initramfs;
-        for member in cpio::read(archive).map_err(|error| InventoryError::unreadable(place.name(), error))? {
+        let members = cpio::read(archive).map_err(|error| InventoryError::unreadable(place.name(), error))?;
+        if let Some(list) = members.iter().find(|member| member.path == MODULES) {
+            let lists: Result<ModuleLists, _> = serde_json::from_slice(list.bytes);
+            let file = format!("{}/{MODULES}", place.name());
+            self.owners.listed(&lists.map_err(|error| InventoryError::unreadable(&file, error))?);
+        }
+        let mut seen = BTreeSet::new();
+        for member in members {
             self.inventory.image.epoch = self.inventory.image.epoch.max(u64::from(member.mtime));
-            let kind = match member.kind() {
-                "file" => None,
-                "link" => Some(Kind::Link(String::from_utf8_lossy(member.bytes).into_owned())),
+            let nobody = |why: &str| {
+                let file = format!("{}/{}", place.name(), member.path);
+                InventoryError::NobodyOwns { file, why: why.into() }
+            };
+            // The kernel unpacks both, and the second is what is seen.
+            if !seen.insert(member.path) {
+                return Err(nobody(TWICE).into());
+            }
+            match member.kind() {
+                "file" => {}
                 "folder" => continue,
                 // The kernel opens it before there is a file system with devices.
-                _ if member.path == "dev/console" => continue,
-                _ => {
-                    return Err(InventoryError::NobodyOwns {
-                        file: format!("initramfs/{}", member.path),
-                        why: String::new(),
-                    }
-                    .into());
-                }
-            };
+                "device" if member.path == "dev/console" => continue,
+                // The builder puts nothing else there, no link either.
+                _ => return Err(nobody("").into()),
+            }
             let content = Content::of(member.bytes);
-            let kind = kind.unwrap_or_else(|| self::kind(&content));
             let component = self.owners.of_member(member.path, &content.hashes().1)?.to_owned();
-            self.add((place, &format!("/{}", member.path)), kind, &component, &content);
+            self.add((place, &format!("/{}", member.path)), kind(&content), &component, &content);
         }
         Ok(())
     }
@@ -182,7 +194,14 @@ impl Reading<'_> {
 }
 
 fn kind(content: &Content) -> Kind {
-    if content.is_kept() && elf::is_elf(&content.bytes) { Kind::Program } else { Kind::Data }
+    if content.is_program() { Kind::Program } else { Kind::Data }
+}
+
+/// The first path of the root's list that the root does not have.
+fn missing(document: &Components, files: &[File]) -> Option<InventoryError> {
+    let paths: BTreeSet<&str> = files.iter().filter(|file| file.place == Place::Root).map(|file| &*file.path).collect();
+    let (path, component) = document.paths.iter().find(|(path, _)| !paths.contains(path.as_str()))?;
+    Some(InventoryError::Missing { path: path.clone(), component: component.clone() })
 }
 
 /// Name → bytes, of all sections. Of two with one name the second would be nobody's.
@@ -192,8 +211,7 @@ fn sections(uki: &Uki) -> anyhow::Result<BTreeMap<String, &[u8]>> {
     for section in &image.sections {
         let bytes = image.section(&section.name).unwrap_or_default();
         if sections.insert(section.name.clone(), bytes).is_some() {
-            let why = " (there are two with that name)".into();
-            return Err(InventoryError::NobodyOwns { file: format!("uki/{}", section.name), why }.into());
+            return Err(InventoryError::NobodyOwns { file: format!("uki/{}", section.name), why: TWICE.into() }.into());
         }
     }
     Ok(sections)
@@ -227,3 +245,6 @@ fn inputs(document: &Components) -> BTreeMap<String, Input> {
     };
     document.inputs.iter().map(input).collect()
 }
+
+#[cfg(test)]
+mod tests;
