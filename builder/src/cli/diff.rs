@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::scan::{Judge, Rules};
 use super::{Context, naming};
+use crate::inventory;
 use crate::report::diff::{self, Difference};
-use crate::report::{inventory, surface};
+use crate::report::surface;
 use crate::scan::{self, FindingChanges, packages};
 use crate::surface::changes;
 

@@ -7,7 +7,7 @@ use super::format::{
     Tool, Tools,
 };
 use crate::image::licences::Licences;
-use crate::report::inventory::{self, Identity, Input, Inventory, Kind, Origin, Part, source_purl};
+use crate::inventory::{self, Identity, Input, Inventory, Kind, Origin, Part, source_purl};
 use crate::report::licences::{Texts, document_of};
 use crate::report::time::rfc3339;
 

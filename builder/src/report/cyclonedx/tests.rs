@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::image::licences;
-use crate::report::inventory::{File, Inventory, sample};
+use crate::inventory::{File, Inventory, sample};
 
 fn render(inventory: &Inventory) -> String {
     super::render(inventory, None)

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::inventory::{File, ImageFacts, Input, Inventory, Kind};
+use crate::inventory::{File, ImageFacts, Input, Inventory, Kind};
 use crate::surface::NumberChange;
 
 pub use text::text;
@@ -155,7 +155,7 @@ fn versioned(version: &str, sha256: &str) -> String {
 }
 
 fn components(inventory: &Inventory) -> BTreeMap<String, String> {
-    let row = |(key, one): (&String, &super::inventory::Component)| (key.clone(), versioned(&one.version, &one.sha256));
+    let row = |(key, one): (&String, &crate::inventory::Component)| (key.clone(), versioned(&one.version, &one.sha256));
     inventory.components.iter().map(row).collect()
 }
 

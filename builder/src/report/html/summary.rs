@@ -6,9 +6,9 @@ use super::markup::Html;
 use super::table::{folded, row, table, terms};
 use super::words::{count, seconds, size};
 use super::{Report, Verification};
+use crate::inventory::{Inventory, Place};
 use crate::report::boot::Boot;
 use crate::report::chain::links;
-use crate::report::inventory::{Inventory, Place};
 use crate::report::time::rfc3339;
 use crate::scan;
 

@@ -10,7 +10,7 @@ use super::format::{
 };
 use super::names::id;
 use crate::image::licences::Licences;
-use crate::report::inventory::{self, Component, Identity, Input, Inventory, Kind, Origin, Part, Place, source_purl};
+use crate::inventory::{self, Component, Identity, Input, Inventory, Kind, Origin, Part, Place, source_purl};
 use crate::report::licences::{Texts, document_of, is_licence};
 use crate::report::time::rfc3339;
 

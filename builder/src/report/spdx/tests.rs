@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::image::licences;
-use crate::report::inventory::{Inventory, sample};
+use crate::inventory::{Inventory, sample};
 
 fn render(inventory: &Inventory) -> String {
     super::render(inventory, None)

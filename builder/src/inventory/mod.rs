@@ -4,7 +4,8 @@
 //! the root's `components.json` says that it is; its parts are read from the programs themselves: Go's build information,
 //! the crates that `cargo auditable` lists. Debian's source packages come from where a package lay in its archive.
 //!
-//! A file that no component owns is an error: an inventory with a gap that nobody sees is none.
+//! It is read from the image alone: with the build's folder deleted it is the same. A file that no component owns is an error:
+//! an inventory with a gap that nobody sees is none.
 
 mod archive;
 mod content;
@@ -16,7 +17,7 @@ mod package;
 mod parts;
 mod read;
 #[cfg(test)]
-pub(super) mod sample;
+pub(crate) mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 
