@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Report;
 use super::markup::Html;
 use super::table::{folded, row, table};
-use super::words::count;
 use crate::inventory::{Component, Identity, Input, Inventory};
+use crate::text::count;
 
 /// What stands for a licence that nobody declared here (SPDX's own word).
 const UNKNOWN: &str = "NOASSERTION";

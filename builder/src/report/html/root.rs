@@ -8,8 +8,9 @@ use super::markup::Html;
 use super::picture::{Frame, label, picture, rect};
 use super::table::{folded, row, table};
 use super::treemap::{Area, squarify};
-use super::words::{count, share, short, size};
+use super::words::{share, short, size};
 use crate::inventory::{File, Inventory, Kind, Place};
+use crate::text::count;
 
 const PICTURE: Area = Area { x: 0.0, y: 0.0, width: 1000.0, height: 560.0 };
 /// So many files of a component have a box of their own; the others share one.
