@@ -17,6 +17,8 @@ pub struct Content {
     whole: bool,
     /// Bytes so far.
     pub size: u64,
+    /// Whether it begins as a program does.
+    pub is_program: bool,
     /// The file, when it is a program or was asked for, and not too large.
     pub bytes: Vec<u8>,
 }
@@ -24,7 +26,7 @@ pub struct Content {
 impl Content {
     /// Keeps programs; with `whole` any file.
     pub fn new(whole: bool) -> Content {
-        Content { sha1: Sha1::new(), sha256: Sha256::new(), whole, size: 0, bytes: Vec::new() }
+        Content { sha1: Sha1::new(), sha256: Sha256::new(), whole, size: 0, is_program: false, bytes: Vec::new() }
     }
 
     /// Of bytes that are there already.
@@ -49,8 +51,9 @@ impl Content {
         self.sha256.update(bytes);
         if self.is_kept() && self.bytes.len() + bytes.len() <= MOST {
             self.bytes.extend_from_slice(bytes);
+            self.is_program = elf::is_elf(&self.bytes);
             // What cannot become a program any more is let go, and never is whole again.
-            if !self.whole && self.bytes.len() >= 4 && !elf::is_elf(&self.bytes) {
+            if !self.whole && self.bytes.len() >= 4 && !self.is_program {
                 self.bytes = Vec::new();
             }
         } else {
@@ -85,8 +88,9 @@ mod tests {
     fn programs_are_kept_and_all_is_hashed() {
         let program = fed(&[b"\x7f", b"ELF", b"rest"], false);
         assert_eq!((program.size, &*program.bytes, program.is_kept()), (8, &b"\x7fELFrest"[..], true));
+        assert!(program.is_program);
         let text = fed(&[b"ab", b"c\n", b"\x7fELF"], false);
-        assert_eq!((text.size, text.bytes.len(), text.is_kept()), (8, 0, false));
+        assert_eq!((text.size, text.bytes.len(), text.is_kept(), text.is_program), (8, 0, false, false));
         assert_eq!(fed(&[b"ab", b"c\n"], true).bytes, b"abc\n");
         // FIPS 180-4's own example.
         let (sha1, sha256) = fed(&[b"a", b"bc"], false).hashes();

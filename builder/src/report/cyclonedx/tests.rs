@@ -101,6 +101,15 @@ fn components_have_files_ancestors_and_parts() {
     assert_eq!(depends_on(&document, "image").len(), 5);
 }
 
+#[test]
+fn what_was_compiled_from_a_folder_has_no_version_and_says_why() {
+    let document: Value = serde_json::from_str(&render(&sample::with_a_folder())).unwrap();
+    let module = component(&document, "pkg:golang/golang.org/x/net");
+    assert_eq!((&module["purl"], module.get("version")), (&"pkg:golang/golang.org/x/net".into(), None));
+    assert_eq!(property(module, "orlop:source"), Some("folder"));
+    assert_eq!(component(&document, "pkg:cargo/nix@0.31.3")["properties"], Value::Null);
+}
+
 /// A daemon and its shim: the module is in each where that one lies, and in others by the first.
 #[test]
 fn components_of_one_module_have_its_files_each_its_own() {

@@ -169,7 +169,8 @@ fn parts(inventory: &Inventory) -> BTreeMap<String, String> {
     let mut versions: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (key, part) in &inventory.parts {
         let name = key.split('@').next().unwrap_or(key);
-        versions.entry(name.into()).or_default().insert(&part.version);
+        let version = if part.version.is_empty() { "of no known version" } else { &part.version };
+        versions.entry(name.into()).or_default().insert(version);
     }
     let joined = |versions: BTreeSet<&str>| versions.into_iter().collect::<Vec<_>>().join(", ");
     versions.into_iter().map(|(name, versions)| (name, joined(versions))).collect()
