@@ -1,4 +1,5 @@
-//! Text of others, made fit for printing: nothing of it moves a terminal's cursor or turns the direction of writing.
+//! Text for people. That of others is made fit for printing: nothing of it moves a terminal's cursor or turns the direction of
+//! writing.
 
 /// Characters that do not show as themselves: controls, and those that turn the direction of writing or have no width.
 pub fn deceives(character: char) -> bool {
@@ -18,6 +19,16 @@ pub fn shown(name: &str) -> String {
 /// A line as it can be printed, its width kept: U+FFFD stands for what would not show as itself.
 pub fn printable(line: &str) -> String {
     line.chars().map(|character| if deceives(character) { '\u{fffd}' } else { character }).collect()
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+#[test]
+fn one_thing_is_counted_otherwise_than_none_or_more() {
+    assert_eq!([0, 1, 2].map(|number| count(number, "file", "files")), ["0 files", "1 file", "2 files"]);
 }
 
 #[test]

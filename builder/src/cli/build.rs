@@ -7,8 +7,8 @@ use clap::Args;
 use super::Context;
 use super::scan::{Judge, Rules};
 use crate::image::{self, BuildOptions};
+use crate::inventory::package_url;
 use crate::keys::KeySet;
-use crate::report::inventory::package_url;
 use crate::scan::{packages, table, verdict};
 use crate::sources::{Bench, Cache, Project, Report as _};
 

@@ -6,9 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::scan::{Judge, Rules};
-use super::{Context, naming};
+use super::{Context, naming, read_image};
+use crate::inventory::Inventory;
 use crate::report::diff::{self, Difference};
-use crate::report::{inventory, surface};
 use crate::scan::{self, FindingChanges, packages};
 use crate::surface::changes;
 
@@ -49,14 +49,11 @@ struct Document<'a> {
 /// Runs the verb.
 pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
     let judge = judge(args)?;
-    let read = |path: &Path| {
-        let (inventory, surface) = (inventory::read(path), surface::read(path));
-        anyhow::Ok((inventory.map_err(|error| naming(path, &error))?, surface.map_err(|error| naming(path, &error))?))
-    };
-    let (before, after) = (read(&args.before)?, read(&args.after)?);
-    let mut difference = diff::compare(&before.0, &after.0);
-    difference.surface = changes(&before.1, &after.1);
-    let findings = judge.map(|judge| findings(&judge, args)).transpose()?;
+    let (before, surface_before) = read_image(&args.before)?;
+    let (after, surface_after) = read_image(&args.after)?;
+    let mut difference = diff::compare(&before, &after);
+    difference.surface = changes(&surface_before, &surface_after);
+    let findings = judge.map(|judge| findings(&judge, (&args.before, &before), (&args.after, &after))).transpose()?;
     let mut text = diff::text(&difference);
     if let Some(findings) = &findings {
         text.push_str(&scan::changes_text(findings));
@@ -70,10 +67,9 @@ fn judge(args: &DiffArgs) -> anyhow::Result<Option<Judge>> {
     Judge::where_asked(rules, args.definition.as_deref())
 }
 
-fn findings(judge: &Judge, args: &DiffArgs) -> anyhow::Result<FindingChanges> {
-    let report = |path: &Path| {
-        let packages = packages::of_image(path).map_err(|error| naming(path, &error))?;
-        judge.judge(&packages).map_err(|error| naming(path, &error))
+fn findings(judge: &Judge, before: (&Path, &Inventory), after: (&Path, &Inventory)) -> anyhow::Result<FindingChanges> {
+    let report = |(path, inventory): (&Path, &Inventory)| {
+        judge.judge(&packages::of_inventory(inventory)).map_err(|error| naming(path, &error))
     };
-    Ok(scan::changes(&report(&args.before)?, &report(&args.after)?))
+    Ok(scan::changes(&report(before)?, &report(after)?))
 }

@@ -37,8 +37,12 @@ use clap::{Parser, Subcommand};
 use orlop_config::Mistake;
 use orlop_config::node_config::Problems;
 
+use crate::image::opened::Opened;
+use crate::inventory::{self, Inventory};
+use crate::report::surface::of as surface_of;
 use crate::scan::GatesFail;
 use crate::sources::{self, ProjectError};
+use crate::surface::Surface;
 
 pub use progress::Progress;
 
@@ -114,6 +118,15 @@ impl Context {
             _ => Ok(()),
         }
     }
+}
+
+/// What an image holds, and what it exposes. It is opened once for both.
+fn read_image(path: &Path) -> anyhow::Result<(Inventory, Surface)> {
+    let read = || {
+        let image = Opened::open(path)?;
+        anyhow::Ok((inventory::of(&image)?, surface_of(&image)?))
+    };
+    read().map_err(|error| naming(path, &error))
 }
 
 /// The failure of reading one image of two, which has to be named. Nothing is verified here, so nothing is refused.

@@ -8,17 +8,15 @@ use orlop_chain::Refusal;
 use serde::Serialize;
 
 use super::scan::{Judge, Rules};
-use super::{Context, naming, sbom, write_whole};
+use super::{Context, read_image, sbom, write_whole};
 use crate::bounded::read_at_most;
 use crate::image::inspect::inspect;
 use crate::image::verify::{Release, Trust, verify};
 use crate::report::boot::{self, Boot};
 use crate::report::diff::compare;
 use crate::report::html::{Report, Verification, render};
-use crate::report::inventory::{self, Inventory};
-use crate::report::surface;
-use crate::scan::{self, packages, verdict};
-use crate::surface::{Shown, Surface, parse_boot};
+use crate::scan::{packages, verdict};
+use crate::surface::{Shown, parse_boot};
 
 /// Write what is known of an image as one HTML page: its chain of trust, what it holds, what changed, what is wrong with it.
 ///
@@ -72,18 +70,17 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
     // What stands beside the image comes first: a mistake in it is known at once.
     let told = args.boot.as_deref().map(told).transpose()?;
     let (judge, trust) = (args.judge()?, args.trust()?);
-    let inventory = read(&args.image)?;
-    if let Some(Told { file, boot, .. }) = &told {
-        boot.check(&inventory.image).with_context(|| file.display().to_string())?;
+    let (inventory, mut surface) = read_image(&args.image)?;
+    if let Some(Told { file, boot, shown }) = &told {
+        let named = || file.display().to_string();
+        boot.check(&inventory.image).with_context(named)?;
+        if let Some(shown) = shown {
+            shown.add_to(&mut surface).with_context(named)?;
+        }
     }
-    let previous = args.previous.as_deref().map(read).transpose()?;
-    let difference = previous.map(|previous| compare(&previous, &inventory));
-    let mut surface = exposed(&args.image)?;
-    if let Some(Told { file, shown: Some(shown), .. }) = &told {
-        shown.add_to(&mut surface).with_context(|| file.display().to_string())?;
-    }
-    let surface_before = args.previous.as_deref().map(exposed).transpose()?;
-    let scan = judge.map(|judge| scanned(&judge, &args.image)).transpose()?;
+    let previous = args.previous.as_deref().map(read_image).transpose()?;
+    let difference = previous.as_ref().map(|(previous, _)| compare(previous, &inventory));
+    let scan = judge.map(|judge| judge.judge(&packages::of_inventory(&inventory))).transpose()?;
     let verification = trust.map(|trust| verification(&args.image, &trust)).transpose()?;
     let page = render(&Report {
         inventory: &inventory,
@@ -93,7 +90,7 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
         difference: difference.as_ref(),
         scan: scan.as_ref(),
         surface: Some(&surface),
-        surface_before: surface_before.as_ref(),
+        surface_before: previous.as_ref().map(|(_, surface)| surface),
     });
     match &args.out {
         Some(file) => {
@@ -135,18 +132,6 @@ fn told(file: &Path) -> anyhow::Result<Told<'_>> {
     let bytes = read_at_most(file, boot::MOST)?;
     let boot = boot::parse(&bytes).with_context(named)?;
     Ok(Told { file, boot, shown: parse_boot(&bytes).with_context(named)? })
-}
-
-fn read(path: &Path) -> anyhow::Result<Inventory> {
-    inventory::read(path).map_err(|error| naming(path, &error))
-}
-
-fn exposed(path: &Path) -> anyhow::Result<Surface> {
-    surface::read(path).map_err(|error| naming(path, &error))
-}
-
-fn scanned(judge: &Judge, image: &Path) -> anyhow::Result<scan::Report> {
-    judge.judge(&packages::of_image(image).map_err(unverified)?)
 }
 
 /// A refusal goes onto the page; what else goes wrong is an error.

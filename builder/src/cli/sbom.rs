@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::{Context, write_whole};
 use crate::bounded::read_at_most;
 use crate::image::licences::{Licences, MOST};
-use crate::report::inventory::{self, Inventory};
+use crate::inventory::{self, Inventory};
 use crate::report::{cyclonedx, spdx};
 use crate::sources::Report;
 use crate::text::shown;

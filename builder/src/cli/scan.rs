@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use orlop_config::definition::Gates;
 
-use super::{Context, write_whole};
+use super::{Context, naming, write_whole};
 use crate::advisories::Database;
 use crate::scan::sarif::Locations;
 use crate::scan::vex::{self, Exception};
@@ -129,7 +129,7 @@ pub(super) fn inventory(path: &Path) -> anyhow::Result<Inventory> {
         return packages::of_sbom(path);
     }
     // Nothing is verified here, so nothing is refused: what cannot be read is a failure like any other.
-    packages::of_image(path).map_err(|error| anyhow::anyhow!("{error:#}"))
+    packages::of_image(path).map_err(|error| naming(path, &error))
 }
 
 /// Writes the documents that were asked for, whether the gates fail or not.

@@ -12,7 +12,7 @@ use super::lock::line;
 use super::scan::{Judge, Rules, inventory};
 use crate::scan::Failure;
 use crate::sources::{Bench, Cache, Change, Project, newer};
-use crate::text::shown;
+use crate::text::{count, shown};
 
 /// Say whether a rebuild is due: inputs that are newer than what is locked, and findings of the last image that fail.
 ///
@@ -100,22 +100,19 @@ impl Watched {
             text.push('\n');
         }
         let judged = match failures {
-            Some(failures) => count(failures.len(), "failure"),
+            Some(failures) => count(failures.len(), "failure", "failures"),
             None => "no image was judged (--image, --db)".to_owned(),
         };
-        let _ = write!(text, "{definition}: {}, {judged}", count(inputs.len(), "newer input"));
+        let newer = count(inputs.len(), "newer input", "newer inputs");
+        let _ = write!(text, "{definition}: {newer}, {judged}");
         text
     }
 
     fn verdict(&self) -> Result<(), RebuildDue> {
         let failures = self.failures.as_ref().map_or(0, Vec::len);
-        let parts = [(self.inputs.len(), "newer input"), (failures, "failure")];
-        let parts = parts.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number, what));
+        let parts = [(self.inputs.len(), "newer input", "newer inputs"), (failures, "failure", "failures")];
+        let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
+        let parts = parts.map(|(number, one, more)| count(number, one, more));
         if self.due { Err(RebuildDue(parts.collect::<Vec<_>>().join(", "))) } else { Ok(()) }
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{end}")
 }

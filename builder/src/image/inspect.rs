@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use orlop_chain::device::ReadAt;
-use orlop_chain::gpt::{Entry, types};
+use orlop_chain::gpt::types;
 use orlop_chain::{Refusal, RootHash, Stage, manifest, signature_partition};
 use orlop_config::manifest::{BootManifest, ReleaseManifest, SignaturePartition};
-use orlop_config::node::{COMPONENTS, IPE_POLICY};
+use orlop_config::node::IPE_POLICY;
 use serde::Serialize;
 
-use super::open::{Cursor, Image};
+use super::open::Image;
+use super::opened::{Opened, components, root};
 use super::plan::SECTOR;
 use super::signers::{self, Signers};
 use crate::formats::erofs::{self, FileEntry};
 use crate::formats::pe;
 use crate::text::shown;
-use crate::tree::{ComponentRecord, Components};
+use crate::tree::ComponentRecord;
 
 /// What an image holds.
 #[derive(Debug, Serialize)]
@@ -62,18 +63,13 @@ pub struct PartitionRow {
 
 /// Reads an image.
 pub fn inspect(path: &Path) -> anyhow::Result<Inspection> {
-    let image = Image::open(path)?;
-    let uki = image.uki()?;
-    let boot_manifest =
-        manifest::parse_boot(&uki.boot_manifest()?).map_err(|error| Refusal::new(Stage::Manifest, error))?;
-    let root: RootHash = boot_manifest.verity.root_hash.parse()?;
-    let entry = root_partition(&image, &root)?;
-    let mut content = Cursor::new(image.region(entry));
+    let Opened { image, uki, boot: boot_manifest, root_hash } = Opened::open(path)?;
+    let mut content = root(&image, &root_hash)?;
     let files = erofs::list(&mut content).map_err(|error| Refusal::new(Stage::Root, error))?;
     let document = components(&mut content)?;
     let mut unreadable = Vec::new();
     let mut note = |error: String| unreadable.push(error);
-    let signature = signature(&image, &root).map_err(|error| note(format!("signature partition: {error}"))).ok();
+    let signature = signature(&image, &root_hash).map_err(|error| note(format!("signature partition: {error}"))).ok();
     let policy = erofs::read(&mut content, IPE_POLICY).map_err(|error| note(format!("{IPE_POLICY}: {error}")));
     let signers = signers::signers(&uki, &boot_manifest, signature.as_ref(), &policy.unwrap_or_default());
     let beside = path.with_extension("release.json");
@@ -124,19 +120,6 @@ fn release(path: &Path) -> Result<Option<ReleaseManifest>, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// What the root says of its components.
-pub fn components(root: &mut Cursor<impl ReadAt>) -> Result<Components, Refusal> {
-    let document = erofs::read(root, COMPONENTS).map_err(|error| Refusal::new(Stage::Root, error))?;
-    serde_json::from_slice(&document).map_err(|error| Refusal::new(Stage::Root, format!("{COMPONENTS}: {error}")))
-}
-
-/// The partition with the root that has this hash.
-pub fn root_partition<'a>(image: &'a Image, root: &RootHash) -> Result<&'a Entry, Refusal> {
-    let guid = root.root_guid();
-    let entry = image.table.gpt.of_type(types::ROOT_X86_64).find(|entry| entry.guid == guid);
-    entry.ok_or_else(|| Refusal::new(Stage::Disk, format!("no root partition with UUID {guid}")))
 }
 
 /// The inspection as text for people. Names come from whoever made the image: nothing of them moves a terminal's cursor.

@@ -4,7 +4,8 @@
 //! inputs ─▶ root (tree ─▶ EROFS ─▶ verity) ─▶ boot manifest ─▶ initramfs ─▶ UKI ─▶ release manifest ─▶ provenance ─▶ signatures ─▶ ESP ─▶ disk
 //! ```
 //!
-//! One direction, no step reaches back. [`open`] reads an image again, for [`inspect`] and [`verify`].
+//! One direction, no step reaches back. [`open`] and [`opened`] read an image again, for [`inspect`], [`verify`] and all that is
+//! said of it.
 
 pub mod attach;
 mod boot;
@@ -18,6 +19,7 @@ pub mod inputs;
 pub mod inspect;
 pub mod licences;
 pub mod open;
+pub mod opened;
 mod output;
 pub mod plan;
 pub mod policy;

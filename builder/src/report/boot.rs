@@ -6,7 +6,7 @@ use orlop_machine::Event;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::inventory::ImageFacts;
+use crate::inventory::ImageFacts;
 
 /// No boot report is longer: init keeps 200 events.
 pub const MOST: u64 = 4 << 20;
@@ -218,7 +218,7 @@ impl Boot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::inventory::sample::inventory;
+    use crate::inventory::sample::inventory;
 
     /// As `orlop run --json` prints it.
     const RUN: &str = r#"{"image": "out/sample.raw", "name": "sample", "version": "1.2.3", "class": "public",

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::inventory::{Component, Ecosystem, Input, Part};
 use crate::image::licences::Licences;
+use crate::inventory::{Component, Ecosystem, Input, Part};
 use crate::sources::{Owner, hash};
 
 /// File name → SHA-256 of its text, of each package.

@@ -6,6 +6,7 @@ use super::found::{Found, Outcome, Place};
 use super::package::{By, Identity, Inventory, Package, Unjudged};
 use super::patched;
 use crate::advisories::{Database, Finding, Group, Severity, State, Subject, Symbol, Target, findings, group};
+use crate::text::count;
 
 /// What came of judging packages.
 pub(super) struct Judged {
@@ -63,12 +64,12 @@ fn order(place: &Place) -> (&str, &By, Outcome, &[String], Option<&str>) {
     (&place.path, &place.by, place.outcome, &place.functions, place.reason.as_deref())
 }
 
-fn not_looked_for((ecosystem, count): (&str, usize)) -> Unjudged {
-    let packages = if count == 1 { "package" } else { "packages" };
+fn not_looked_for((ecosystem, number): (&str, usize)) -> Unjudged {
+    let packages = count(number, "package", "packages");
     Unjudged {
         what: ecosystem.to_owned(),
         component: String::new(),
-        reason: format!("{count} {packages}, and no database says anything about this ecosystem; name one with --db"),
+        reason: format!("{packages}, and no database says anything about this ecosystem; name one with --db"),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is known to be wrong with the packages of an image, and whether that fails.
 //!
 //! ```text
-//! image ─▶ packages ──┐
-//!                     ├─▶ judge ─▶ exceptions ─▶ gates ─▶ Report ─▶ table, JSON, SARIF, CycloneDX
-//! advisories ─────────┘
+//! inventory, bill of materials ─▶ packages ──┐
+//!                                            ├─▶ judge ─▶ exceptions ─▶ gates ─▶ Report ─▶ table, JSON, SARIF, CycloneDX
+//! advisories ────────────────────────────────┘
 //! ```
 //!
-//! [`packages`] reads a list of packages from an image; [`scan`] is pure, and takes such a list from wherever it came.
+//! [`packages`] makes a list of packages of an image's [inventory](crate::inventory), and of a document about it; [`scan`] is
+//! pure, and takes such a list from wherever it came.
 //! No socket is opened: a database of advisories is a folder or an archive that somebody fetched.
 //!
 //! **Silence is never "no findings".** A program that does not say what it is made of, an ecosystem that no database is

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::found::{Exempt, Found, Outcome, Place};
 use super::report::Report;
-use crate::text::shown;
+use crate::text::{count, shown};
 
 /// Functions of a place that are named; of more, how many there are.
 const FUNCTIONS: usize = 3;
@@ -12,11 +12,10 @@ const FUNCTIONS: usize = 3;
 /// The report as text: a row for each finding, with what it is and what to do below it, then what cannot be judged.
 pub fn table(report: &Report) -> String {
     let mut text = format!(
-        "{} {}: {} package{}, judged by {} advisories{}\n",
+        "{} {}: {}, judged by {} advisories{}\n",
         shown(&report.image),
         shown(&report.image_version),
-        report.packages,
-        if report.packages == 1 { "" } else { "s" },
+        count(report.packages, "package", "packages"),
         report.databases.advisories,
         newest(report)
     );

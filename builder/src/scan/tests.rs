@@ -14,6 +14,7 @@ mod gates;
 mod judged;
 mod outputs;
 mod patched;
+mod replaced;
 
 /// Where the public databases' documents for tests lie.
 fn samples() -> PathBuf {

@@ -8,10 +8,10 @@ use std::path::Path;
 use orlop::advisories::Database;
 use orlop::image::inspect::{Inspection, PartitionRow};
 use orlop::image::signers::{Signer, Signers};
+use orlop::inventory::{Component, Ecosystem, File, Gap, ImageFacts, Inventory, Kind, Origin, Part, Place, Source};
 use orlop::report::boot::{self, Boot};
 use orlop::report::diff::compare;
 use orlop::report::html::{Report, render};
-use orlop::report::inventory::{Component, Ecosystem, File, Gap, ImageFacts, Inventory, Kind, Origin, Part, Place};
 use orlop::scan;
 use orlop::surface::{Number, Surface, What};
 use orlop_config::manifest::{BootManifest, Refusal, Trust, Verity};
@@ -44,6 +44,7 @@ fn hostile_inventory() -> Inventory {
         ecosystem: Ecosystem::Go,
         name: format!("example.org/{HOSTILE}"),
         version: "v1.0.0".into(),
+        source: Source::Registry,
         sum: String::new(),
         files: [format!("root{path}")].into(),
     };
@@ -75,6 +76,8 @@ fn hostile_inventory() -> Inventory {
         components: [("runc".to_owned(), component)].into(),
         inputs: BTreeMap::new(),
         parts: [(part.purl(), part)].into(),
+        functions: BTreeMap::new(),
+        patched: BTreeMap::new(),
         gaps: vec![Gap { file: format!("root{path}"), what: HOSTILE.into() }],
     }
 }

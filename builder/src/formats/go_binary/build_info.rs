@@ -35,6 +35,22 @@ impl Module {
     pub fn compiled(&self) -> &Module {
         self.replaced_by.as_deref().unwrap_or(self)
     }
+
+    /// The path and the version by which others know what was compiled: those of the replacement, where that has a version (so
+    /// does govulncheck). What lay in a folder has no name but the one that it was required by, and of which version it is,
+    /// nobody can say.
+    pub fn known_as(&self) -> (&str, Option<&str>) {
+        let compiled = self.compiled();
+        match compiled.known_version() {
+            Some(version) => (compiled.path.as_str(), Some(version)),
+            None => (self.path.as_str(), None),
+        }
+    }
+
+    fn known_version(&self) -> Option<&str> {
+        let is_folder = self.path.starts_with(['.', '/']) || self.version.is_empty() || self.version == "(devel)";
+        (!is_folder).then_some(self.version.as_str())
+    }
 }
 
 /// What a program says that it was built from and how.

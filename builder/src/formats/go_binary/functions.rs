@@ -50,8 +50,30 @@ impl Functions {
 
     /// The program's own package is called `main` in it, and by its path everywhere else: gives it this path too.
     pub fn name_main(&mut self, path: &str) {
-        if let Some(symbols) = self.packages.remove("main") {
-            self.packages.entry(path.to_owned()).or_default().extend(symbols);
+        self.rename(&BTreeMap::from([("main".to_owned(), path.to_owned())]));
+    }
+
+    /// Calls packages otherwise: old path → new.
+    pub fn rename(&mut self, paths: &BTreeMap<String, String>) {
+        // All of them are taken out first: the new path of one may be the old path of another.
+        let mut taken = Vec::new();
+        for (old, new) in paths {
+            taken.extend(self.packages.remove(old).map(|symbols| (new.clone(), symbols)));
+        }
+        self.put(taken);
+    }
+
+    /// Adds the functions of another program.
+    pub fn merge(&mut self, other: Functions) {
+        self.put(other.packages);
+    }
+
+    fn put(&mut self, packages: impl IntoIterator<Item = (String, BTreeMap<String, bool>)>) {
+        for (package, symbols) in packages {
+            let there = self.packages.entry(package).or_default();
+            for (symbol, linked) in symbols {
+                *there.entry(symbol).or_default() |= linked;
+            }
         }
     }
 

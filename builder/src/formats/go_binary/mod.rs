@@ -22,6 +22,8 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 pub use build_info::{BuildInfo, Module, build_info};
 pub use error::{GoBinaryError, Problem};
 pub use functions::{Functions, functions};
@@ -46,6 +48,25 @@ pub fn unaccounted<'a>(info: &BuildInfo, functions: &'a Functions) -> Vec<&'a st
         .filter(|package| *package != info.path && !is_standard(package))
         .filter(|package| !listed.iter().any(|module| is_within(package, module)))
         .collect()
+}
+
+/// Calls the packages of forks by the forks' own paths. In a program they have that of the module which the fork replaced, and
+/// advisories about the fork have its own.
+pub fn name_forks(info: &BuildInfo, functions: &mut Functions) {
+    let mut paths = BTreeMap::new();
+    for package in functions.packages() {
+        let Some(module) = module_of(info, package) else { continue };
+        let (path, _) = module.known_as();
+        if path != module.path {
+            paths.insert(package.to_owned(), format!("{path}{}", &package[module.path.len()..]));
+        }
+    }
+    functions.rename(&paths);
+}
+
+/// The module that a package belongs to: of those that may have it, the one with the longest path (`go help modules`).
+fn module_of<'a>(info: &'a BuildInfo, package: &str) -> Option<&'a Module> {
+    info.modules().filter(|module| is_within(package, &module.path)).max_by_key(|module| module.path.len())
 }
 
 /// The first part of a path that anybody can own has a dot in it (`go help importpath`).

@@ -80,6 +80,66 @@ fn packages_of_no_listed_module_are_named() {
 }
 
 #[test]
+fn what_was_compiled_is_known_by_path_and_version_of_its_replacement_where_that_has_one() {
+    let known_as = |replaced: &str| {
+        let text = format!("path\tmain\ndep\ta.b/c\tv1.0.0\n{replaced}");
+        let info = build_info(&elf(&[(".go.buildinfo", blob("go1.26.8", &text))], true), "tool").unwrap();
+        let (path, version) = info.dependencies[0].known_as();
+        format!("{path} {}", version.unwrap_or("?"))
+    };
+    for (replaced, wanted) in [
+        ("", "a.b/c v1.0.0"),
+        ("=>\ta.b/c\tv1.0.1\th1:x\n", "a.b/c v1.0.1"),
+        ("=>\tx.y/fork\tv1.0.1-0.2026\th1:x\n", "x.y/fork v1.0.1-0.2026"),
+        // A folder, as versions of Go write it.
+        ("=>\t./c\t\n", "a.b/c ?"),
+        ("=>\t../c\t(devel)\t\n", "a.b/c ?"),
+        ("=>\t/build/c\tv1.0.0\t\n", "a.b/c ?"),
+    ] {
+        assert_eq!(known_as(replaced), wanted, "{replaced:?}");
+    }
+}
+
+#[test]
+fn functions_of_a_fork_have_the_forks_path() {
+    let replaced = |path: &str, by: &str, version: &str| {
+        let module = |path: &str, version: &str| Module {
+            path: path.into(),
+            version: version.into(),
+            sum: String::new(),
+            replaced_by: None,
+        };
+        Module { replaced_by: Some(Box::new(module(by, version))), ..module(path, "v0.0.0") }
+    };
+    // The one takes the other's place, and a module below it is its own.
+    let dependencies = vec![
+        replaced("a.b/c", "x.y/c", "v1.0.0"),
+        replaced("a.b/c/own", "./own", ""),
+        replaced("x.y/c", "a.b/c", "v1.0.0"),
+    ];
+    let info = BuildInfo { dependencies, ..BuildInfo::default() };
+    let mut functions = Functions::default();
+    for name in ["a.b/c.F", "a.b/c/in.F", "a.b/c/own.F", "a.b/cc.F", "x.y/c.G", "net/http.Get"] {
+        functions.add(name, true);
+    }
+    name_forks(&info, &mut functions);
+    let packages: Vec<&str> = functions.packages().collect();
+    assert_eq!(packages, ["a.b/c", "a.b/c/own", "a.b/cc", "net/http", "x.y/c", "x.y/c/in"]);
+    assert!(functions.has("x.y/c", "F") && functions.has("a.b/c", "G") && !functions.has("a.b/c", "F"));
+}
+
+#[test]
+fn functions_of_two_programs_are_those_of_either() {
+    let (mut one, mut other) = (Functions::default(), Functions::default());
+    one.add("a.b/c.F", false);
+    other.add("a.b/c.F", true);
+    other.add("a.b/c.G", false);
+    one.merge(other);
+    assert!(!one.is_only_inlined("a.b/c", "F") && one.is_only_inlined("a.b/c", "G"));
+    assert_eq!(one.len(), 2);
+}
+
+#[test]
 fn what_is_no_program_of_go_says_so() {
     for bytes in [&b""[..], b"#!/bin/sh\n", b"\x7fELF", b"\x7fELF\x01\x01\x01", b"\x7fELF\x02\x02\x01"] {
         assert!(!is_go(bytes));

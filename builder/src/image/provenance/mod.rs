@@ -21,8 +21,6 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -32,6 +30,7 @@ pub use facts::Facts;
 pub use statement::{Provenance, Resource, Statement};
 pub use text::text;
 
+use crate::bounded::read_at_most;
 use crate::formats::dsse::{Envelope, MOST_BYTES};
 
 /// What an envelope around a statement says of its payload.
@@ -61,10 +60,7 @@ pub fn beside(image: &Path) -> PathBuf {
 
 /// Reads an envelope from its file; nobody has verified it yet.
 pub fn read(path: &Path) -> anyhow::Result<Envelope> {
-    let mut bytes = Vec::new();
-    // One byte more than an envelope may have is enough to know that this is none.
-    File::open(path)
-        .and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes))
+    let bytes = read_at_most(path, MOST_BYTES as u64)
         .with_context(|| format!("{}: `orlop build` and `orlop attach` write it beside the image", path.display()))?;
     let again = "take the file that the image's build wrote, or build again";
     Envelope::parse(&bytes).map_err(|error| anyhow!("{}: {error}; {again}", path.display()))

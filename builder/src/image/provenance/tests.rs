@@ -14,8 +14,8 @@ use crate::formats::dsse::{keyid, pae};
 use crate::image::boot::Trusted;
 use crate::image::inputs::Inputs;
 use crate::image::signing::{Round, Signatures};
+use crate::inventory::package_url;
 use crate::keys::sample::certificate;
-use crate::report::inventory::package_url;
 use crate::sources::{hash, source_hash};
 
 fn key(seed: u8) -> (SigningKey, PublicKey) {

@@ -7,7 +7,7 @@ use super::format::{
     Tool, Tools,
 };
 use crate::image::licences::Licences;
-use crate::report::inventory::{self, Identity, Input, Inventory, Kind, Origin, Part, source_purl};
+use crate::inventory::{self, Identity, Input, Inventory, Kind, Origin, Part, source_purl};
 use crate::report::licences::{Texts, document_of};
 use crate::report::time::rfc3339;
 
@@ -55,13 +55,9 @@ fn file_ref(name: &str) -> String {
 
 /// Key of a part → what stands for it: where a component is that very module, the component.
 fn references(inventory: &Inventory) -> BTreeMap<&str, String> {
-    let mut components = BTreeMap::new();
-    for (key, component) in &inventory.components {
-        if let Some(purl) = component.identity().purl {
-            components.entry(purl).or_insert_with(|| component_ref(key));
-        }
-    }
-    let reference = |key: &String| components.get(key).cloned().unwrap_or_else(|| key.clone());
+    let components = inventory.represented();
+    let reference =
+        |key: &str| components.get(key).map_or_else(|| key.to_owned(), |component| component_ref(component));
     inventory.parts.keys().map(|key| (key.as_str(), reference(key))).collect()
 }
 
@@ -102,9 +98,7 @@ fn named(kind: &'static str, name: &str, version: &str, identity: Identity) -> C
 fn components(inventory: &Inventory, references: &BTreeMap<&str, String>, texts: &Texts<'_>) -> Vec<Component> {
     let mut components = Vec::new();
     for (key, one) in &inventory.components {
-        let component =
-            Component { evidence: evidence(key, one, inventory, references), ..component(key, one, inventory) };
-        components.push(with_texts(component, texts.of_component(key, one)));
+        components.push(with_texts(component(key, one, inventory), texts.of_component(key, one)));
     }
     for (key, one) in inventory.parts.iter().filter(|(key, _)| references.get(key.as_str()) == Some(*key)) {
         components.push(with_texts(part(key, one), texts.of_part(one)));
@@ -131,44 +125,23 @@ fn component(key: &str, component: &inventory::Component, inventory: &Inventory)
         pedigree: pedigree(&component.origin),
         properties,
         components: inventory.files_of(key).map(|one| file(one, inventory)).collect(),
+        evidence: Some(evidence(inventory.files_with(key))).filter(|evidence| !evidence.occurrences.is_empty()),
         ..named("application", &component.name, &component.version, component.identity())
     }
 }
 
-/// Where the code of a component is, which stands for a part. Several may be one module, such as a daemon and its shim: the
-/// part's files are the first one's then, but for those that are another's own.
-fn evidence(
-    key: &str,
-    component: &inventory::Component,
-    inventory: &Inventory,
-    references: &BTreeMap<&str, String>,
-) -> Option<Evidence> {
-    let purl = component.identity().purl?;
-    let part = inventory.parts.get(&purl)?;
-    let is_first = references.get(&*purl) == Some(&component_ref(key));
-    let of_file = |file: &String| inventory.files.iter().find(|one| one.name() == *file).map(|one| &*one.component);
-    let is_here = |&file: &&String| match of_file(file) {
-        Some(owner) if owner == key => true,
-        Some(owner) => {
-            let other = inventory.components.get(owner).and_then(|other| other.identity().purl);
-            is_first && other.as_ref() != Some(&purl)
-        }
-        None => is_first,
-    };
-    let occurrences: Vec<_> = part.files.iter().filter(is_here).map(|file| occurrence(file)).collect();
-    Some(Evidence { occurrences }).filter(|evidence| !evidence.occurrences.is_empty())
-}
-
-fn occurrence(file: &str) -> Occurrence {
-    Occurrence { location: file.to_owned() }
+/// Where the code of something is.
+fn evidence<'a>(files: impl IntoIterator<Item = &'a str>) -> Evidence {
+    Evidence { occurrences: files.into_iter().map(|file| Occurrence { location: file.to_owned() }).collect() }
 }
 
 fn part(key: &str, part: &Part) -> Component {
     let sum = Some(property("orlop:go-sum", &part.sum)).filter(|_| !part.sum.is_empty());
+    let source = part.source.name().map(|source| property("orlop:source", source));
     Component {
         bom_ref: Some(key.into()),
-        properties: sum.into_iter().collect(),
-        evidence: Some(Evidence { occurrences: part.files.iter().map(|file| occurrence(file)).collect() }),
+        properties: sum.into_iter().chain(source).collect(),
+        evidence: Some(evidence(part.files.iter().map(String::as_str))),
         ..named("library", &part.name, &part.version, Identity::of_part(part))
     }
 }

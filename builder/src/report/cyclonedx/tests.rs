@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::image::licences;
-use crate::report::inventory::{File, Inventory, sample};
+use crate::inventory::{File, Inventory, sample};
 
 fn render(inventory: &Inventory) -> String {
     super::render(inventory, None)
@@ -99,6 +99,15 @@ fn components_have_files_ancestors_and_parts() {
     assert_eq!((zig["scope"].as_str(), property(zig, "orlop:used-by")), (Some("excluded"), Some("runc")));
     assert_eq!(component(&document, "input:library.libseccomp")["scope"], Value::Null);
     assert_eq!(depends_on(&document, "image").len(), 5);
+}
+
+#[test]
+fn what_was_compiled_from_a_folder_has_no_version_and_says_why() {
+    let document: Value = serde_json::from_str(&render(&sample::with_a_folder())).unwrap();
+    let module = component(&document, "pkg:golang/golang.org/x/net");
+    assert_eq!((&module["purl"], module.get("version")), (&"pkg:golang/golang.org/x/net".into(), None));
+    assert_eq!(property(module, "orlop:source"), Some("folder"));
+    assert_eq!(component(&document, "pkg:cargo/nix@0.31.3")["properties"], Value::Null);
 }
 
 /// A daemon and its shim: the module is in each where that one lies, and in others by the first.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::inventory::{File, ImageFacts, Input, Inventory, Kind};
+use crate::inventory::{File, ImageFacts, Input, Inventory, Kind};
 use crate::surface::NumberChange;
 
 pub use text::text;
@@ -155,7 +155,7 @@ fn versioned(version: &str, sha256: &str) -> String {
 }
 
 fn components(inventory: &Inventory) -> BTreeMap<String, String> {
-    let row = |(key, one): (&String, &super::inventory::Component)| (key.clone(), versioned(&one.version, &one.sha256));
+    let row = |(key, one): (&String, &crate::inventory::Component)| (key.clone(), versioned(&one.version, &one.sha256));
     inventory.components.iter().map(row).collect()
 }
 
@@ -169,7 +169,8 @@ fn parts(inventory: &Inventory) -> BTreeMap<String, String> {
     let mut versions: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (key, part) in &inventory.parts {
         let name = key.split('@').next().unwrap_or(key);
-        versions.entry(name.into()).or_default().insert(&part.version);
+        let version = if part.version.is_empty() { "of no known version" } else { &part.version };
+        versions.entry(name.into()).or_default().insert(version);
     }
     let joined = |versions: BTreeSet<&str>| versions.into_iter().collect::<Vec<_>>().join(", ");
     versions.into_iter().map(|(name, versions)| (name, joined(versions))).collect()

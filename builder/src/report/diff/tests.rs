@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::inventory::sample::inventory;
+use crate::inventory::sample::inventory;
 
 fn rows(changes: &[Change]) -> Vec<(&str, Option<&str>, Option<&str>)> {
     changes.iter().map(|change| (&*change.what, change.before.as_deref(), change.after.as_deref())).collect()

@@ -3,8 +3,9 @@
 use super::Report;
 use super::markup::Html;
 use super::table::{folded, row, table};
-use super::words::{count, growth, size};
+use super::words::{growth, size};
 use crate::report::diff::{Change, Difference, FileChange};
+use crate::text::count;
 
 /// Files that are shown at once; of more, the list is folded.
 const SHOWN: usize = 20;

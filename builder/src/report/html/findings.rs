@@ -6,9 +6,9 @@
 use super::Report;
 use super::markup::Html;
 use super::table::{row, table};
-use super::words::count;
 use crate::advisories::Severity;
 use crate::scan::{self, Exempt, Found, Outcome, Place};
+use crate::text::count;
 
 const SEVERITIES: [Severity; 6] =
     [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::None, Severity::Unknown];

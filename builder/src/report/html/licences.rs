@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Report;
 use super::markup::Html;
 use super::table::{folded, row, table};
-use super::words::count;
-use crate::report::inventory::{Component, Identity, Input, Inventory};
+use crate::inventory::{Component, Identity, Input, Inventory};
+use crate::text::count;
 
 /// What stands for a licence that nobody declared here (SPDX's own word).
 const UNKNOWN: &str = "NOASSERTION";
@@ -75,7 +75,7 @@ fn counts(inventory: &Inventory) -> BTreeMap<&'static str, (usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::inventory::sample::inventory;
+    use crate::inventory::sample::inventory;
 
     #[test]
     fn all_components_libraries_and_parts_are_counted() {

@@ -37,9 +37,9 @@ use sha2::{Digest, Sha256};
 use self::markup::Html;
 use super::boot::Boot;
 use super::diff::Difference;
-use super::inventory::Inventory;
 use crate::image::inspect::Inspection;
 use crate::image::verify::Passed;
+use crate::inventory::Inventory;
 use crate::scan;
 use crate::surface::Surface;
 

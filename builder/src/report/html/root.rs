@@ -8,8 +8,9 @@ use super::markup::Html;
 use super::picture::{Frame, label, picture, rect};
 use super::table::{folded, row, table};
 use super::treemap::{Area, squarify};
-use super::words::{count, share, short, size};
-use crate::report::inventory::{File, Inventory, Kind, Place};
+use super::words::{share, short, size};
+use crate::inventory::{File, Inventory, Kind, Place};
+use crate::text::count;
 
 const PICTURE: Area = Area { x: 0.0, y: 0.0, width: 1000.0, height: 560.0 };
 /// So many files of a component have a box of their own; the others share one.
@@ -152,7 +153,7 @@ fn boxes(group: &Group<'_>, within: Area) -> Vec<(Boxed, Area)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::inventory::sample::inventory;
+    use crate::inventory::sample::inventory;
 
     #[test]
     fn groups_are_sorted_by_size_and_hold_every_file_but_links() {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::advisories::Database;
 use crate::image::inspect::{Inspection, PartitionRow};
 use crate::image::signers::{CertificateRow, ReleaseKeyRow, Signer, Signers};
-use crate::report::inventory::sample::inventory;
+use crate::inventory::sample::inventory;
 use crate::scan::{self, By, Identity, Package, Unjudged};
 use crate::tree::ComponentRecord;
 

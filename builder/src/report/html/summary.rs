@@ -4,13 +4,14 @@ use orlop_config::manifest::SecureBoot;
 
 use super::markup::Html;
 use super::table::{folded, row, table, terms};
-use super::words::{count, seconds, size};
+use super::words::{seconds, size};
 use super::{Report, Verification};
+use crate::inventory::{Inventory, Place};
 use crate::report::boot::Boot;
 use crate::report::chain::links;
-use crate::report::inventory::{Inventory, Place};
 use crate::report::time::rfc3339;
 use crate::scan;
+use crate::text::count;
 
 /// What is to be thought of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

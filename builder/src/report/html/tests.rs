@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::sample::{inspection, scanned};
 use super::{Report, SCRIPT, SECTIONS, STYLE, Verification, render};
+use crate::inventory::sample::inventory;
+use crate::inventory::{Inventory, Kind};
 use crate::report::boot;
 use crate::report::diff::compare;
-use crate::report::inventory::sample::inventory;
-use crate::report::inventory::{Inventory, Kind};
 use crate::scan;
 use crate::surface::{Number, What, sample};
 

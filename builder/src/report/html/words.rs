@@ -32,11 +32,6 @@ pub fn share(part: u64, whole: u64) -> String {
     format!("{:.1} %", part as f64 / whole.max(1) as f64 * 100.0)
 }
 
-/// `1 file`, `2 files`.
-pub fn count(number: usize, one: &str, more: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { more })
-}
-
 /// A text of at most so many characters, with `…` for the rest: a picture has no room for more, the table beside it has.
 pub fn short(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -55,10 +50,7 @@ mod tests {
         assert_eq!(sizes, ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "61.2 MB", "18.4 EB"]);
         assert_eq!([growth(1, 1), growth(0, 1500), growth(2, 1)], ["±0", "+1.5 kB", "−1 B"]);
         assert_eq!([share(1, 8), share(0, 0)], ["12.5 %", "0.0 %"]);
-        assert_eq!(
-            (seconds(9404), count(1, "file", "files"), count(0, "file", "files")),
-            ("9.40 s".into(), "1 file".into(), "0 files".into())
-        );
+        assert_eq!(seconds(9404), "9.40 s");
         assert_eq!([short("abc", 3), short("abcd", 3), short("äöüß", 3), short("", 3)], ["abc", "ab…", "äö…", ""]);
     }
 }

@@ -10,7 +10,9 @@ use super::format::{
 };
 use super::names::id;
 use crate::image::licences::Licences;
-use crate::report::inventory::{self, Component, Identity, Input, Inventory, Kind, Origin, Part, Place, source_purl};
+use crate::inventory::{
+    self, Component, DEBIAN, DebianPackage, Identity, Input, Inventory, Kind, Origin, Part, Place, Source, source_purl,
+};
 use crate::report::licences::{Texts, document_of, is_licence};
 use crate::report::time::rfc3339;
 
@@ -96,14 +98,11 @@ fn checksum(algorithm: &'static str, value: &str) -> Checksum {
 
 /// Key of a part → the package that stands for it: where a component is that very module, the component.
 fn names_of_parts(inventory: &Inventory) -> BTreeMap<&str, String> {
-    let mut components = BTreeMap::new();
-    for (key, component) in &inventory.components {
-        if let Some(purl) = component.identity().purl {
-            components.entry(purl).or_insert_with(|| id("Component", key));
-        }
-    }
-    let plain = |key: &str| id("Part", key.strip_prefix("pkg:").unwrap_or(key));
-    let name = |key: &String| components.get(key).cloned().unwrap_or_else(|| plain(key));
+    let components = inventory.represented();
+    let name = |key: &str| match components.get(key) {
+        Some(component) => id("Component", component),
+        None => id("Part", key.strip_prefix("pkg:").unwrap_or(key)),
+    };
     inventory.parts.keys().map(|key| (key.as_str(), name(key))).collect()
 }
 
@@ -172,7 +171,7 @@ impl Making<'_> {
                 let identity = Identity { purl: Some(purl), cpe: None, licence: None };
                 let mut package = package(id.clone(), &source.name, &source.version, identity);
                 package.primary_package_purpose = Some("SOURCE");
-                package.supplier = "Organization: Debian".into();
+                package.supplier = supplier(&of.vendor);
                 self.packages.push(package);
             }
             self.relate(own, "GENERATED_FROM", &id);
@@ -184,9 +183,7 @@ impl Making<'_> {
         if self.packages.iter().all(|package| package.id != own) {
             let mut package = package(own.clone(), &part.name, &part.version, Identity::of_part(part));
             package.primary_package_purpose = Some("LIBRARY");
-            if !part.sum.is_empty() {
-                package.source_info = format!("go.sum: {}", part.sum);
-            }
+            package.source_info = source_info(part);
             declare(&mut package, self.texts.of_part(part));
             self.packages.push(package);
         }
@@ -263,11 +260,27 @@ fn extracted(packages: &[Package], licences: Option<&Licences>) -> Vec<Extracted
 fn describe(package: &mut Package, origin: &Origin, archive_sha256: Option<&str>) {
     package.checksums = archive_sha256.map(|sha256| checksum("SHA256", sha256)).into_iter().collect();
     match origin {
-        Origin::Debian(_) | Origin::DebianSource { .. } => package.supplier = "Organization: Debian".into(),
+        Origin::Debian(DebianPackage { vendor, .. }) | Origin::DebianSource { vendor, .. } => {
+            package.supplier = supplier(vendor);
+        }
         Origin::Url(url) => package.download_location = url.clone(),
         Origin::Oci(from) | Origin::File(from) | Origin::Other(from) => package.source_info = format!("from {from}"),
         Origin::Go | Origin::Wheel | Origin::Workspace | Origin::Toolchain | Origin::Image => {}
     }
+}
+
+/// Where the code of a module or crate came from.
+fn source_info(part: &Part) -> String {
+    match part.source {
+        Source::Folder => "compiled from a folder: its version is not known".into(),
+        _ if part.sum.is_empty() => String::new(),
+        _ => format!("go.sum: {}", part.sum),
+    }
+}
+
+/// Of others than Debian only the name of an archive is known.
+fn supplier(vendor: &str) -> String {
+    if vendor == DEBIAN { "Organization: Debian".into() } else { NOASSERTION.into() }
 }
 
 /// SHA-1 over the sorted SHA-1 of the files (SPDX 2.3, 7.9).

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::image::licences;
-use crate::report::inventory::{Inventory, sample};
+use crate::inventory::{Inventory, sample};
 
 fn render(inventory: &Inventory) -> String {
     super::render(inventory, None)
@@ -102,6 +102,17 @@ fn files_have_hashes_and_what_is_not_known_is_said() {
     assert_eq!(related(&document, initrd, "CONTAINS").len(), 1);
     let uki = find("./esp/EFI/BOOT/BOOTX64.EFI")["SPDXID"].as_str().unwrap();
     assert_eq!(related(&document, uki, "CONTAINS").len(), 2);
+}
+
+/// The version is optional (SPDX 2.3, 7.3), and none is better than one that the code perhaps is not.
+#[test]
+fn what_was_compiled_from_a_folder_has_no_version_and_says_why() {
+    let document: Value = serde_json::from_str(&render(&sample::with_a_folder())).unwrap();
+    let module = rows(&document, "packages").iter().find(|row| row["name"] == "golang.org/x/net").unwrap();
+    assert_eq!(module.get("versionInfo"), None);
+    assert_eq!(module["sourceInfo"], "compiled from a folder: its version is not known");
+    assert_eq!(module["externalRefs"][0]["referenceLocator"], "pkg:golang/golang.org/x/net");
+    assert_eq!(related(&document, "SPDXRef-Component-runc", "DEPENDS_ON").len(), 1);
 }
 
 #[test]

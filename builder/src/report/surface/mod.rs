@@ -3,5 +3,5 @@
 mod read;
 mod text;
 
-pub use read::read;
+pub use read::{of, read};
 pub use text::text;

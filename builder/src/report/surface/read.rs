@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use anyhow::Context;
-use orlop_chain::{Refusal, RootHash, Stage, manifest};
+use orlop_chain::{Refusal, Stage};
 
 use crate::bounded::read_at_most;
 use crate::formats::erofs::{self, Kind};
-use crate::image::inspect;
-use crate::image::open::{Cursor, Image};
+use crate::image::opened::{Opened, components};
 use crate::surface::{self, Facts, HEAD, RootFile, Surface};
 
 /// The numbers of a disk image, counted; or, of a file that ends in `.json`, those that it says (`NAME.surface.json`), so that a
@@ -17,12 +16,13 @@ pub fn read(path: &Path) -> anyhow::Result<Surface> {
     if path.extension().is_some_and(|end| end == "json") {
         return document(path);
     }
-    let image = Image::open(path)?;
-    let uki = image.uki()?;
-    let boot = manifest::parse_boot(&uki.boot_manifest()?).map_err(|error| Refusal::new(Stage::Manifest, error))?;
-    let root: RootHash = boot.verity.root_hash.parse()?;
-    let mut content = Cursor::new(image.region(inspect::root_partition(&image, &root)?));
-    let components = inspect::components(&mut content)?;
+    of(&Opened::open(path)?)
+}
+
+/// The numbers of a disk image that is open.
+pub fn of(opened: &Opened) -> anyhow::Result<Surface> {
+    let mut content = opened.root()?;
+    let components = components(&mut content)?;
     let mut files = Vec::new();
     for entry in erofs::list(&mut content).map_err(|error| Refusal::new(Stage::Root, error))? {
         if entry.kind != Kind::File {
@@ -33,7 +33,7 @@ pub fn read(path: &Path) -> anyhow::Result<Surface> {
         let erofs::FileEntry { path, mode, size, capabilities, .. } = entry;
         files.push(RootFile { path, mode, size, capabilities, head });
     }
-    surface::count(&Facts { boot: &boot, components: &components, files: &files, uki: &uki.bytes })
+    surface::count(&Facts { boot: &opened.boot, components: &components, files: &files, uki: &opened.uki.bytes })
 }
 
 fn document(path: &Path) -> anyhow::Result<Surface> {

@@ -35,6 +35,11 @@ pub(in super::super) fn identity(purl: &str) -> Option<Identity> {
     })
 }
 
+/// The release of a distribution, as a package URL has it.
+pub(super) fn distribution(purl: &str) -> Option<String> {
+    qualifier(purl.split('#').next()?.split_once('?')?.1, "distro")
+}
+
 fn qualifier(qualifiers: &str, wanted: &str) -> Option<String> {
     qualifiers.split('&').find_map(|pair| pair.strip_prefix(wanted)?.strip_prefix('=')).and_then(decoded)
 }

@@ -12,9 +12,9 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use super::super::package::{By, Identity, Inventory, Package, Unjudged};
-use super::purl;
-use own::Owners;
+use super::super::package::Inventory;
+use super::account::{Account, Entry, Role, architecture};
+use crate::bounded::read_at_most;
 
 /// No list is longer.
 const MOST: u64 = 64 << 20;
@@ -95,150 +95,71 @@ pub fn is_sbom(path: &Path) -> bool {
 
 /// Reads such a list.
 pub fn of_sbom(path: &Path) -> anyhow::Result<Inventory> {
-    let name = || path.display().to_string();
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes)).with_context(name)?;
-    if bytes.len() as u64 > MOST {
-        bail!("{}: more than {MOST} bytes; no list of packages is that big", name());
-    }
-    parse(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)).with_context(name)
+    let bytes = read_at_most(path, MOST)?;
+    parse(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)).with_context(|| path.display().to_string())
 }
 
-fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
+pub(super) fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
     let document: Document = serde_json::from_slice(json).context("not a disk image, and no SBOM in JSON")?;
-    let mut list = List::default();
+    let mut account = Account::default();
     if document.bom_format.as_deref() == Some("CycloneDX") {
-        let components = document.components.unwrap_or_default();
-        list.owners = Owners::of(&components);
-        list.inventory.own = !list.owners.is_empty();
+        let list = document.components.unwrap_or_default();
+        own::owners(&list, &mut account);
         if let Some(main) = document.metadata.and_then(|metadata| metadata.component) {
-            list.main(&main)?;
+            about(&main, &mut account)?;
         }
-        list.components(&components, 0)?;
+        components(&list, 0, &mut account)?;
     } else if document.spdx_version.is_some_and(|version| version.starts_with("SPDX-2.")) {
-        list.inventory.image = document.name.unwrap_or_default();
-        document.packages.unwrap_or_default().iter().for_each(|package| list.package(package));
+        account.inventory.image = document.name.unwrap_or_default();
+        document.packages.unwrap_or_default().iter().for_each(|one| package(one, &mut account));
     } else {
         bail!("JSON, and neither a CycloneDX document (`bomFormat`) nor one of SPDX 2 (`spdxVersion`)");
     }
-    Ok(list.end())
+    Ok(account.end())
 }
 
-#[derive(Default)]
-struct List {
-    inventory: Inventory,
-    /// In a document of `orlop sbom`: which component of the image definition has what.
-    owners: Owners,
-    /// How many have no package URL.
-    without: usize,
-    unreadable: Vec<String>,
+/// What the document is about. A program is a package itself, an image is what packages are in.
+fn about(main: &Component, account: &mut Account) -> anyhow::Result<()> {
+    account.inventory.image.clone_from(&main.name);
+    account.inventory.version = main.version.clone().unwrap_or_default();
+    account.inventory.architecture = main.architecture().and_then(architecture);
+    if matches!(main.kind.as_deref(), Some("application" | "library")) {
+        account.add(&main.entry(Role::Part { own: false }));
+    }
+    components(main.components.as_deref().unwrap_or_default(), 1, account)
 }
 
-impl List {
-    /// What the document is about. A program is a package itself, an image is what packages are in.
-    fn main(&mut self, main: &Component) -> anyhow::Result<()> {
-        self.inventory.image.clone_from(&main.name);
-        self.inventory.version = main.version.clone().unwrap_or_default();
-        if matches!(main.kind.as_deref(), Some("application" | "library")) {
-            self.component(main);
-        }
-        self.components(main.components.as_deref().unwrap_or_default(), 1)
+fn components(list: &[Component], depth: usize, account: &mut Account) -> anyhow::Result<()> {
+    if depth > DEPTH {
+        bail!("components within each other, more than {DEPTH} of them");
     }
-
-    fn components(&mut self, components: &[Component], depth: usize) -> anyhow::Result<()> {
-        if depth > DEPTH {
-            bail!("components within each other, more than {DEPTH} of them");
-        }
-        for component in components {
-            match (component.scope.as_deref(), &component.purl, component.kind.as_deref()) {
-                // What took part in the build, and is not in what was built.
-                (Some("excluded"), ..) => self.toolchain(component),
-                _ if component.is_own() => self.own(component),
-                (_, Some(_), _) => self.component(component),
-                // What is made of other components, and no package.
-                (_, None, Some("file" | "operating-system" | "device" | "firmware")) => self.gaps(component),
-                (_, None, _) => self.without += 1,
+    for component in list {
+        match (component.role(), &component.purl, component.kind.as_deref()) {
+            // What is made of other components, and no package.
+            (Role::Part { .. }, None, Some("file" | "operating-system" | "device" | "firmware")) => {
+                component.gaps(account)
             }
-            self.components(component.components.as_deref().unwrap_or_default(), depth + 1)?;
+            (Role::Part { .. }, None, _) => account.without += 1,
+            (role, ..) => account.add(&component.entry(role)),
         }
-        Ok(())
+        components(component.components.as_deref().unwrap_or_default(), depth + 1, account)?;
     }
+    Ok(())
+}
 
-    /// A package, at each place where the document says that it is.
-    fn component(&mut self, component: &Component) {
-        let Some(purl) = &component.purl else { return };
-        let grouped = component.group.as_ref().map(|group| format!("{group}/{}", component.name));
-        let names = [Some(&component.name), grouped.as_ref()];
-        let Some(mut identity) = self.identity(purl, &names, component.version.as_ref()) else { return };
-        let otherwise = component.judged_as_in_the_image(&mut identity);
-        for (path, by) in self.places(component) {
-            self.push(identity.clone(), otherwise.clone(), path, by);
-        }
-    }
-
-    fn package(&mut self, package: &SpdxPackage) {
-        let refs = package.external_refs.as_deref().unwrap_or_default();
-        match refs.iter().find(|reference| reference.reference_type == "purl") {
-            Some(purl) => {
-                let identity =
-                    self.identity(&purl.reference_locator, &[Some(&package.name)], package.version_info.as_ref());
-                if let Some(identity) = identity {
-                    self.push(identity, None, String::new(), self.image());
-                }
-            }
-            None if package.name == self.inventory.image => {}
-            None => self.without += 1,
-        }
-    }
-
-    /// What advisories call a package; `None`, and noted, for what is no package URL.
-    fn identity(&mut self, purl: &str, names: &[Option<&String>], version: Option<&String>) -> Option<Identity> {
-        let Some(mut identity) = purl::identity(purl) else {
-            self.unreadable.push(purl.to_owned());
-            return None;
-        };
-        // Package URLs of Go have small letters only, and advisories have a module's own.
-        if let Some(own) = names.iter().flatten().find(|name| identity.name.eq_ignore_ascii_case(name)) {
-            identity.name.clone_from(own);
-        }
-        identity.version = identity.version.or_else(|| version.cloned()).filter(|version| !version.is_empty());
-        Some(identity)
-    }
-
-    fn push(&mut self, identity: Identity, otherwise: Option<Identity>, path: String, by: By) {
-        self.inventory.packages.push(Package { identity, otherwise, by, path, functions: None });
-    }
-
-    fn image(&self) -> By {
-        By { component: self.inventory.image.clone(), version: self.inventory.version.clone() }
-    }
-
-    /// Where a package is: in a document of `orlop sbom`, in files and components of the image, as a scan of the image
-    /// itself says it; in those of other tools, where the first of its places is.
-    fn places(&self, component: &Component) -> Vec<(String, By)> {
-        let files = component.locations();
-        let mut places: Vec<_> = files.iter().filter_map(|file| self.owners.file(file)).collect();
-        if places.is_empty() {
-            places = component.of_components().filter_map(|key| self.owners.component(key)).collect();
-        }
-        if places.is_empty() {
-            let first = files.first().map(|file| (*file).to_owned());
-            places.push((location(component).or(first).unwrap_or_default(), self.image()));
-        }
-        places
-    }
-
-    fn end(mut self) -> Inventory {
-        let mut note = |what: String, reason: String| {
-            self.inventory.unjudged.push(Unjudged { what, component: String::new(), reason });
-        };
-        if self.without > 0 {
-            note(format!("{} components", self.without), "they have no package URL, and cannot be looked for".into());
-        }
-        for purl in self.unreadable {
-            note(purl, "no package URL that can be read".into());
-        }
-        self.inventory
+fn package(package: &SpdxPackage, account: &mut Account) {
+    let refs = package.external_refs.as_deref().unwrap_or_default();
+    match refs.iter().find(|reference| reference.reference_type == "purl") {
+        Some(purl) => account.add(&Entry {
+            purl: Some(&purl.reference_locator),
+            group: None,
+            name: &package.name,
+            version: package.version_info.as_deref().unwrap_or_default(),
+            files: Vec::new(),
+            role: Role::Part { own: false },
+        }),
+        None if package.name == account.inventory.image => {}
+        None => account.without += 1,
     }
 }
 
@@ -249,19 +170,14 @@ impl Component {
         properties.filter(move |property| property.name.as_deref() == Some(name)).filter_map(|one| one.value.as_deref())
     }
 
-    /// Where it occurs.
+    /// Where it occurs: first where syft found it.
     fn locations(&self) -> Vec<&str> {
+        let of_syft = |property: &&Property| {
+            let name = property.name.as_deref().unwrap_or_default();
+            name.starts_with("syft:location:") && name.ends_with(":path")
+        };
+        let found = self.properties.iter().flatten().filter(of_syft).find_map(|property| property.value.as_deref());
         let occurrences = self.evidence.iter().filter_map(|evidence| evidence.occurrences.as_ref()).flatten();
-        occurrences.filter_map(|occurrence| occurrence.location.as_deref()).collect()
+        found.into_iter().chain(occurrences.filter_map(|occurrence| occurrence.location.as_deref())).collect()
     }
-}
-
-/// Where syft found it.
-fn location(component: &Component) -> Option<String> {
-    let properties = component.properties.as_deref().unwrap_or_default();
-    let path = |property: &Property| {
-        let name = property.name.as_deref()?;
-        (name.starts_with("syft:location:") && name.ends_with(":path")).then(|| property.value.clone())?
-    };
-    properties.iter().find_map(path)
 }

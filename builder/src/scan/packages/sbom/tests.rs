@@ -1,6 +1,7 @@
 //! Lists in the shapes of several tools, and such as are none.
 
 use super::*;
+use crate::scan::{Identity, Package};
 use proptest::prelude::*;
 
 fn names(json: &str) -> Vec<String> {

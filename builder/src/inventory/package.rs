@@ -68,7 +68,7 @@ pub(super) fn go(module: &str, version: &str) -> String {
 fn of_origin(name: &str, version: &str, origin: &Origin, sha256: &str) -> Option<String> {
     Some(match origin {
         Origin::Debian(package) => debian(name, version, package),
-        Origin::DebianSource { distribution } => debian_source(name, version, distribution),
+        Origin::DebianSource { vendor, distribution } => debian_source(name, version, (vendor, distribution)),
         Origin::Go => go(name, version),
         Origin::Wheel => purl("pypi", &name.to_ascii_lowercase().replace('_', "-"), version, &[]),
         Origin::Workspace | Origin::Toolchain => purl("generic", name, version, &[]),
@@ -95,16 +95,16 @@ fn debian(name: &str, version: &str, package: &DebianPackage) -> String {
         false => format!("{}@{}", source.name, source.version),
     });
     let qualifiers = [("arch", &*package.architecture), ("distro", &package.distribution), ("upstream", &upstream)];
-    purl("deb", &format!("debian/{name}"), version, &qualifiers)
+    purl("deb", &format!("{}/{name}", package.vendor), version, &qualifiers)
 }
 
 /// The package URL of a source package of this binary one.
 pub fn source_purl(source: &SourcePackage, of: &DebianPackage) -> String {
-    debian_source(&source.name, &source.version, &of.distribution)
+    debian_source(&source.name, &source.version, (&of.vendor, &of.distribution))
 }
 
-fn debian_source(name: &str, version: &str, distribution: &str) -> String {
-    purl("deb", &format!("debian/{name}"), version, &[("arch", "source"), ("distro", distribution)])
+fn debian_source(name: &str, version: &str, (vendor, distribution): (&str, &str)) -> String {
+    purl("deb", &format!("{vendor}/{name}"), version, &[("arch", "source"), ("distro", distribution)])
 }
 
 /// A CPE 2.3 formatted string (NIST IR 7695), for what scanners look for by such a name.
@@ -179,6 +179,10 @@ mod tests {
                     "",
                 ),
                 "pkg:golang/github.com/masterminds/x@v1.0.0%2Bincompatible",
+            ),
+            (
+                of("tool", "2-1", "Other CE noble pool/main/t/tool/tool_2-1_amd64.deb", "deb", ""),
+                "pkg:deb/other-ce/tool@2-1?arch=amd64&distro=noble",
             ),
             (of("ziglang", "0.17.1", "ziglang==0.17.1", "wheel", ""), "pkg:pypi/ziglang@0.17.1"),
             (of("orlop-init", "0.1.0", "orlop 0.1.0", "workspace", "ab"), "pkg:generic/orlop-init@0.1.0"),

@@ -2,6 +2,9 @@
 
 use crate::sources::debian;
 
+/// Debian itself, by the name that package URLs have for it.
+pub const DEBIAN: &str = "debian";
+
 /// Where a component came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -9,6 +12,8 @@ pub enum Origin {
     Debian(DebianPackage),
     /// The upstream archive of a Debian source package.
     DebianSource {
+        /// As in [`DebianPackage::vendor`].
+        vendor: String,
         /// As in [`DebianPackage::distribution`].
         distribution: String,
     },
@@ -35,6 +40,8 @@ pub enum Origin {
 /// A binary package of a Debian archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebianPackage {
+    /// Whose archive it is, in small letters: [`DEBIAN`], or what another one calls itself.
+    pub vendor: String,
     /// `debian-13`, or the suite's name where its number is not known.
     pub distribution: String,
     /// `amd64`, `all`.
@@ -67,7 +74,9 @@ pub fn parse(name: &str, version: &str, text: &str, kind: Option<&str>) -> Origi
     });
     match (kind, archive) {
         ("deb", Some(archive)) => return Origin::Debian(package(version, archive)),
-        ("deb-source", Some(archive)) => return Origin::DebianSource { distribution: distribution(archive.suite) },
+        ("deb-source", Some(archive)) => {
+            return Origin::DebianSource { vendor: vendor(archive.label), distribution: distribution(archive.suite) };
+        }
         _ => {}
     }
     match kind {
@@ -81,6 +90,12 @@ pub fn parse(name: &str, version: &str, text: &str, kind: Option<&str>) -> Origi
         "file" => Origin::File(text.into()),
         _ => Origin::Other(text.into()),
     }
+}
+
+/// `Debian-Security`, `Debian Backports` → `debian`; of others, their own label.
+fn vendor(label: &str) -> String {
+    let label = label.to_ascii_lowercase().replace(' ', "-");
+    if label.starts_with(DEBIAN) { DEBIAN.into() } else { label }
 }
 
 /// `trixie`, `trixie-security` → `debian-13`.
@@ -100,7 +115,8 @@ fn package(version: &str, archive: debian::Origin<'_>) -> DebianPackage {
         Some(built) => vec![of(built, own), of(source, &own.replace('-', "+"))],
         None => vec![of(source, own)],
     };
-    DebianPackage { distribution: distribution(archive.suite), architecture: architecture.into(), sources }
+    let (vendor, distribution) = (vendor(archive.label), distribution(archive.suite));
+    DebianPackage { vendor, distribution, architecture: architecture.into(), sources }
 }
 
 #[cfg(test)]
@@ -132,6 +148,10 @@ mod tests {
         let package = debian("20250419+deb13u1", "Debian sid pool/main/c/ca-certificates/c_20250419+deb13u1_all.deb");
         assert_eq!((&*package.distribution, &*package.architecture), ("sid", "all"));
         assert_eq!(sources(&package), [("ca-certificates", "20250419+deb13u1")]);
+        for (label, vendor) in [("Debian-Security", "debian"), ("Debian Backports", "debian"), ("Other CE", "other-ce")]
+        {
+            assert_eq!(debian("1-1", &format!("{label} trixie pool/main/x/x/x_1-1_amd64.deb")).vendor, vendor);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::formats::pe::NewSection;
 use crate::tree::ComponentRecord;
 
 /// Made by `mkfs.erofs`: files plain, compressed and empty, links, folders.
-const ROOT: &[u8] = include_bytes!("../../../formats/erofs/testdata/small.erofs");
+const ROOT: &[u8] = include_bytes!("../../formats/erofs/testdata/small.erofs");
 /// Bytes that a file of the root has, and a member of the initramfs may have too.
 const SHARED: &[u8] = b"{\"version\":1}\n";
 const MODULES_JSON: &[u8] = br#"{"first": [{"name": "listed", "path": "/modules/listed.ko.xz", "depends": []}],
@@ -198,11 +198,12 @@ fn a_program_that_is_too_large_is_a_gap() {
     for (path, most) in [("/usr/bin/large", 8), ("/usr/bin/small", 64)] {
         let mut content = Content::at_most(most);
         io::Write::write_all(&mut content, b"\x7fELF and what follows").unwrap();
-        reading.add((Place::Root, path), kind(&content), "mine", &content);
+        let seen = Seen { place: Place::Root, path, kind: kind(&content), runs: true, content: &content };
+        reading.add(seen, "mine");
     }
     let Inventory { files, gaps, .. } = reading.inventory;
     assert!(files.iter().all(|file| file.kind == Kind::Program), "{files:?}");
     let gaps: Vec<(&str, &str)> = gaps.iter().map(|gap| (&*gap.file, &*gap.what)).collect();
     assert_eq!(gaps[0], ("root/usr/bin/large", "too large to be looked into"));
-    assert!(gaps.len() == 2 && gaps[1].1.contains("what it was built from is not known"), "{gaps:?}");
+    assert!(gaps.len() == 2 && gaps[1].1.contains("what it is made of is not known"), "{gaps:?}");
 }

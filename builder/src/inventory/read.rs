@@ -3,42 +3,49 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use orlop_chain::{Refusal, RootHash, Stage, manifest};
-use orlop_config::node::{ModuleLists, NODE_SETTINGS, NodeSettings, PRELOAD};
+use orlop_chain::{Refusal, Stage};
+use orlop_config::node::{FIXED, ModuleLists, NODE_SETTINGS, PRELOAD};
+use serde::Deserialize;
 
 use super::content::Content;
-use super::origin::parse;
+use super::go::Fetched;
+use super::origin::{Origin, parse};
 use super::owners::{MODULES, Owners, STUB_VERSION};
 use super::parts::{self, Found};
-use super::{Component, File, Gap, ImageFacts, Input, Inventory, InventoryError, Kind, Place};
+use super::{Component, File, ImageFacts, Input, Inventory, InventoryError, Kind, Place};
 use crate::formats::{cpio, erofs, pe};
-use crate::image::inspect;
 use crate::image::open::{Cursor, Image, UKI_PATH, Uki};
-use crate::tree::{Components, IMAGE};
+use crate::image::opened::{self, Opened};
+use crate::tree::{Components, Fixed, IMAGE};
 
+/// Who may run a file.
+const EXECUTE: u32 = 0o111;
+/// Documents of the root that say more of an image than what it is made of.
+const DOCUMENTS: [&str; 2] = [FIXED, NODE_SETTINGS];
 /// Why the second of two with one name is nobody's.
 const TWICE: &str = " (there are two with that name)";
 
 /// Reads an image. Nothing is verified (`orlop verify` does that), and nothing beside the image is looked at.
 pub fn read(path: &Path) -> anyhow::Result<Inventory> {
-    let image = Image::open(path)?;
-    let uki = image.uki()?;
-    let boot = uki.boot_manifest()?;
-    let boot = manifest::parse_boot(&boot).map_err(|error| Refusal::new(Stage::Manifest, error))?;
-    let root: RootHash = boot.verity.root_hash.parse()?;
-    let mut content = Cursor::new(image.region(inspect::root_partition(&image, &root)?));
-    let document = inspect::components(&mut content)?;
-    let sections = sections(&uki)?;
+    of(&Opened::open(path)?)
+}
+
+/// Reads an image that is open.
+pub fn of(opened: &Opened) -> anyhow::Result<Inventory> {
+    let Opened { image, uki, boot, .. } = opened;
+    let mut content = opened.root()?;
+    let document = opened::components(&mut content)?;
+    let sections = sections(uki)?;
     let text = |name: &str| sections.get(name).map(|bytes| text(bytes)).unwrap_or_default();
     let mut reading = Reading {
         owners: Owners::new(&document, &text(".uname"), &text(STUB_VERSION)),
         inventory: Inventory {
             image: ImageFacts {
-                name: boot.image,
-                version: boot.image_version,
-                architecture: boot.architecture,
-                class: boot.class,
-                root_hash: boot.verity.root_hash,
+                name: boot.image.clone(),
+                version: boot.image_version.clone(),
+                architecture: boot.architecture.clone(),
+                class: boot.class.clone(),
+                root_hash: boot.verity.root_hash.clone(),
                 uki_sha256: Content::of(&uki.bytes).hashes().1,
                 kernel: text(".uname"),
                 command_line: uki.command_line.clone(),
@@ -49,6 +56,8 @@ pub fn read(path: &Path) -> anyhow::Result<Inventory> {
             components: components(&document),
             inputs: inputs(&document),
             parts: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            patched: BTreeMap::new(),
             gaps: Vec::new(),
         },
     };
@@ -56,7 +65,7 @@ pub fn read(path: &Path) -> anyhow::Result<Inventory> {
     reading.root(&mut content)?;
     reading.initramfs(&uki.initramfs)?;
     reading.uki(&sections)?;
-    reading.esp(&image, &uki)?;
+    reading.esp(image, uki)?;
     let mut inventory = reading.inventory;
     if let Some(error) = missing(&document, &inventory.files) {
         return Err(error.into());
@@ -81,13 +90,9 @@ impl Reading<'_> {
                 (erofs::Kind::Folder, _) => continue,
                 (erofs::Kind::Link, Some(target)) => (Content::of(target.as_bytes()), Kind::Link(target)),
                 (erofs::Kind::File, _) => {
-                    let mut content = Content::new(archive || path == NODE_SETTINGS);
+                    let mut content = Content::new(archive || DOCUMENTS.contains(&path.as_str()));
                     erofs::copy(root, path, &mut content).map_err(|error| refused(path, &error))?;
-                    if path == NODE_SETTINGS {
-                        let settings: NodeSettings =
-                            serde_json::from_slice(&content.bytes).map_err(|error| refused(path, &error))?;
-                        self.inventory.image.sysctls = settings.sysctls.into_iter().collect();
-                    }
+                    self.document(path, &content.bytes).map_err(|error| refused(path, &error))?;
                     let kind = if archive { Kind::Archive } else { kind(&content) };
                     (content, kind)
                 }
@@ -99,7 +104,28 @@ impl Reading<'_> {
             if content.size > 0 && !matches!(kind, Kind::Link(_)) {
                 self.owners.in_root(&component, &content.hashes().1);
             }
-            self.add((Place::Root, path), kind, &component, &content);
+            let runs = entry.mode & EXECUTE != 0;
+            self.add(Seen { place: Place::Root, path, kind, runs, content: &content }, &component);
+        }
+        Ok(())
+    }
+
+    /// Takes what a document of the root says.
+    fn document(&mut self, path: &str, bytes: &[u8]) -> Result<(), String> {
+        /// As much of it as is said of an image: other versions of `orlop` write more or less beside it.
+        #[derive(Deserialize)]
+        struct Settings {
+            sysctls: Vec<(String, String)>,
+        }
+        match path {
+            NODE_SETTINGS => {
+                let settings: Settings = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+                self.inventory.image.sysctls = settings.sysctls.into_iter().collect();
+            }
+            // Images of earlier builders do not have it, nor do those whose kernel came without a changelog: nothing is mended
+            // then.
+            FIXED => self.inventory.patched = Fixed::parse(bytes)?.by_flaw(),
+            _ => {}
         }
         Ok(())
     }
@@ -133,7 +159,9 @@ impl Reading<'_> {
             }
             let content = Content::of(member.bytes);
             let component = self.owners.of_member(member.path, &content.hashes().1)?.to_owned();
-            self.add((place, &format!("/{}", member.path)), kind(&content), &component, &content);
+            let (path, runs) = (format!("/{}", member.path), member.mode & EXECUTE != 0);
+            let seen = Seen { place, path: &path, kind: kind(&content), runs, content: &content };
+            self.add(seen, &component);
         }
         Ok(())
     }
@@ -147,7 +175,8 @@ impl Reading<'_> {
             };
             let component = self.owners.of_section(name)?.to_owned();
             // What is not in the file (a section of zeros) has no bytes to hash, and no bytes are hashed.
-            self.add((Place::Uki, name), kind, &component, &Content::of(bytes));
+            let content = Content::of(bytes);
+            self.add(Seen { place: Place::Uki, path: name, kind, runs: false, content: &content }, &component);
         }
         Ok(())
     }
@@ -158,11 +187,13 @@ impl Reading<'_> {
         if let Some(file) = beside {
             return Err(InventoryError::NobodyOwns { file, why: " (the UKI lies alone there)".into() }.into());
         }
-        self.add((place, &format!("/{UKI_PATH}")), Kind::Archive, IMAGE, &Content::of(&uki.bytes));
+        let (path, content) = (format!("/{UKI_PATH}"), Content::of(&uki.bytes));
+        self.add(Seen { place, path: &path, kind: Kind::Archive, runs: false, content: &content }, IMAGE);
         Ok(())
     }
 
-    fn add(&mut self, (place, path): (Place, &str), kind: Kind, component: &str, content: &Content) {
+    fn add(&mut self, seen: Seen<'_>, component: &str) {
+        let Seen { place, path, kind, runs, content } = seen;
         let (sha1, sha256) = content.hashes();
         let file =
             File { place, path: path.into(), kind, size: content.size, sha1, sha256, component: component.into() };
@@ -170,27 +201,33 @@ impl Reading<'_> {
             // Its sections stand for themselves.
             (_, Place::Uki | Place::Esp) => Found::default(),
             (Kind::Program | Kind::Archive, _) if !content.is_kept() => {
-                Found { parts: Vec::new(), gaps: vec!["too large to be looked into".into()] }
+                Found::gap("too large to be looked into".into())
             }
-            (Kind::Program, _) => parts::of_program(&content.bytes, &file.name()),
-            (Kind::Archive, _) => parts::of_archive(&content.bytes, &file.name()),
+            (Kind::Program, _) => parts::of_program(&content.bytes, &file.name(), self.fetched(component)),
+            (Kind::Archive, _) => parts::of_archive(&content.bytes, &file.name(), self.fetched(component)),
+            // That says that it is none.
+            (Kind::Data, _) if runs => parts::of_program(&content.bytes, &file.name(), None),
             (Kind::Data | Kind::Link(_), _) => Found::default(),
         };
-        self.take(found, &file);
+        self.inventory.take(found, &file);
         self.inventory.files.push(file);
     }
 
-    fn take(&mut self, found: Found, file: &File) {
-        let Inventory { parts, components, gaps, .. } = &mut self.inventory;
-        for part in found.parts {
-            let key = part.purl();
-            if let Some(component) = components.get_mut(&file.component) {
-                component.parts.insert(key.clone());
-            }
-            parts.entry(key).or_insert(part).files.insert(file.name());
-        }
-        gaps.extend(found.gaps.into_iter().map(|what| Gap { file: file.name(), what }));
+    /// The module that a component was fetched as.
+    fn fetched(&self, component: &str) -> Option<Fetched<'_>> {
+        let component = self.inventory.components.get(component).filter(|component| component.origin == Origin::Go)?;
+        Some((component.name.as_str(), component.version.as_str()))
     }
+}
+
+/// A file that was read.
+struct Seen<'a> {
+    place: Place,
+    path: &'a str,
+    kind: Kind,
+    /// Whether somebody may run it.
+    runs: bool,
+    content: &'a Content,
 }
 
 fn kind(content: &Content) -> Kind {
@@ -221,7 +258,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches(['\0', '\n']).to_owned()
 }
 
-fn components(document: &Components) -> BTreeMap<String, Component> {
+pub(super) fn components(document: &Components) -> BTreeMap<String, Component> {
     let component = |(key, record): (&String, &crate::tree::ComponentRecord)| {
         let origin = parse(&record.name, &record.version, &record.origin, record.kind.as_deref());
         let (name, version, sha256) = (record.name.clone(), record.version.clone(), record.sha256.clone());
@@ -230,7 +267,7 @@ fn components(document: &Components) -> BTreeMap<String, Component> {
     document.components.iter().map(component).collect()
 }
 
-fn inputs(document: &Components) -> BTreeMap<String, Input> {
+pub(super) fn inputs(document: &Components) -> BTreeMap<String, Input> {
     let input = |(key, record): (&String, &crate::tree::InputRecord)| {
         let origin = parse(&record.name, &record.version, &record.origin, Some(&record.kind));
         let input = Input {

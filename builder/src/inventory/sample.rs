@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::origin::parse;
-use super::{Component, Ecosystem, File, Gap, ImageFacts, Input, Inventory, Kind, Part, Place};
+use super::{
+    Component, Ecosystem, File, Gap, ImageFacts, Input, Inventory, Kind, Origin, Part, Place, Source, parts, read,
+};
+use crate::tree::Components;
 
 /// Two programs that share a module, a kernel, a stub, a library, a toolchain, a file with a hostile name, a gap.
 pub fn inventory() -> Inventory {
@@ -43,6 +46,7 @@ pub fn inventory() -> Inventory {
         ecosystem,
         name: name.into(),
         version: version.into(),
+        source: Source::Registry,
         sum: if ecosystem == Ecosystem::Go { "h1:abc=".into() } else { String::new() },
         files: files.iter().map(|file| (*file).to_owned()).collect(),
     };
@@ -81,12 +85,14 @@ pub fn inventory() -> Inventory {
         components: components.map(|(key, component)| (key.to_owned(), component)).into(),
         inputs: inputs.map(|(key, input)| (key.to_owned(), input)).into(),
         parts: parts.map(|part| (part.purl(), part)).into(),
+        functions: BTreeMap::new(),
+        patched: BTreeMap::new(),
         gaps: vec![Gap { file: "root/usr/bin/runc".into(), what: "what it was built from is not known: \"x\"".into() }],
     }
 }
 
-fn files() -> Vec<File> {
-    let row = |place, path: &str, kind, component: &str| File {
+fn row(place: Place, path: &str, kind: Kind, component: &str) -> File {
+    File {
         place,
         path: path.into(),
         kind,
@@ -94,7 +100,10 @@ fn files() -> Vec<File> {
         sha1: "01".repeat(20),
         sha256: "02".repeat(32),
         component: component.into(),
-    };
+    }
+}
+
+fn files() -> Vec<File> {
     vec![
         row(Place::Esp, "/EFI/BOOT/BOOTX64.EFI", Kind::Archive, "image"),
         row(Place::Uki, ".initrd", Kind::Archive, "image"),
@@ -119,6 +128,47 @@ pub fn empty() -> Inventory {
     }
 }
 
+/// A program in the root.
+pub fn program(path: &str, component: &str) -> File {
+    row(Place::Root, path, Kind::Program, component)
+}
+
+/// An inventory of one program, `/usr/bin/tool`, which the component `tool` brought: `example.com/tool` v1.2.3 from this origin.
+pub fn of_program(origin: &str, bytes: &[u8]) -> Inventory {
+    let (name, version) = ("example.com/tool", "v1.2.3");
+    let origin = parse(name, version, origin, None);
+    let fetched = (origin == Origin::Go).then_some((name, version));
+    let (file, mut inventory) = (program("/usr/bin/tool", "tool"), empty());
+    let parts = BTreeSet::new();
+    let tool = Component { name: name.into(), version: version.into(), origin, sha256: String::new(), parts };
+    inventory.components.insert("tool".into(), tool);
+    inventory.take(parts::of_program(bytes, &file.name(), fetched), &file);
+    inventory.files.push(file);
+    inventory
+}
+
+/// An inventory of nothing but what the root's list says.
+pub fn of_components(document: &Components) -> Inventory {
+    Inventory {
+        files: document.paths.iter().map(|(path, owner)| row(Place::Root, path, Kind::Data, owner)).collect(),
+        components: read::components(document),
+        inputs: read::inputs(document),
+        ..empty()
+    }
+}
+
+/// The sample image, with a module that was compiled from a folder.
+pub fn with_a_folder() -> Inventory {
+    let mut inventory = inventory();
+    let module = inventory.parts.remove("pkg:golang/golang.org/x/net@v0.35.0").expect("the sample has it");
+    let folder = Part { version: String::new(), source: Source::Folder, sum: String::new(), ..module };
+    let runc = inventory.components.get_mut("runc").expect("the sample has it");
+    runc.parts.retain(|part| !part.starts_with("pkg:golang/golang.org/x/net"));
+    runc.parts.insert(folder.purl());
+    inventory.parts.insert(folder.purl(), folder);
+    inventory
+}
+
 /// Every key that a part is known by.
 pub fn keys(inventory: &Inventory) -> BTreeSet<&String> {
     inventory.components.values().flat_map(|component| &component.parts).collect()
@@ -130,4 +180,6 @@ fn the_sample_is_whole() {
     assert_eq!(keys(&inventory), inventory.parts.keys().collect());
     assert!(inventory.files.iter().all(|file| inventory.components.contains_key(&file.component)));
     assert!(keys(&empty()).is_empty());
+    let inventory = with_a_folder();
+    assert_eq!(keys(&inventory), inventory.parts.keys().collect());
 }
