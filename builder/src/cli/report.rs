@@ -41,6 +41,10 @@ pub struct ReportArgs {
     /// The image before this one: what changed since is shown.
     #[arg(long, value_name = "IMAGE")]
     previous: Option<PathBuf>,
+    /// What packages declare to be licensed under and which texts they have: the document that the build wrote beside the image
+    /// (NAME.licences.json).
+    #[arg(long, value_name = "FILE")]
+    licences: Option<PathBuf>,
     /// A folder or zip archive with advisories; given again, one more.
     #[arg(long, value_name = "PATH")]
     db: Vec<PathBuf>,
@@ -71,11 +75,13 @@ struct Written<'a> {
 pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
     // What stands beside the image comes first: a mistake in it is known at once.
     let told = args.boot.as_deref().map(told).transpose()?;
+    let named = args.licences.as_deref().map(sbom::Named::read).transpose()?;
     let (judge, trust) = (args.judge()?, args.trust()?);
     let inventory = read(&args.image)?;
     if let Some(Told { file, boot, .. }) = &told {
         boot.check(&inventory.image).with_context(|| file.display().to_string())?;
     }
+    let licences = named.as_ref().map(|named| named.of(&inventory.image)).transpose()?;
     let previous = args.previous.as_deref().map(read).transpose()?;
     let difference = previous.map(|previous| compare(&previous, &inventory));
     let mut surface = exposed(&args.image)?;
@@ -94,6 +100,7 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
         scan: scan.as_ref(),
         surface: Some(&surface),
         surface_before: surface_before.as_ref(),
+        licences,
     });
     match &args.out {
         Some(file) => {

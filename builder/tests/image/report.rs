@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orlop::advisories::Database;
 use orlop::image::inspect::{Inspection, PartitionRow};
@@ -189,6 +189,7 @@ fn hostile_page(folder: &Path) -> String {
         scan: Some(&scan),
         surface: Some(&surface),
         surface_before: None,
+        licences: None,
     });
     let file = folder.join("hostile.html");
     fs::write(&file, page).unwrap();
@@ -390,12 +391,13 @@ fn the_image_as_it_was_built_has_a_page() {
     };
     about("T-1", "Client.Do");
     about("T-2", "NobodyEverWroteThis");
-    let probe = std::env::var_os("ORLOP_TEST_PROBE_IMAGE").map(Into::into);
+    let probe = std::env::var_os("ORLOP_TEST_PROBE_IMAGE").map(PathBuf::from);
     let probe = probe.unwrap_or_else(|| workspace().join("out/probe/standalone.raw"));
     let file = desk.path("report.html");
     let mut report = orlop();
     report.arg("report").arg(image()).arg("--out").arg(&file);
-    report.arg("--boot").arg(desk.file("boot.json", told.to_string())).arg("--previous").arg(probe);
+    report.arg("--boot").arg(desk.file("boot.json", told.to_string())).arg("--previous").arg(&probe);
+    report.arg("--licences").arg(image().with_extension("licences.json"));
     report.arg("--db").arg(desk.path("database")).args(["--max-age", "36500"]);
     report.arg("--key").arg(image_key()).arg("--cert").arg(image_certificate());
     // It is written though the gates fail: that is what somebody wants to look at.
@@ -426,6 +428,8 @@ fn the_image_as_it_was_built_has_a_page() {
         ("#surface", "kubelet tcp 127.0.0.1:10248"),
         ("#changes", "root/etc/kubernetes/manifests/probe.yaml"),
         ("#licences table", "GPL-2.0-only WITH Linux-syscall-note"),
+        ("#licences table", "BSD-3-Clause"),
+        ("#licences details", "Texts beside its code"),
     ] {
         contains(&mut browser, place, text);
     }

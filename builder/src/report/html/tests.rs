@@ -7,16 +7,32 @@ use sha2::{Digest, Sha256};
 
 use super::sample::{inspection, scanned};
 use super::{Report, SCRIPT, SECTIONS, STYLE, Verification, render};
+use crate::image::licences::Licences;
 use crate::report::boot;
 use crate::report::diff::compare;
 use crate::report::inventory::sample::inventory;
-use crate::report::inventory::{Inventory, Kind};
+use crate::report::inventory::{Ecosystem, Inventory, Kind, Part};
 use crate::scan;
+use crate::sources::{Licensed, Owner};
 use crate::surface::{Number, What, sample};
 
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)><script>alert(2)</script>\u{202e}\n'&amp;</td></svg>";
 const SHOWN: &str = "&quot;&gt;&lt;img src=x onerror=alert(1)&gt;&lt;script&gt;alert(2)&lt;/script&gt;\\u{202e}\\n&#39;&amp;amp;\
                      &lt;/td&gt;&lt;/svg&gt;";
+
+/// A text beside each module and crate, called as that is.
+fn licences(image: &Inventory) -> Licences {
+    let licensed = |part: &Part| Licensed {
+        owner: if part.ecosystem == Ecosystem::Go { Owner::Go } else { Owner::Cargo },
+        name: part.name.clone(),
+        version: part.version.clone(),
+        components: Default::default(),
+        declared: None,
+        texts: [(part.name.clone(), "text".to_owned())].into(),
+    };
+    let facts = &image.image;
+    Licences::new(&facts.name, &facts.version, &facts.root_hash, image.parts.values().map(licensed).collect())
+}
 
 /// A page of an image, with all that can be said of it.
 fn page(image: &Inventory, scan: &scan::Report) -> String {
@@ -28,7 +44,7 @@ fn page(image: &Inventory, scan: &scan::Report) -> String {
         reached: vec![boot::Moment { name: "kubelet healthy".into(), ms: 9404 }],
         ..boot::Boot::default()
     };
-    let (inspection, difference) = (inspection(), compare(&before, image));
+    let (inspection, difference, licences) = (inspection(), compare(&before, image), licences(image));
     let (mut surface, surface_before) = (sample::surface(), sample::surface());
     let part = [(image.files[0].path.clone(), 1)].into();
     surface.numbers.insert(What::Interpreters, Number { is: 1, of: part });
@@ -41,6 +57,7 @@ fn page(image: &Inventory, scan: &scan::Report) -> String {
         scan: Some(scan),
         surface: Some(&surface),
         surface_before: Some(&surface_before),
+        licences: Some(&licences),
     };
     let page = render(&report);
     assert_eq!(page, render(&report));
@@ -58,6 +75,7 @@ fn plain(image: &Inventory) -> Report<'_> {
         scan: None,
         surface: None,
         surface_before: None,
+        licences: None,
     }
 }
 
@@ -110,8 +128,12 @@ fn what_was_given_has_a_section_and_nothing_else_has() {
     assert_eq!((pictures, page.matches("<div class=\"picture\"").count()), (3, 3));
     // What is no address of the web is no link.
     assert!(!page.contains("javascript:"));
+    assert!(
+        page.contains("<th scope=\"col\">Texts beside its code</th>") && page.contains("<td>golang.org/x/net</td>")
+    );
     let page = render(&plain(&image));
     is_well_formed(&page);
+    assert!(!page.contains("Texts beside its code"));
     for (id, there) in [("summary", true), ("root", true), ("boot", false), ("changes", false), ("findings", false)] {
         assert_eq!(page.contains(&format!("id=\"{id}\"")), there, "{id}");
         assert_eq!(page.contains(&format!("href=\"#{id}\"")), there, "{id}");
