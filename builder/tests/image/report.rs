@@ -433,6 +433,7 @@ fn the_image_as_it_was_built_has_a_page() {
     ] {
         contains(&mut browser, place, text);
     }
+    beside_the_image_before(&mut browser, &probe);
     let [boxes, nobody] = counts(
         &browser.evaluate("['#root rect', '#chain rect.nobody'].map((name) => document.querySelectorAll(name).length)"),
     );
@@ -442,6 +443,29 @@ fn the_image_as_it_was_built_has_a_page() {
     assert_eq!(visible(&mut browser), (1, "1 of 2 findings".into()));
     assert_eq!(browser.complaints(), Vec::<String>::new());
     fetched_nothing(&browser, &page);
+}
+
+/// The numbers of the surface, as `orlop surface` says them of both images, and what a boot showed.
+fn beside_the_image_before(browser: &mut Browser, previous: &Path) {
+    let rows = "[...document.querySelector('#surface table').querySelectorAll('tr')]
+        .map((row) => [...row.children].map((cell) => cell.textContent))";
+    let rows: Vec<Vec<String>> = serde_json::from_value(browser.evaluate(rows)).unwrap();
+    assert_eq!(rows[0], ["Number", "Is", "Was", "By"]);
+    let both = run(orlop().args(["surface", "--json", "--previous"]).arg(previous).arg(image())).json();
+    let row = |name: &str, is: i64, was: i64| {
+        let by = if is == was { String::new() } else { format!("{:+}", is - was) };
+        vec![name.to_owned(), is.to_string(), was.to_string(), by]
+    };
+    let number = |surface: &Value, name: &str| surface["numbers"][name]["is"].as_i64().unwrap();
+    let numbers: Vec<&String> = both["numbers"].as_object().unwrap().keys().collect();
+    assert!(numbers.len() >= 10, "{numbers:?}");
+    for name in numbers {
+        let expected = row(name, number(&both, name), number(&both["previous"], name));
+        assert!(rows.contains(&expected), "{expected:?} is not in {rows:?}");
+    }
+    // The probe image has one pod more, which are two files; it was not booted here.
+    assert!(rows.iter().any(|row| row[0] == "files" && row[3] == "-2"), "{rows:?}");
+    assert!(rows.contains(&["listeners", "1", "–", ""].map(str::to_owned).to_vec()), "{rows:?}");
 }
 
 /// Neither where the image lies nor where the page does.

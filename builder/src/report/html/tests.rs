@@ -141,6 +141,46 @@ fn what_was_given_has_a_section_and_nothing_else_has() {
     assert!(page.contains("Not looked through for known flaws"));
 }
 
+#[test]
+fn numbers_stand_beside_those_of_the_image_before() {
+    let image = inventory();
+    let (mut now, before) = (sample::surface(), sample::surface());
+    let files = now.numbers.get_mut(&What::Files).unwrap();
+    (files.is, files.of) = (5, [("large".to_owned(), 1), ("small".to_owned(), 4)].into());
+    now.numbers.get_mut(&What::RootBytes).unwrap().is = 100;
+    now.numbers.remove(&What::Modules);
+    now.numbers.insert(What::Listeners, Number { is: 2, ..Number::default() });
+    let columns = |columns: &[&str]| -> String {
+        columns.iter().map(|column| format!("<th scope=\"col\">{column}</th>")).collect()
+    };
+    let row = |name: &str, cells: &[&str]| {
+        let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        format!("<tr><th scope=\"row\">{name}</th>{cells}</tr>")
+    };
+    let alone = render(&Report { surface: Some(&now), ..plain(&image) });
+    let page = render(&Report { surface: Some(&now), surface_before: Some(&before), ..plain(&image) });
+    is_well_formed(&page);
+    assert!(page.contains(&columns(&["Number", "Is", "Was", "By"])), "{page}");
+    for (name, cells) in [
+        ("root_bytes", ["100", "109", "-9"]),
+        ("files", ["5", "3", "+2"]),
+        ("executables", ["1", "1", ""]),
+        ("setuid", ["0", "0", ""]),
+        // What nobody counted grew by nothing that anybody knows.
+        ("modules", ["–", "160", ""]),
+        ("listeners", ["2", "–", ""]),
+        // What the number is made of.
+        ("small", ["4", "2", "+2"]),
+    ] {
+        assert!(page.contains(&row(name, &cells)), "{name} is not {cells:?}: {page}");
+        assert!(!alone.contains(&row(name, &cells)), "{name}");
+    }
+    assert!(page.contains("<summary>What changed of files (files of each component)</summary>"), "{page}");
+    assert!(!page.contains("<th scope=\"row\">large</th>"), "what is equal did not change");
+    assert!(alone.contains(&columns(&["Number", "Is"])) && alone.contains(&row("files", &["5"])), "{alone}");
+    assert!(!alone.contains("Was") && !alone.contains("What changed of"), "{alone}");
+}
+
 /// A build of yesterday has the same name and version.
 #[test]
 fn a_boot_report_without_a_root_hash_does_not_say_which_build_it_is_of() {
