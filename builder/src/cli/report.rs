@@ -39,6 +39,10 @@ pub struct ReportArgs {
     /// The image before this one: what changed since is shown.
     #[arg(long, value_name = "IMAGE")]
     previous: Option<PathBuf>,
+    /// What packages declare to be licensed under and which texts they have: the document that the build wrote beside the image
+    /// (NAME.licences.json).
+    #[arg(long, value_name = "FILE")]
+    licences: Option<PathBuf>,
     /// A folder or zip archive with advisories; given again, one more.
     #[arg(long, value_name = "PATH")]
     db: Vec<PathBuf>,
@@ -69,15 +73,17 @@ struct Written<'a> {
 pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
     // What stands beside the image comes first: a mistake in it is known at once.
     let told = args.boot.as_deref().map(told).transpose()?;
+    let named = args.licences.as_deref().map(sbom::Named::read).transpose()?;
     let (judge, trust) = (args.judge()?, args.trust()?);
     let (inventory, mut surface) = read_image(&args.image)?;
     if let Some(Told { file, boot, shown }) = &told {
-        let named = || file.display().to_string();
-        boot.check(&inventory.image).with_context(named)?;
+        let file = || file.display().to_string();
+        boot.check(&inventory.image).with_context(file)?;
         if let Some(shown) = shown {
-            shown.add_to(&mut surface).with_context(named)?;
+            shown.add_to(&mut surface).with_context(file)?;
         }
     }
+    let licences = named.as_ref().map(|named| named.of(&inventory.image)).transpose()?;
     let previous = args.previous.as_deref().map(read_image).transpose()?;
     let difference = previous.as_ref().map(|(previous, _)| compare(previous, &inventory));
     let scan = judge.map(|judge| judge.judge(&packages::of_inventory(&inventory))).transpose()?;
@@ -91,6 +97,7 @@ pub fn run(args: &ReportArgs, context: &Context) -> anyhow::Result<()> {
         scan: scan.as_ref(),
         surface: Some(&surface),
         surface_before: previous.as_ref().map(|(_, surface)| surface),
+        licences,
     });
     match &args.out {
         Some(file) => {

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::{Context, write_whole};
 use crate::bounded::read_at_most;
 use crate::image::licences::{Licences, MOST};
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, ImageFacts, Inventory};
 use crate::report::{cyclonedx, spdx};
 use crate::sources::Report;
 use crate::text::shown;
@@ -17,7 +17,8 @@ use crate::text::shown;
 /// Say what an image is made of, read from the image alone: every file with its hashes and component, every component with
 /// its version, origin and parts.
 ///
-/// The document is written to standard output. It depends on the image and this program's version, and on nothing else.
+/// The document is written to standard output. It depends on the image and this program's version, on the licences where they are
+/// named, and on nothing else.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  orlop sbom out/standalone/standalone.raw --format cyclonedx --output standalone.cdx.json"
@@ -31,7 +32,8 @@ pub struct SbomArgs {
     /// Write it into this file, whole or not at all.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Name the licence texts of this document, which the build wrote beside the image (NAME.licences.json).
+    /// Say what packages declare by this document, which the build wrote beside the image (NAME.licences.json), and name its
+    /// licence texts.
     #[arg(long, value_name = "FILE")]
     licences: Option<PathBuf>,
 }
@@ -47,12 +49,13 @@ enum Format {
 
 /// Runs the verb.
 pub fn run(args: &SbomArgs, context: &Context) -> anyhow::Result<()> {
+    let named = args.licences.as_deref().map(Named::read).transpose()?;
     // Nothing is verified here, so nothing is refused: what cannot be read is a failure like any other.
     let inventory = inventory::read(&args.image).map_err(|error| anyhow::anyhow!("{error:#}"))?;
-    let licences = args.licences.as_deref().map(|path| licences(path, &inventory)).transpose()?;
+    let licences = named.as_ref().map(|named| named.of(&inventory.image)).transpose()?;
     let document = match args.format {
-        Format::Spdx => spdx::render(&inventory, licences.as_ref()),
-        Format::Cyclonedx => cyclonedx::render(&inventory, licences.as_ref()),
+        Format::Spdx => spdx::render(&inventory, licences),
+        Format::Cyclonedx => cyclonedx::render(&inventory, licences),
     };
     for gap in &inventory.gaps {
         context.progress.note(&format!("{}: {}", shown(&gap.file), shown(&gap.what)));
@@ -67,15 +70,25 @@ pub fn run(args: &SbomArgs, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// The document of this image, and of no other.
-fn licences(path: &Path, inventory: &Inventory) -> anyhow::Result<Licences> {
-    let licences = Licences::parse(&read_at_most(path, MOST)?).with_context(|| path.display().to_string())?;
-    let (ours, theirs) = (&inventory.image, (&licences.image, &licences.image_version));
-    if theirs != (&ours.name, &ours.version) {
-        let (ours, path) = (format!("{} {}", ours.name, ours.version), path.display());
-        anyhow::bail!("{path}: of {} {}, and the image is {ours}; name the one beside it", theirs.0, theirs.1);
+/// A document of licences that was named.
+pub(super) struct Named<'a> {
+    file: &'a Path,
+    licences: Licences,
+}
+
+impl<'a> Named<'a> {
+    /// Reads it.
+    pub(super) fn read(file: &'a Path) -> anyhow::Result<Named<'a>> {
+        let licences = Licences::parse(&read_at_most(file, MOST)?).with_context(|| file.display().to_string())?;
+        Ok(Named { file, licences })
     }
-    Ok(licences)
+
+    /// What it says; an error where that is of another image than this one.
+    pub(super) fn of(&self, image: &ImageFacts) -> anyhow::Result<&Licences> {
+        let ImageFacts { name, version, root_hash, .. } = image;
+        self.licences.check(name, version, root_hash).with_context(|| self.file.display().to_string())?;
+        Ok(&self.licences)
+    }
 }
 
 fn summary(inventory: &Inventory) -> String {

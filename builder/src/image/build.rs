@@ -112,7 +112,7 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     let before = Stamp::read(&options.out.join(stamp_name(definition))).map(|stamp| stamp.built.surface);
     surface::check_budgets(&surface, before.as_ref(), &definition.budgets).map_err(anyhow::Error::msg)?;
     let found = sources::licences(bench, definition, &inputs.lockfile, &produced)?;
-    let licences = Licences::new(&definition.name, &definition.version, found);
+    let licences = Licences::new(&definition.name, &definition.version, &root.facts.verity.root_hash, found);
     let documents = Documents::from([
         (format!("{}.licences.json", definition.name), licences.render()),
         (format!("{}.surface.json", definition.name), surface::render(&surface)),

@@ -1,16 +1,18 @@
-//! `NAME.licences.json`: the licence texts of what is in an image, each once, and which package has which.
+//! `NAME.licences.json`: what each package in an image declares to be licensed under, which licence texts lie beside its code, and
+//! those texts, each once.
 //!
-//! The root carries none: nobody reads them on a node, and its size has a budget. The release manifest names the document, so that it
-//! is handed on with the image and is that image's.
+//! The root carries none: nobody reads them on a node, and its size has a budget. The release manifest names the document, so that
+//! it is handed on with the image; it names the image's root hash, so that it is not taken for another build's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sources::{Licensed, Owner, hash};
+use crate::sources::{Licensed, Owner, hash, is_expression};
+use crate::text::shown;
 
-/// Version of the document's format.
-const VERSION: u32 = 1;
+/// Version of the document's format. 2: with the root hash, and what packages declare.
+const VERSION: u32 = 2;
 /// No document is longer.
 pub const MOST: u64 = 64 << 20;
 
@@ -18,12 +20,14 @@ pub const MOST: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Licences {
-    /// Format version, first: 1.
+    /// Format version, first: 2.
     pub version: u32,
     /// The image's name.
     pub image: String,
     /// The image's version.
     pub image_version: String,
+    /// The image's root hash, hex.
+    pub root_hash: String,
     /// The packages, by owner, name and version.
     pub packages: Vec<Package>,
     /// The packages beside whose code no text lay, for people: `cargo x 1.0.0`.
@@ -44,6 +48,9 @@ pub struct Package {
     pub version: String,
     /// The components that it is in.
     pub components: BTreeSet<String>,
+    /// The licence that it declares, an SPDX expression; none where it declares none that a program can read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
     /// File name → SHA-256 of its text.
     pub texts: BTreeMap<String, String>,
 }
@@ -67,6 +74,22 @@ pub enum LicencesError {
         /// What it names.
         sha256: String,
     },
+    /// What would not be an expression in a document that is made of it.
+    #[error("{package}: it declares `{declared}`, which is no SPDX expression; take the document from the build again")]
+    Expression {
+        /// Which package.
+        package: String,
+        /// What it declares, as it can be printed.
+        declared: String,
+    },
+    /// The document of another image.
+    #[error("of {theirs}, and the image is {ours}; name the one beside it")]
+    Other {
+        /// Whose it is, as it can be printed.
+        theirs: String,
+        /// Whose it was to be.
+        ours: String,
+    },
 }
 
 impl Package {
@@ -84,7 +107,7 @@ impl Package {
 
 impl Licences {
     /// The document of an image.
-    pub fn new(image: &str, image_version: &str, found: Vec<Licensed>) -> Licences {
+    pub fn new(image: &str, image_version: &str, root_hash: &str, found: Vec<Licensed>) -> Licences {
         let mut texts = BTreeMap::new();
         let mut named = |text: String| {
             let sha256 = hash(text.as_bytes());
@@ -92,15 +115,16 @@ impl Licences {
             sha256
         };
         let mut packages = Vec::new();
-        for Licensed { owner, name, version, components, texts } in found {
+        for Licensed { owner, name, version, components, declared, texts } in found {
             let texts = texts.into_iter().map(|(file, text)| (file, named(text))).collect();
-            packages.push(Package { owner, name, version, components, texts });
+            packages.push(Package { owner, name, version, components, declared, texts });
         }
         let without = packages.iter().filter(|package| package.texts.is_empty());
         Licences {
             version: VERSION,
             image: image.into(),
             image_version: image_version.into(),
+            root_hash: root_hash.into(),
             without_text: without.map(Package::label).collect(),
             packages,
             texts,
@@ -115,7 +139,15 @@ impl Licences {
         bytes
     }
 
-    /// Reads one. Every text that a package names is there, and is the one that it names.
+    /// Checks that it is the document of this image, and of this build of it.
+    pub fn check(&self, image: &str, image_version: &str, root_hash: &str) -> Result<(), LicencesError> {
+        let of = |name: &str, version: &str, hash: &str| format!("{name} {version} with the root hash {hash}");
+        let (ours, theirs) =
+            (of(image, image_version, root_hash), of(&self.image, &self.image_version, &self.root_hash));
+        if ours == theirs { Ok(()) } else { Err(LicencesError::Other { theirs: shown(&theirs), ours: shown(&ours) }) }
+    }
+
+    /// Reads one. Every text that a package names is there, and is the one that it names; what it declares is an expression.
     pub fn parse(bytes: &[u8]) -> Result<Licences, LicencesError> {
         #[derive(Deserialize)]
         struct Version {
@@ -134,6 +166,10 @@ impl Licences {
                 let (package, name, sha256) = (package.label(), name.clone(), sha256.clone());
                 return Err(LicencesError::Dangling { package, name, sha256 });
             }
+            if let Some(declared) = package.declared.as_ref().filter(|declared| !is_expression(declared)) {
+                let (package, declared) = (shown(&package.label()), shown(declared));
+                return Err(LicencesError::Expression { package, declared });
+            }
         }
         Ok(licences)
     }
@@ -143,13 +179,14 @@ impl Licences {
 pub(crate) mod tests {
     use super::*;
 
-    /// Two modules with one text, a crate without any, and libseccomp.
+    /// Two modules with one text, a crate that declares a licence and has no text, and libseccomp: of the sample inventory.
     pub fn sample() -> Licences {
-        let licensed = |owner, name: &str, version: &str, texts: &[(&str, &str)]| Licensed {
+        let licensed = |owner: Owner, name: &str, version: &str, texts: &[(&str, &str)]| Licensed {
             owner,
             name: name.into(),
             version: version.into(),
             components: ["runc".to_owned()].into(),
+            declared: (owner == Owner::Cargo).then(|| "MIT OR ISC".to_owned()),
             texts: texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
         };
         let bsd = ("LICENSE", "BSD <text>\n");
@@ -160,7 +197,7 @@ pub(crate) mod tests {
             licensed(Owner::Cargo, "nix", "0.31.3", &[]),
             licensed(Owner::Library, "libseccomp", "2.6.0-2", &[("LICENSE", "LGPL\n")]),
         ];
-        Licences::new("sample", "1.2.3", found)
+        Licences::new("sample", "1.2.3", &"12".repeat(32), found)
     }
 
     #[test]
@@ -169,6 +206,7 @@ pub(crate) mod tests {
         assert_eq!(licences.texts.len(), 4);
         assert_eq!(licences.packages[1].texts["LICENSE"], licences.packages[2].texts["LICENSE"]);
         assert_eq!(licences.without_text, ["cargo nix 0.31.3"]);
+        assert_eq!(licences.packages[3].declared.as_deref(), Some("MIT OR ISC"));
         assert_eq!(Licences::parse(&licences.render()).unwrap(), licences);
     }
 
@@ -179,10 +217,31 @@ pub(crate) mod tests {
             assert!(text.contains(from), "{from}");
             Licences::parse(text.replace(from, to).as_bytes()).unwrap_err().to_string()
         };
-        assert!(error("\"version\": 1,", "\"version\": 2,").contains("version 2, and version 1"));
+        assert!(error("\"version\": 2,", "\"version\": 1,").contains("version 1, and version 2"));
         assert!(error("\"owner\": \"cargo\"", "\"owner\": \"cargoo\"").contains("unknown variant `cargoo`"));
         let altered = error("LGPL\\n", "MIT\\n");
         assert!(altered.starts_with("`LICENSE` of library libseccomp 2.6.0-2: the document has no text"), "{altered}");
+        let declared = error("MIT OR ISC", "MIT OR \u{202e}");
+        let says = "cargo nix 0.31.3: it declares `\"MIT OR \\u{202e}\"`, which is no SPDX expression";
+        assert!(declared.starts_with(says), "{declared}");
         assert!(Licences::parse(b"[]").unwrap_err().to_string().contains("not a document of licence texts"));
+    }
+
+    /// A build of yesterday has the same name and version.
+    #[test]
+    fn the_document_of_another_image_or_build_is_refused() {
+        let licences = sample();
+        let own = "12".repeat(32);
+        licences.check("sample", "1.2.3", &own).unwrap();
+        let other = "34".repeat(32);
+        for (image, version, hash) in [("other", "1.2.3", &own), ("sample", "1.2.4", &own), ("sample", "1.2.3", &other)]
+        {
+            let error = licences.check(image, version, hash).unwrap_err().to_string();
+            let says = format!(
+                "of sample 1.2.3 with the root hash {own}, and the image is {image} {version} with the root hash {hash}; \
+                 name the one beside it"
+            );
+            assert_eq!(error, says);
+        }
     }
 }

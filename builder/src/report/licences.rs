@@ -1,59 +1,83 @@
-//! Which licence texts a package of an inventory has, by the document that the build wrote beside the image.
+//! What the document that a build wrote beside the image says of a package of an inventory: the licence that it declares, and which
+//! texts it has.
 
 use std::collections::BTreeMap;
 
-use crate::image::licences::Licences;
-use crate::inventory::{Component, Ecosystem, Input, Part};
+use crate::image::licences::{Licences, Package};
+use crate::inventory::{Component, Ecosystem, Identity, Input, Part};
 use crate::sources::{Owner, hash};
 
-/// File name → SHA-256 of its text, of each package.
-pub(super) struct Texts<'a> {
-    packages: BTreeMap<(Owner, &'a str, &'a str), &'a BTreeMap<String, String>>,
-    none: BTreeMap<String, String>,
+/// The document's packages.
+pub(super) struct Packages<'a> {
+    by_name: BTreeMap<(Owner, &'a str, &'a str), &'a Package>,
 }
 
-impl<'a> Texts<'a> {
+impl<'a> Packages<'a> {
     /// Those of a document; none of no document.
-    pub fn new(licences: Option<&'a Licences>) -> Texts<'a> {
+    pub fn new(licences: Option<&'a Licences>) -> Packages<'a> {
         let packages = licences.into_iter().flat_map(|licences| &licences.packages);
-        let row = |package: &'a crate::image::licences::Package| {
-            ((package.owner, package.name.as_str(), package.version.as_str()), &package.texts)
-        };
-        Texts { packages: packages.map(row).collect(), none: BTreeMap::new() }
+        let row = |package: &'a Package| ((package.owner, package.name.as_str(), package.version.as_str()), package);
+        Packages { by_name: packages.map(row).collect() }
     }
 
-    /// Of a component of the definition; of one that is a module, that module's.
-    pub fn of_component(&self, key: &str, component: &Component) -> &BTreeMap<String, String> {
+    /// A component of the definition; one that is a module stands there as that module.
+    pub fn of_component(&self, key: &str, component: &Component) -> Option<&'a Package> {
         let Component { name, version, .. } = component;
-        let own = self.packages.get(&(Owner::Component, key, version.as_str()));
-        own.or_else(|| self.packages.get(&(Owner::Go, name.as_str(), version.as_str()))).copied().unwrap_or(&self.none)
+        self.get(Owner::Component, key, version).or_else(|| self.get(Owner::Go, name, version))
     }
 
-    /// Of a module or crate.
-    pub fn of_part(&self, part: &Part) -> &BTreeMap<String, String> {
+    /// A module or crate.
+    pub fn of_part(&self, part: &Part) -> Option<&'a Package> {
         let owner = match part.ecosystem {
             Ecosystem::Go => Owner::Go,
             Ecosystem::Cargo => Owner::Cargo,
         };
-        self.packages.get(&(owner, part.name.as_str(), part.version.as_str())).copied().unwrap_or(&self.none)
+        self.get(owner, &part.name, &part.version)
     }
 
-    /// Of a library that is linked in. Of those that a toolchain brings along the document knows no version.
-    pub fn of_input(&self, input: &Input) -> &BTreeMap<String, String> {
-        let of = |version: &str| self.packages.get(&(Owner::Library, input.name.as_str(), version)).copied();
-        let found = if input.linked { of(&input.version).or_else(|| of("")) } else { None };
-        found.unwrap_or(&self.none)
+    /// A library that is linked in. Of those that a toolchain brings along the document knows no version.
+    pub fn of_input(&self, input: &Input) -> Option<&'a Package> {
+        let of = |version: &str| self.get(Owner::Library, &input.name, version);
+        if input.linked { of(&input.version).or_else(|| of("")) } else { None }
+    }
+
+    fn get(&self, owner: Owner, name: &str, version: &str) -> Option<&'a Package> {
+        self.by_name.get(&(owner, name, version)).copied()
     }
 }
 
-/// What distinguishes a document with these texts from one with others, or without any.
+/// The licence that a package declares: by its own words in the document, else by what is known of its upstream.
+pub(super) fn declared<'a>(package: Option<&'a Package>, identity: &Identity) -> Option<&'a str> {
+    package.and_then(|package| package.declared.as_deref()).or(identity.licence)
+}
+
+/// What distinguishes a document made of this one from one made of another, or of none.
 pub(super) fn document_of(format: &str, licences: Option<&Licences>) -> String {
     licences.map_or(format.to_owned(), |licences| format!("{format} {}", hash(&licences.render())))
 }
 
-/// Whether a file of such a name says what may be done, and not who did it or whose patents it has.
-pub(super) fn is_licence(file: &str) -> bool {
-    let name = file.rsplit('/').next().unwrap_or(file).to_ascii_lowercase();
-    file.starts_with("LICENSES/")
-        || ["license", "licence", "copying", "copyright", "unlicense"].iter().any(|start| name.starts_with(start))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::licences::tests::sample;
+    use crate::inventory::sample::inventory;
+
+    #[test]
+    fn a_packages_own_words_go_before_what_is_known_of_its_upstream() {
+        let (inventory, mut licences) = (inventory(), sample());
+        let runc = &inventory.components["runc"];
+        let of = |licences: &Licences| {
+            let packages = Packages::new(Some(licences));
+            declared(packages.of_component("runc", runc), &runc.identity()).map(str::to_owned)
+        };
+        assert_eq!(of(&licences).as_deref(), Some("Apache-2.0"));
+        licences.packages[0].declared = Some("Apache-2.0 AND MIT".into());
+        assert_eq!(of(&licences).as_deref(), Some("Apache-2.0 AND MIT"));
+        assert_eq!(declared(None, &Identity::default()), None);
+        // Of what only took part in the build nothing is in the image.
+        let packages = Packages::new(Some(&licences));
+        let input = |key: &str| packages.of_input(&inventory.inputs[key]).map(|package| package.label());
+        assert_eq!(input("library.libseccomp").as_deref(), Some("library libseccomp 2.6.0-2"));
+        assert_eq!(input("toolchain.zig"), None);
+    }
 }

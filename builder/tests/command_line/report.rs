@@ -40,6 +40,12 @@ fn what_is_named_beside_the_image_is_read_first() {
     boot("one.json", &one.to_string()).fails(1, &["one.json: it does not say both `listeners` and `processes`"]);
     run(report(&desk).arg("--boot").arg(desk.path("none.json"))).fails(1, &["none.json", "No such file"]);
     run(report(&desk).arg("--db").arg(desk.path("none"))).fails(1, &["none: No such file"]);
+    let licences = |name: &str, text: &str| run(report(&desk).arg("--licences").arg(desk.file(name, text)));
+    licences("text.licences.json", "MIT").fails(1, &["text.licences.json: not a document of licence texts"]);
+    let first = "{\"version\": 1}";
+    licences("first.licences.json", first)
+        .fails(1, &["first.licences.json: its format is version 1, and version 2 is"]);
+    run(report(&desk).arg("--licences").arg(desk.path("no.json"))).fails(1, &["no.json: cannot be opened"]);
     let old = json!({"id": "A-1", "published": "2025-01-01T00:00:00Z", "affected": []});
     desk.file("old/A-1.json", old.to_string());
     run(report(&desk).arg("--db").arg(desk.path("old"))).fails(1, &["old: its newest advisory is of 2025-01-01"]);

@@ -3,6 +3,7 @@
 //! of somebody's own, far from this repository.
 
 mod compare;
+mod crates;
 mod damaged;
 mod epoch;
 mod go_programs;

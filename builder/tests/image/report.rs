@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orlop::advisories::Database;
 use orlop::image::inspect::{Inspection, PartitionRow};
@@ -192,6 +192,7 @@ fn hostile_page(folder: &Path) -> String {
         scan: Some(&scan),
         surface: Some(&surface),
         surface_before: None,
+        licences: None,
     });
     let file = folder.join("hostile.html");
     fs::write(&file, page).unwrap();
@@ -409,12 +410,13 @@ fn the_image_as_it_was_built_has_a_page() {
     };
     about("T-1", "Client.Do");
     about("T-2", "NobodyEverWroteThis");
-    let probe = std::env::var_os("ORLOP_TEST_PROBE_IMAGE").map(Into::into);
+    let probe = std::env::var_os("ORLOP_TEST_PROBE_IMAGE").map(PathBuf::from);
     let probe = probe.unwrap_or_else(|| workspace().join("out/probe/standalone.raw"));
     let file = desk.path("report.html");
     let mut report = orlop();
     report.arg("report").arg(image()).arg("--out").arg(&file);
-    report.arg("--boot").arg(desk.file("boot.json", told(&image()).to_string())).arg("--previous").arg(probe);
+    report.arg("--boot").arg(desk.file("boot.json", told(&image()).to_string())).arg("--previous").arg(&probe);
+    report.arg("--licences").arg(image().with_extension("licences.json"));
     report.arg("--db").arg(desk.path("database")).args(["--max-age", "36500"]);
     report.arg("--key").arg(image_key()).arg("--cert").arg(image_certificate());
     // It is written though the gates fail: that is what somebody wants to look at.
@@ -445,9 +447,12 @@ fn the_image_as_it_was_built_has_a_page() {
         ("#surface", "kubelet tcp 127.0.0.1:10248"),
         ("#changes", "root/etc/kubernetes/manifests/probe.yaml"),
         ("#licences table", "GPL-2.0-only WITH Linux-syscall-note"),
+        ("#licences table", "BSD-3-Clause"),
+        ("#licences details", "Texts beside its code"),
     ] {
         contains(&mut browser, place, text);
     }
+    beside_the_image_before(&mut browser, &probe);
     let [boxes, nobody] = counts(
         &browser.evaluate("['#root rect', '#chain rect.nobody'].map((name) => document.querySelectorAll(name).length)"),
     );
@@ -457,6 +462,29 @@ fn the_image_as_it_was_built_has_a_page() {
     assert_eq!(visible(&mut browser), (1, "1 of 2 findings".into()));
     assert_eq!(browser.complaints(), Vec::<String>::new());
     fetched_nothing(&browser, &page);
+}
+
+/// The numbers of the surface, as `orlop surface` says them of both images, and what a boot showed.
+fn beside_the_image_before(browser: &mut Browser, previous: &Path) {
+    let rows = "[...document.querySelector('#surface table').querySelectorAll('tr')]
+        .map((row) => [...row.children].map((cell) => cell.textContent))";
+    let rows: Vec<Vec<String>> = serde_json::from_value(browser.evaluate(rows)).unwrap();
+    assert_eq!(rows[0], ["Number", "Is", "Was", "By"]);
+    let both = run(orlop().args(["surface", "--json", "--previous"]).arg(previous).arg(image())).json();
+    let row = |name: &str, is: i64, was: i64| {
+        let by = if is == was { String::new() } else { format!("{:+}", is - was) };
+        vec![name.to_owned(), is.to_string(), was.to_string(), by]
+    };
+    let number = |surface: &Value, name: &str| surface["numbers"][name]["is"].as_i64().unwrap();
+    let numbers: Vec<&String> = both["numbers"].as_object().unwrap().keys().collect();
+    assert!(numbers.len() >= 10, "{numbers:?}");
+    for name in numbers {
+        let expected = row(name, number(&both, name), number(&both["previous"], name));
+        assert!(rows.contains(&expected), "{expected:?} is not in {rows:?}");
+    }
+    // The probe image has one pod more, which are two files; it was not booted here.
+    assert!(rows.iter().any(|row| row[0] == "files" && row[3] == "-2"), "{rows:?}");
+    assert!(rows.contains(&["listeners", "1", "–", ""].map(str::to_owned).to_vec()), "{rows:?}");
 }
 
 /// Neither where the image lies nor where the page does.

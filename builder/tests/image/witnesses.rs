@@ -33,7 +33,7 @@ impl Parts {
         Parts::of(&image())
     }
 
-    fn of(image: &Path) -> Parts {
+    pub fn of(image: &Path) -> Parts {
         let inspection = run(orlop().args(["inspect", "--json"]).arg(image)).json();
         Parts { image: image.into(), inspection, folder: tempfile::tempdir().unwrap() }
     }
@@ -254,7 +254,7 @@ fn nothing_of_the_host(root: &Path) {
 }
 
 /// What the images that wait for kubelet run: the files of each one's layer.
-fn preloaded(archive: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn preloaded(archive: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for blob in contents(File::open(archive).unwrap()) {
         // The layer is the blob that is a tar itself.

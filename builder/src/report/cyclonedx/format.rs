@@ -79,7 +79,7 @@ pub struct Hash {
 
 #[derive(Debug, Serialize)]
 pub struct Licence {
-    pub expression: &'static str,
+    pub expression: String,
     pub acknowledgement: &'static str,
 }
 

@@ -6,16 +6,16 @@ use super::format::{
     Component, Composition, Dependency, Document, Evidence, Hash, Licence, Metadata, Occurrence, Pedigree, Property,
     Tool, Tools,
 };
-use crate::image::licences::Licences;
+use crate::image::licences::{self, Licences};
 use crate::inventory::{self, Identity, Input, Inventory, Kind, Origin, Part, source_purl};
-use crate::report::licences::{Texts, document_of};
+use crate::report::licences::{Packages, document_of};
 use crate::report::time::rfc3339;
 
 const IMAGE: &str = "image";
 
-/// The document, with a newline at its end; it names licence texts where there are any.
+/// The document, with a newline at its end; with what packages declare, and the names of licence texts, where these are known.
 pub fn render(inventory: &Inventory, licences: Option<&Licences>) -> String {
-    let texts = Texts::new(licences);
+    let packages = Packages::new(licences);
     let references = references(inventory);
     let unique = uuid::Builder::from_custom_bytes(inventory.identity(&document_of("cyclonedx", licences))).into_uuid();
     let document = Document {
@@ -31,7 +31,7 @@ pub fn render(inventory: &Inventory, licences: Option<&Licences>) -> String {
             },
             component: image(inventory),
         },
-        components: components(inventory, &references, &texts),
+        components: components(inventory, &references, &packages),
         dependencies: dependencies(inventory, &references),
         compositions: compositions(inventory),
     };
@@ -82,8 +82,12 @@ fn image(inventory: &Inventory) -> Component {
     }
 }
 
+fn declared(expression: &str) -> Licence {
+    Licence { expression: expression.into(), acknowledgement: "declared" }
+}
+
 fn named(kind: &'static str, name: &str, version: &str, identity: Identity) -> Component {
-    let licence = identity.licence.map(|expression| Licence { expression, acknowledgement: "declared" });
+    let licence = identity.licence.map(declared);
     Component {
         kind,
         name: name.into(),
@@ -95,22 +99,27 @@ fn named(kind: &'static str, name: &str, version: &str, identity: Identity) -> C
     }
 }
 
-fn components(inventory: &Inventory, references: &BTreeMap<&str, String>, texts: &Texts<'_>) -> Vec<Component> {
+fn components(inventory: &Inventory, references: &BTreeMap<&str, String>, packages: &Packages<'_>) -> Vec<Component> {
     let mut components = Vec::new();
     for (key, one) in &inventory.components {
-        components.push(with_texts(component(key, one, inventory), texts.of_component(key, one)));
+        components.push(with_licences(component(key, one, inventory), packages.of_component(key, one)));
     }
     for (key, one) in inventory.parts.iter().filter(|(key, _)| references.get(key.as_str()) == Some(*key)) {
-        components.push(with_texts(part(key, one), texts.of_part(one)));
+        components.push(with_licences(part(key, one), packages.of_part(one)));
     }
     for (key, one) in &inventory.inputs {
-        components.push(with_texts(input(key, one), texts.of_input(one)));
+        components.push(with_licences(input(key, one), packages.of_input(one)));
     }
     components
 }
 
-/// The texts beside its code, by their digests: a document has no place for one text of many components.
-fn with_texts(mut component: Component, texts: &BTreeMap<String, String>) -> Component {
+/// What it declares by its own words, and the texts beside its code by their digests: a document has no place for one text of many
+/// components.
+fn with_licences(mut component: Component, found: Option<&licences::Package>) -> Component {
+    let Some(licences::Package { declared: expression, texts, .. }) = found else { return component };
+    if let Some(expression) = expression {
+        component.licenses = vec![declared(expression)];
+    }
     let named = texts.iter().map(|(file, sha256)| property("orlop:licence-text", format!("{file} sha256:{sha256}")));
     component.properties.extend(named);
     component

@@ -147,7 +147,7 @@ fn files_have_hashes_and_what_is_not_known_is_said() {
 }
 
 #[test]
-fn texts_beside_the_code_are_named_by_their_digests() {
+fn what_is_declared_stands_there_and_texts_are_named_by_their_digests() {
     let licences = licences::tests::sample();
     let text = super::render(&sample::inventory(), Some(&licences));
     let document: Value = serde_json::from_str(&text).unwrap();
@@ -163,5 +163,16 @@ fn texts_beside_the_code_are_named_by_their_digests() {
     assert_eq!(texts("github.com/opencontainers/runc"), [row("LICENSE", "Apache\n")]);
     assert_eq!(texts("libseccomp"), [row("LICENSE", "LGPL\n")]);
     assert!(texts("nix").is_empty());
+    let declared = |name: &str| {
+        let components = document["components"].as_array().unwrap();
+        &components.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name}"))["licenses"]
+    };
+    assert_eq!(declared("nix"), &json!([{"expression": "MIT OR ISC", "acknowledgement": "declared"}]));
+    assert_eq!(
+        declared("libseccomp")[0]["expression"],
+        "LGPL-2.1-only",
+        "its own words are none, and its upstream is known"
+    );
+    assert_eq!(declared("golang.org/x/net"), &Value::Null);
     assert_ne!(text, render(&sample::inventory()));
 }

@@ -38,6 +38,7 @@ use self::markup::Html;
 use super::boot::Boot;
 use super::diff::Difference;
 use crate::image::inspect::Inspection;
+use crate::image::licences::Licences;
 use crate::image::verify::Passed;
 use crate::inventory::Inventory;
 use crate::scan;
@@ -65,6 +66,8 @@ pub struct Report<'a> {
     pub surface: Option<&'a Surface>,
     /// What the image before exposed.
     pub surface_before: Option<&'a Surface>,
+    /// What its packages declare to be licensed under, and which texts they have.
+    pub licences: Option<&'a Licences>,
 }
 
 /// What `orlop verify` would say of an image, without its release manifest.

@@ -7,16 +7,32 @@ use sha2::{Digest, Sha256};
 
 use super::sample::{inspection, scanned};
 use super::{Report, SCRIPT, SECTIONS, STYLE, Verification, render};
+use crate::image::licences::Licences;
 use crate::inventory::sample::inventory;
-use crate::inventory::{Inventory, Kind};
+use crate::inventory::{Ecosystem, Inventory, Kind, Part};
 use crate::report::boot;
 use crate::report::diff::compare;
 use crate::scan;
+use crate::sources::{Licensed, Owner};
 use crate::surface::{Number, What, sample};
 
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)><script>alert(2)</script>\u{202e}\n'&amp;</td></svg>";
 const SHOWN: &str = "&quot;&gt;&lt;img src=x onerror=alert(1)&gt;&lt;script&gt;alert(2)&lt;/script&gt;\\u{202e}\\n&#39;&amp;amp;\
                      &lt;/td&gt;&lt;/svg&gt;";
+
+/// A text beside each module and crate, called as that is.
+fn licences(image: &Inventory) -> Licences {
+    let licensed = |part: &Part| Licensed {
+        owner: if part.ecosystem == Ecosystem::Go { Owner::Go } else { Owner::Cargo },
+        name: part.name.clone(),
+        version: part.version.clone(),
+        components: Default::default(),
+        declared: None,
+        texts: [(part.name.clone(), "text".to_owned())].into(),
+    };
+    let facts = &image.image;
+    Licences::new(&facts.name, &facts.version, &facts.root_hash, image.parts.values().map(licensed).collect())
+}
 
 /// A page of an image, with all that can be said of it.
 fn page(image: &Inventory, scan: &scan::Report) -> String {
@@ -28,7 +44,7 @@ fn page(image: &Inventory, scan: &scan::Report) -> String {
         reached: vec![boot::Moment { name: "kubelet healthy".into(), ms: 9404 }],
         ..boot::Boot::default()
     };
-    let (inspection, difference) = (inspection(), compare(&before, image));
+    let (inspection, difference, licences) = (inspection(), compare(&before, image), licences(image));
     let (mut surface, surface_before) = (sample::surface(), sample::surface());
     let part = [(image.files[0].path.clone(), 1)].into();
     surface.numbers.insert(What::Interpreters, Number { is: 1, of: part });
@@ -41,6 +57,7 @@ fn page(image: &Inventory, scan: &scan::Report) -> String {
         scan: Some(scan),
         surface: Some(&surface),
         surface_before: Some(&surface_before),
+        licences: Some(&licences),
     };
     let page = render(&report);
     assert_eq!(page, render(&report));
@@ -58,6 +75,7 @@ fn plain(image: &Inventory) -> Report<'_> {
         scan: None,
         surface: None,
         surface_before: None,
+        licences: None,
     }
 }
 
@@ -110,13 +128,57 @@ fn what_was_given_has_a_section_and_nothing_else_has() {
     assert_eq!((pictures, page.matches("<div class=\"picture\"").count()), (3, 3));
     // What is no address of the web is no link.
     assert!(!page.contains("javascript:"));
+    assert!(
+        page.contains("<th scope=\"col\">Texts beside its code</th>") && page.contains("<td>golang.org/x/net</td>")
+    );
     let page = render(&plain(&image));
     is_well_formed(&page);
+    assert!(!page.contains("Texts beside its code"));
     for (id, there) in [("summary", true), ("root", true), ("boot", false), ("changes", false), ("findings", false)] {
         assert_eq!(page.contains(&format!("id=\"{id}\"")), there, "{id}");
         assert_eq!(page.contains(&format!("href=\"#{id}\"")), there, "{id}");
     }
     assert!(page.contains("Not looked through for known flaws"));
+}
+
+#[test]
+fn numbers_stand_beside_those_of_the_image_before() {
+    let image = inventory();
+    let (mut now, before) = (sample::surface(), sample::surface());
+    let files = now.numbers.get_mut(&What::Files).unwrap();
+    (files.is, files.of) = (5, [("large".to_owned(), 1), ("small".to_owned(), 4)].into());
+    now.numbers.get_mut(&What::RootBytes).unwrap().is = 100;
+    now.numbers.remove(&What::Modules);
+    now.numbers.insert(What::Listeners, Number { is: 2, ..Number::default() });
+    let columns = |columns: &[&str]| -> String {
+        columns.iter().map(|column| format!("<th scope=\"col\">{column}</th>")).collect()
+    };
+    let row = |name: &str, cells: &[&str]| {
+        let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        format!("<tr><th scope=\"row\">{name}</th>{cells}</tr>")
+    };
+    let alone = render(&Report { surface: Some(&now), ..plain(&image) });
+    let page = render(&Report { surface: Some(&now), surface_before: Some(&before), ..plain(&image) });
+    is_well_formed(&page);
+    assert!(page.contains(&columns(&["Number", "Is", "Was", "By"])), "{page}");
+    for (name, cells) in [
+        ("root_bytes", ["100", "109", "-9"]),
+        ("files", ["5", "3", "+2"]),
+        ("executables", ["1", "1", ""]),
+        ("setuid", ["0", "0", ""]),
+        // What nobody counted grew by nothing that anybody knows.
+        ("modules", ["–", "160", ""]),
+        ("listeners", ["2", "–", ""]),
+        // What the number is made of.
+        ("small", ["4", "2", "+2"]),
+    ] {
+        assert!(page.contains(&row(name, &cells)), "{name} is not {cells:?}: {page}");
+        assert!(!alone.contains(&row(name, &cells)), "{name}");
+    }
+    assert!(page.contains("<summary>What changed of files (files of each component)</summary>"), "{page}");
+    assert!(!page.contains("<th scope=\"row\">large</th>"), "what is equal did not change");
+    assert!(alone.contains(&columns(&["Number", "Is"])) && alone.contains(&row("files", &["5"])), "{alone}");
+    assert!(!alone.contains("Was") && !alone.contains("What changed of"), "{alone}");
 }
 
 /// A build of yesterday has the same name and version.

@@ -9,12 +9,13 @@ use super::format::{
     Relationship, VerificationCode,
 };
 use super::names::id;
-use crate::image::licences::Licences;
+use crate::image::licences::{self, Licences};
 use crate::inventory::{
     self, Component, DEBIAN, DebianPackage, Identity, Input, Inventory, Kind, Origin, Part, Place, Source, source_purl,
 };
-use crate::report::licences::{Texts, document_of, is_licence};
+use crate::report::licences::{Packages, document_of};
 use crate::report::time::rfc3339;
+use crate::sources::is_licence;
 
 const IMAGE: &str = "SPDXRef-Image";
 
@@ -22,7 +23,7 @@ const IMAGE: &str = "SPDXRef-Image";
 pub fn render(inventory: &Inventory, licences: Option<&Licences>) -> String {
     let mut making = Making {
         inventory,
-        texts: Texts::new(licences),
+        licences: Packages::new(licences),
         parts: names_of_parts(inventory),
         packages: Vec::new(),
         relationships: Vec::new(),
@@ -108,7 +109,7 @@ fn names_of_parts(inventory: &Inventory) -> BTreeMap<&str, String> {
 
 struct Making<'a> {
     inventory: &'a Inventory,
-    texts: Texts<'a>,
+    licences: Packages<'a>,
     parts: BTreeMap<&'a str, String>,
     packages: Vec<Package>,
     relationships: Vec<Relationship>,
@@ -141,7 +142,7 @@ impl Making<'_> {
         package.primary_package_purpose = Some("APPLICATION");
         package.comment = format!("component `{key}` of the image definition");
         describe(&mut package, &component.origin, component.archive_sha256());
-        declare(&mut package, self.texts.of_component(key, component));
+        declare(&mut package, self.licences.of_component(key, component));
         let files: Vec<&inventory::File> = self.inventory.files_of(key).collect();
         if !files.is_empty() {
             package.files_analyzed = true;
@@ -184,7 +185,7 @@ impl Making<'_> {
             let mut package = package(own.clone(), &part.name, &part.version, Identity::of_part(part));
             package.primary_package_purpose = Some("LIBRARY");
             package.source_info = source_info(part);
-            declare(&mut package, self.texts.of_part(part));
+            declare(&mut package, self.licences.of_part(part));
             self.packages.push(package);
         }
         for file in &part.files {
@@ -198,7 +199,7 @@ impl Making<'_> {
         package.primary_package_purpose = Some(if input.linked { "LIBRARY" } else { "APPLICATION" });
         package.comment = format!("build input `{key}`");
         describe(&mut package, &input.origin, input.archive_sha256());
-        declare(&mut package, self.texts.of_input(input));
+        declare(&mut package, self.licences.of_input(input));
         self.packages.push(package);
         let users: Vec<String> = input.used_by.iter().map(|user| id("Component", user)).collect();
         for user in if users.is_empty() { vec![IMAGE.into()] } else { users } {
@@ -234,9 +235,13 @@ fn reference(sha256: &str) -> String {
     format!("LicenseRef-{sha256}")
 }
 
-/// The texts beside a package's code. Where nobody knows an expression, those that are licences are what upstream declares
-/// (SPDX 2.3, 7.15); what else lies there (`NOTICE`, `PATENTS`) is only named.
-fn declare(package: &mut Package, texts: &BTreeMap<String, String>) {
+/// What a package declares by its own words, and the texts beside its code. Where nobody knows an expression, those that are
+/// licences are what upstream declares (SPDX 2.3, 7.15); what else lies there (`NOTICE`, `PATENTS`) is only named.
+fn declare(package: &mut Package, found: Option<&licences::Package>) {
+    let Some(licences::Package { declared, texts, .. }) = found else { return };
+    if let Some(expression) = declared {
+        package.license_declared.clone_from(expression);
+    }
     let named: Vec<String> = texts.iter().map(|(file, sha256)| format!("{file}: {}", reference(sha256))).collect();
     package.license_comments = named.join("; ");
     let licences: BTreeSet<&String> = texts.iter().filter(|(file, _)| is_licence(file)).map(|row| row.1).collect();

@@ -3,7 +3,7 @@
 use super::super::error::{At, Error};
 use super::super::produce::Produced;
 use super::super::workspace;
-use super::{Collecting, Owner, files, own, programs};
+use super::{Collecting, Found, Owner, declared, files, own, programs};
 use crate::formats::auditable::{self, Kind};
 
 /// What cargo-auditable calls the crates of a workspace itself.
@@ -21,7 +21,7 @@ impl Collecting<'_> {
                 let folder = fetched.join(format!("{}-{}", one.name, one.version));
                 self.add((Owner::Cargo, &one.name, &one.version), component, || match one.source == LOCAL {
                     true => Ok(own()),
-                    false => files::folder(&folder),
+                    false => Ok(Found { texts: files::folder(&folder)?, declared: declared::of_crate(&folder)? }),
                 })?;
             }
         }

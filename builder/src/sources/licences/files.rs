@@ -24,6 +24,13 @@ pub(super) fn is_text(name: &str) -> bool {
     named && !OTHERS.iter().any(|end| name.ends_with(end))
 }
 
+/// Whether a text of such a name says what may be done, and not who did it or whose patents it has.
+pub fn is_licence(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file).to_ascii_lowercase();
+    file.starts_with("LICENSES/")
+        || ["license", "licence", "copying", "copyright", "unlicense"].iter().any(|start| name.starts_with(start))
+}
+
 /// The texts that lie in a folder itself, and in one called `LICENSES` (reuse.software) in it.
 pub(super) fn folder(folder: &Path) -> Result<Texts, Error> {
     let mut texts = Texts::new();
@@ -59,10 +66,12 @@ pub(super) fn produced(made: &Produced) -> Result<Texts, Error> {
     Ok(texts)
 }
 
-fn read(path: &Path) -> Result<String, Error> {
+/// A file of a package, of a text's length.
+pub(super) fn read(path: &Path) -> Result<String, Error> {
     let size = fs::metadata(path).at(path.display())?.len();
     if size > MOST {
-        return Err(Error::format(path.display(), format!("{size} bytes, more than a licence text has ({MOST})")));
+        let reason = format!("{size} bytes, more than a licence text or a manifest has ({MOST})");
+        return Err(Error::format(path.display(), reason));
     }
     Ok(text(&fs::read(path).at(path.display())?))
 }

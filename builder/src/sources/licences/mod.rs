@@ -1,13 +1,16 @@
-//! Licence texts of what goes into an image, as its makers put them beside its code: Debian's `copyright`, the files of Go modules
-//! and of crates, of C libraries that are linked in. What each package *is* licensed under is not concluded from them.
+//! Licences of what goes into an image: the texts that its makers put beside its code (Debian's `copyright`, the files of Go
+//! modules and of crates, of C libraries that are linked in), and what they declare in words that a program can read
+//! ([`declared`]). What each package *is* licensed under is not concluded from them.
 //!
 //! Everything is at hand that was fetched for the build ([`super::fetch`]), whether it was compiled now or lies compiled in the cache: a
 //! build with a full cache and one with an empty one find the same texts.
 
 mod crates;
+mod declared;
 mod files;
 mod go;
 mod linked;
+mod matching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,8 +24,11 @@ use super::cache::{Key, hash};
 use super::error::{At, Error};
 use super::produce::{Produced, ProducedKind};
 
+pub(crate) use declared::is_expression;
+pub use files::is_licence;
+
 /// Counts up when what is found changes without the inputs changing.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// The result's one file.
 const DOCUMENT: &str = "licences.json";
 /// What this repository itself is licensed under.
@@ -30,11 +36,13 @@ const OWN: [(&str, &str); 2] = [
     ("LICENSE-APACHE", include_str!("../../../../LICENSE-APACHE")),
     ("LICENSE-MIT", include_str!("../../../../LICENSE-MIT")),
 ];
+/// The same, as all its manifests have it.
+const OWN_EXPRESSION: &str = env!("CARGO_PKG_LICENSE");
 
 /// File name → text.
 pub type Texts = BTreeMap<String, String>;
 
-/// A package in the image, and the texts beside its code.
+/// A package in the image, what it declares, and the texts beside its code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Licensed {
@@ -46,6 +54,8 @@ pub struct Licensed {
     pub version: String,
     /// The components that it is in.
     pub components: BTreeSet<String>,
+    /// The licence that it declares, an SPDX expression; none where it declares none that a program can read.
+    pub declared: Option<String>,
     /// Its texts; none where none lies beside it.
     pub texts: Texts,
 }
@@ -117,8 +127,22 @@ fn programs(made: &Produced) -> impl Iterator<Item = (&std::path::Path, &str)> {
     })
 }
 
-fn own() -> Texts {
-    OWN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+/// What was found of a package.
+struct Found {
+    texts: Texts,
+    declared: Option<String>,
+}
+
+impl From<Texts> for Found {
+    /// Of what has nothing but texts.
+    fn from(texts: Texts) -> Found {
+        Found { declared: declared::of_texts(&texts), texts }
+    }
+}
+
+fn own() -> Found {
+    let texts = OWN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    Found { texts, declared: Some(OWN_EXPRESSION.to_owned()) }
 }
 
 struct Collecting<'a> {
@@ -142,11 +166,11 @@ impl Collecting<'_> {
     }
 
     /// Adds a package, or a component that it is in too.
-    fn add(
+    fn add<F: Into<Found>>(
         &mut self,
         (owner, name, version): (Owner, &str, &str),
         component: &str,
-        texts: impl FnOnce() -> Result<Texts, Error>,
+        find: impl FnOnce() -> Result<F, Error>,
     ) -> Result<(), Error> {
         let key = (owner, name.to_owned(), version.to_owned());
         if let Some(licensed) = self.found.get_mut(&key) {
@@ -154,7 +178,8 @@ impl Collecting<'_> {
             return Ok(());
         }
         let (name, version, components) = (name.to_owned(), version.to_owned(), [component.to_owned()].into());
-        self.found.insert(key, Licensed { owner, name, version, components, texts: texts()? });
+        let Found { texts, declared } = find()?.into();
+        self.found.insert(key, Licensed { owner, name, version, components, declared, texts });
         Ok(())
     }
 }

@@ -79,8 +79,9 @@ fn capital_letters_of_modules_are_escaped() {
 
 #[test]
 fn our_own_texts_are_those_of_the_repository() {
-    let own = own();
-    assert!(
-        own["LICENSE-APACHE"].contains("Apache License") && own["LICENSE-MIT"].contains("Permission is hereby granted")
-    );
+    let Found { texts, declared } = own();
+    let holds = |file: &str, text: &str| texts[file].contains(text);
+    assert!(holds("LICENSE-APACHE", "Apache License") && holds("LICENSE-MIT", "Permission is hereby granted"));
+    assert_eq!(declared.as_deref(), Some("Apache-2.0 OR MIT"));
+    assert!(is_expression(OWN_EXPRESSION));
 }
