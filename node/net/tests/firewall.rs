@@ -186,19 +186,38 @@ fn before_there_is_a_document_nothing_is_open() {
 #[test]
 fn pods_do_not_reach_the_metadata_and_the_node_does() {
     lab::inside("pods_do_not_reach_the_metadata_and_the_node_does", |lab| {
-        lab.card(0, &["192.0.2.1/24", "169.254.169.254/32", "198.51.100.9/32"]);
-        let _server = lab.dnsmasq(0, &["--dhcp-range=192.0.2.50,192.0.2.59,2m"]);
+        // The metadata's addresses and an ordinary one, of both families.
+        let hosts = ["169.254.169.254/32", "198.51.100.9/32", "fd00:ec2::254/128", "2001:db8:9::9/128"];
+        lab.card(0, &[&["192.0.2.1/24", "2001:db8::1/64"], &hosts[..]].concat());
+        // As a node is: it forwards packets, and listens to no routers by itself.
+        lab.there("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+        lab.there("sysctl -qw net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.cl0.accept_ra=0");
+        let server = ["--dhcp-range=192.0.2.50,192.0.2.59,2m", "--dhcp-range=2001:db8::,ra-only", "--enable-ra"];
+        let _server = lab.dnsmasq(0, &server);
         let mut net = lab.net(&["--card", "cl0"]);
         lab.ready(&mut net);
-        let _web = [TcpListener::bind("169.254.169.254:80"), TcpListener::bind("198.51.100.9:80")];
+        lab.until_there("ip -6 route show default", "dev cl0 proto ra");
+        lab.until_there("ip -6 address show dev cl0", "scope global dynamic");
+        lab.until_gone_there("ip -6 address show dev cl0", "tentative");
+        let web = hosts.map(|host| {
+            let (address, _) = host.split_once('/').expect("a length");
+            TcpListener::bind(SocketAddr::new(address.parse().expect("an address"), 80)).expect("a listener")
+        });
+        let [metadata4, other4, metadata6, other6] =
+            web.each_ref().map(|listener| listener.local_addr().expect("an address").to_string());
         // A pod: a namespace behind the node's.
         let pod = lab.pod();
-        lab.there("sysctl -qw net.ipv4.ip_forward=1");
-        lab.there("nft add table ip nat; nft add chain ip nat post '{ type nat hook postrouting priority 100; }'");
-        lab.there("nft add rule ip nat post oifname cl0 masquerade");
-        assert_eq!(connects(lab.enter(), "169.254.169.254:80"), "reached");
-        assert_eq!(connects(pod.enter(), "198.51.100.9:80"), "reached");
-        assert_eq!(connects(pod.enter(), "169.254.169.254:80"), "nothing");
+        for family in ["ip", "ip6"] {
+            let chain = format!("{family} nat post");
+            lab.there(&format!("nft add table {family} nat"));
+            lab.there(&format!("nft add chain {chain} '{{ type nat hook postrouting priority 100; }}'"));
+            lab.there(&format!("nft add rule {chain} oifname cl0 masquerade"));
+        }
+        for (metadata, other) in [(metadata4, other4), (metadata6, other6)] {
+            assert_eq!(connects(lab.enter(), &metadata), "reached", "the node to {metadata}");
+            assert_eq!(connects(pod.enter(), &other), "reached", "a pod to {other}");
+            assert_eq!(connects(pod.enter(), &metadata), "nothing", "a pod to {metadata}");
+        }
     });
 }
 

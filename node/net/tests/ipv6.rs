@@ -2,16 +2,23 @@
 
 mod lab;
 
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, bind, sendto, setsockopt, socket, sockopt,
+};
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::AsRawFd as _;
+
+/// As a node is: it forwards packets, and listens to no routers by itself.
+const NODE: &str =
+    "sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.cl0.accept_ra=0";
 const RANGE4: &str = "--dhcp-range=192.0.2.50,192.0.2.59,2m";
 
 #[test]
 fn a_router_gives_an_address_a_route_and_name_servers() {
     lab::inside("a_router_gives_an_address_a_route_and_name_servers", |lab| {
         lab.card(0, &["192.0.2.1/24", "2001:db8::1/64"]);
-        // As a node is: it forwards packets, and listens to no routers by itself.
-        lab.there(
-            "sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.cl0.accept_ra=0",
-        );
+        lab.there(NODE);
         let server = [
             RANGE4,
             "--dhcp-range=2001:db8::,ra-only",
@@ -58,4 +65,82 @@ fn a_dhcpv6_server_gives_an_address_where_the_router_says_so() {
         assert_eq!(server.rest().matches("DHCPSOLICIT").count(), asked);
         drop(server);
     });
+}
+
+/// The right router, and one that is none of the segment's.
+const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+const ROGUE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xbad);
+/// Prefixes of an advertisement that fit into 1500 bytes.
+const FIT: u16 = 40;
+/// `max_addresses`: the kernel gives a card no more by advertisements.
+const MOST: usize = 16;
+
+/// What comes from the segment is the kernel's to judge; what another router may say there costs neither the way out nor the MTU.
+#[test]
+fn a_rogue_router_takes_neither_the_default_route_nor_the_mtu_and_fills_nothing() {
+    lab::inside("a_rogue_router_takes_neither_the_default_route_nor_the_mtu_and_fills_nothing", |lab| {
+        lab.card(0, &["192.0.2.1/24", &format!("{ROUTER}/64"), &format!("{ROGUE}/64")]);
+        lab.there(NODE);
+        let _server = lab.dnsmasq(0, &[RANGE4]);
+        let mut net = lab.net(&["--card", "cl0"]);
+        lab.ready(&mut net);
+        lab.until_there("ip -6 address show dev cl0", "inet6 fe80::");
+        lab.until_gone_there("ip -6 address show dev cl0", "tentative");
+        advertise(ROUTER, 1800, &prefix(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0)));
+        let default = format!("default via {ROUTER} dev cl0 proto ra");
+        lab.until_there("ip -6 route show default", &default);
+
+        for packet in 0..5 {
+            let numbers = packet * FIT..(packet + 1) * FIT;
+            let prefixes = numbers.flat_map(|number| prefix(Ipv6Addr::new(0x2001, 0xdb8, 0xbad, number, 0, 0, 0, 0)));
+            // IPv6 needs 1280 (RFC 8200 §5). It is no way to anywhere, by its own words.
+            advertise(ROGUE, 0, &mtu(600).into_iter().chain(prefixes).collect::<Vec<u8>>());
+        }
+        // The last one was taken.
+        lab.until_there("ip -6 route show dev cl0", &format!("2001:db8:bad:{:x}::/64", 5 * FIT - 1));
+        let is_as_before = || {
+            let (four, six) = (lab.there("ip -4 route show default"), lab.there("ip -6 route show default"));
+            assert!(four.contains("default via 192.0.2.1 dev cl0"), "{four}");
+            assert!(six.contains(&default) && !six.contains(&ROGUE.to_string()), "{six}");
+            assert_eq!(lab.there("cat /proc/sys/net/ipv6/conf/cl0/mtu").trim(), "1500");
+            let has = lab.there("ip -6 address show dev cl0");
+            assert!(has.contains("mtu 1500") && has.matches("inet6 ").count() <= MOST, "{has}");
+        };
+        is_as_before();
+        // The next one reads all that the kernel has by now.
+        net.kill();
+        let mut net = lab.net(&["--card", "cl0"]);
+        lab.ready(&mut net);
+        is_as_before();
+    });
+}
+
+/// Sends a router advertisement (RFC 4861, 4.2) from an address of this end: a router for so many seconds.
+fn advertise(from: Ipv6Addr, seconds: u16, options: &[u8]) {
+    const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    let wire = if_nametoindex("srv0").expect("this end of the wire");
+    let at = |address| SockaddrIn6::from(SocketAddrV6::new(address, 0, 0, wire));
+    let made = socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::IcmpV6);
+    let made = made.expect("a raw socket");
+    // With less it may have come from elsewhere, and is thrown away.
+    setsockopt(&made, sockopt::Ipv6MulticastHops, &255).expect("a hop limit");
+    bind(made.as_raw_fd(), &at(from)).expect("an address of this end");
+    // Type, code, the checksum (the kernel's work), hop limit, flags.
+    let mut packet: Vec<u8> = vec![134, 0, 0, 0, 64, 0];
+    packet.extend(seconds.to_be_bytes());
+    // Times of neighbours: none are told.
+    packet.extend([0; 8]);
+    packet.extend(options);
+    sendto(made.as_raw_fd(), &packet, &at(ALL_NODES), MsgFlags::empty()).expect("sent");
+}
+
+/// A network on the link that hosts make addresses of, for an hour (RFC 4861, 4.6.2).
+fn prefix(network: Ipv6Addr) -> Vec<u8> {
+    const HOUR: [u8; 4] = 3600u32.to_be_bytes();
+    [&[3, 4, 64, 0xc0][..], &HOUR, &HOUR, &[0; 4], &network.octets()].concat()
+}
+
+/// The link's MTU (RFC 4861, 4.6.4).
+fn mtu(bytes: u32) -> Vec<u8> {
+    [&[5, 1, 0, 0][..], &bytes.to_be_bytes()].concat()
 }

@@ -2,6 +2,7 @@
 //! that name. So a request is approved only when it comes from the node itself, asks for that node's name and addresses
 //! and nothing else, and for a server's use and nothing else (`docs/lab.md`).
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,8 @@ pub struct Approver {
 #[derive(Debug, Default)]
 struct Watch {
     ended: bool,
+    /// Users whose requests are left to somebody else.
+    left: BTreeSet<String>,
     child: Option<Reaped>,
 }
 
@@ -48,6 +51,12 @@ impl Approver {
         let (kubectl, ours, said) = (kubectl.clone(), Arc::clone(&watch), decisions.clone());
         std::thread::spawn(move || while let Some(()) = watch_once(&kubectl, &ours, &said) {});
         Approver { watch, decisions }
+    }
+
+    /// From now on the requests of this node are left to somebody else, as upstream leaves those of all nodes.
+    pub fn leave(&self, node: &str) {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.left.insert(format!("system:node:{node}"));
     }
 
     /// Waits until a node's serving certificate is approved. One that was left is an error with the reason.
@@ -90,6 +99,9 @@ fn watch_once(kubectl: &Kubectl, watch: &Mutex<Watch>, decisions: &Feed<String>)
             continue;
         }
         let user = request["spec"]["username"].as_str().unwrap_or_default();
+        if watch.lock().unwrap_or_else(PoisonError::into_inner).left.contains(user) {
+            continue;
+        }
         let addresses = |node: &str| addresses(kubectl, node);
         let said = match judge(&request, &addresses) {
             Ok(()) => match kubectl.run(&["certificate", "approve", request["metadata"]["name"].as_str()?]) {

@@ -105,6 +105,20 @@ impl Service {
         Error::Lab(format!("{what}\nwhole log: {}; its last {} lines:\n{lines}", self.log.display(), tail.len()))
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
+    /// Waits until it has ended by itself, and whoever it left its output to as well; how it ended.
+    pub fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let gone = self.feed.wait(Mark::default(), limit, |sign| (*sign == Sign::Gone).then_some(()));
+        let late = || self.error(&format!("{} has not ended within {} s", self.name, limit.as_secs_f32()));
+        gone.ok_or_else(late)?;
+        self.child.0.wait().map_err(|error| Error::Lab(format!("{}: {error}", self.name)))
+    }
+
     /// Kills it, and waits for its end.
     pub fn stop(mut self) {
         self.child.kill();

@@ -1,9 +1,8 @@
 //! The control plane by itself.
 
 use anyhow::Result;
-use orlop_machine::within;
 
-use crate::segment::{Segment, segment};
+use crate::segment::segment;
 
 #[test]
 fn it_is_ready_and_has_what_a_node_joins_by() -> Result<()> {
@@ -23,10 +22,13 @@ fn it_is_ready_and_has_what_a_node_joins_by() -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "slow")]
 #[test]
 fn the_api_server_goes_and_comes_back_with_what_it_had() -> Result<()> {
+    use crate::segment::alone;
+    use orlop_machine::within;
     // Tests beside it would miss its API server.
-    let segment = Segment::start("lab-control-plane")?;
+    let segment = alone("control-plane")?;
     let mut plane = segment.plane();
     let objects = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"a": "b"}}"#;
     segment.kubectl.apply(objects)?;

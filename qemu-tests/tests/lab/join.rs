@@ -30,6 +30,7 @@ fn a_machine_joins_and_its_pod_has_all_that_pods_use() -> Result<()> {
         "secret=swordfish",
         "projected=hello",
         "name=uses-all",
+        "namespace=default",
         "memory=tmpfs",
         "shared=written",
         "ready",
@@ -56,7 +57,7 @@ fn forwarded(segment: &Segment) -> Result<()> {
     Ok(())
 }
 
-/// A pod with token, configMap, secret, projected volume, downward API, emptyDirs on disk and in memory, and subPaths;
+/// A pod with token, configMap, secret, projected volume, downward API (in that and by itself), emptyDirs on disk and in memory, and subPaths;
 /// the objects that it needs beside it.
 fn pod(segment: &Segment, name: &str, node: &str) -> String {
     let image = &segment.busybox.digest;
@@ -89,6 +90,7 @@ spec:
       echo secret=$(cat /secret/word)
       echo projected=$(cat /all/greeting)
       echo name=$(cat /all/name)
+      echo namespace=$(cat /self/namespace)
       echo memory=$(awk '$2 == "/memory" {{ print $3 }}' /proc/mounts)
       echo written >/inner/file
       echo shared=$(cat /disk/inner/file)
@@ -103,6 +105,7 @@ spec:
     - {{name: config, mountPath: /one, subPath: greeting}}
     - {{name: secret, mountPath: /secret}}
     - {{name: all, mountPath: /all}}
+    - {{name: self, mountPath: /self}}
     - {{name: memory, mountPath: /memory}}
     - {{name: disk, mountPath: /disk}}
     - {{name: disk, mountPath: /inner, subPath: inner}}
@@ -114,6 +117,7 @@ spec:
       sources:
       - configMap: {{name: greeting}}
       - downwardAPI: {{items: [{{path: name, fieldRef: {{fieldPath: metadata.name}}}}]}}
+  - {{name: self, downwardAPI: {{items: [{{path: namespace, fieldRef: {{fieldPath: metadata.namespace}}}}]}}}}
   - {{name: memory, emptyDir: {{medium: Memory, sizeLimit: 8Mi}}}}
   - {{name: disk, emptyDir: {{}}}}
 "#

@@ -83,6 +83,7 @@ fn a_silent_api_server_an_old_certificate_and_an_unapproved_request_are_named_by
     let mut secret = token.secret();
     secret["stringData"]["auth-extra-groups"] = "system:bootstrappers:unapproved".into();
     kubectl.apply(&secret.to_string())?;
+    kubectl.apply(&unwanted("pending"))?;
     let machines = start(vec![
         told("silent", |config| config.server = "https://192.0.2.1:6445".into()),
         told("outdated", |config| (config.token, config.client) = (None, Some(old))),
@@ -92,9 +93,32 @@ fn a_silent_api_server_an_old_certificate_and_an_unapproved_request_are_named_by
     ends_at(segment, &machines[1], "token", "")?;
     ends_at(segment, &machines[2], "certificate", "system:anonymous")?;
     approve(segment, "system:bootstrap:alone1")?;
+    // With its certificate it asks for a Node object.
+    ends_at(segment, &machines[2], "register", "denied request: nobody wants it")?;
+    kubectl.run(&["delete", "validatingadmissionpolicybinding/unwanted", "validatingadmissionpolicy/unwanted"])?;
     joined(&machines[2].1, "pending")?;
     kubectl.run(&["delete", "node/pending"])?;
     Ok(())
+}
+
+/// The policy of a cluster that takes no node of this name.
+fn unwanted(node: &str) -> String {
+    format!(
+        r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {{name: unwanted}}
+spec:
+  matchConstraints:
+    resourceRules: [{{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [nodes]}}]
+  validations: [{{expression: "object.metadata.name != '{node}'", message: nobody wants it}}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {{name: unwanted}}
+spec: {{policyName: unwanted, validationActions: [Deny]}}
+"#
+    )
 }
 
 /// A client certificate of the cluster's own authority that was good until 2021, with its key.
@@ -116,12 +140,13 @@ fn approve(segment: &Segment, user: &str) -> Result<()> {
 }
 
 #[test]
-fn a_node_without_a_network_a_renamed_one_and_a_wiped_one() -> Result<()> {
+fn a_node_without_a_network_or_a_serving_certificate_a_renamed_one_and_a_wiped_one() -> Result<()> {
     let segment = segment()?;
     let kubectl = &segment.kubectl;
     let unconnected = |config: &mut NodeConfig| {
         config.labels.insert(cni::WITHOUT.into(), "yes".into());
     };
+    segment.approver.leave("netless");
     let mut machines = start(vec![told("netless", unconnected), told("before", |_| ())])?;
     let (mut before, running) = machines.pop().context("the second machine")?;
     joined(&running, "before")?;
@@ -143,7 +168,22 @@ fn a_node_without_a_network_a_renamed_one_and_a_wiped_one() -> Result<()> {
     kubectl.run(&["label", "node/netless", &format!("{}-", cni::WITHOUT)])?;
     netless.ready(running)?;
     running.wait_line("orlop: join: step network works now", within(180))?;
+    served_by_hand(netless, running)?;
     kubectl.run(&["delete", "node/netless", "node/before"])?;
+    Ok(())
+}
+
+/// Nobody has approved the node's serving certificate, which it says once it is called; then somebody does.
+fn served_by_hand(node: &Node, running: &Running) -> Result<()> {
+    let (segment, kubectl) = (node.segment, &node.segment.kubectl);
+    let pod = segment.daemon("lab-cni", &node.name)?;
+    let logs = ["logs", "--namespace=kube-system", &pod];
+    let error = kubectl.run(&logs).err().context("logs by a server without a certificate")?.to_string();
+    ensure!(error.contains("tls: internal error"), "{error}");
+    let reason = failing(running, "serving")?;
+    ensure!(reason.contains("no serving certificate available"), "{reason}");
+    approve(segment, &format!("system:node:{}", node.name))?;
+    kubectl.until("logs of a pod", within(120), |kubectl| kubectl.run(&logs).map(Some))?;
     Ok(())
 }
 

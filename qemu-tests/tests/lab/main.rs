@@ -7,6 +7,8 @@ mod attach;
 #[cfg(feature = "slow")]
 mod clock;
 mod clouds;
+#[cfg(feature = "slow")]
+mod cluster;
 mod conditions;
 mod configz;
 mod control_plane;
@@ -31,6 +33,8 @@ mod pulls;
 mod raw_block;
 #[cfg(feature = "slow")]
 mod rejoin;
+#[cfg(feature = "slow")]
+mod rotation;
 mod segment;
 mod servers;
 mod services;

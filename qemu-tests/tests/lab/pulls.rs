@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use orlop_machine::lab::cni;
 use orlop_machine::within;
 
-use crate::segment::{ELSEWHERE, Segment, one};
+use crate::segment::{ELSEWHERE, MISTAKEN, Segment, one};
 
 #[test]
 fn an_image_is_pulled_by_its_tag_and_by_its_digest() -> Result<()> {
@@ -40,18 +40,24 @@ fn ran(segment: &Segment, name: &str, image: &str, says: &str) -> Result<()> {
     Ok(())
 }
 
+/// The same server by its address: at one port nobody told the node of an authority for that name, at the other one it was told of
+/// a wrong one.
 #[test]
 fn a_registry_with_another_authority_is_refused_and_the_pod_says_why() -> Result<()> {
     let segment = one()?.segment;
     let kubectl = &segment.kubectl;
-    // The same server by its address: nobody told the node of an authority for that name.
-    kubectl.apply(
-        "{apiVersion: v1, kind: Pod, metadata: {name: refused}, spec: {nodeName: one, \
-         containers: [{name: it, image: \"192.0.2.1:443/busybox:1\"}]}}",
-    )?;
-    let why = refused(segment, "refused", "x509")?;
-    ensure!(why.contains("unknown authority"), "{why}");
-    kubectl.run_within(&["delete", "pod/refused", "--grace-period=0", "--force"], within(60))?;
+    let pods = [("refused", "192.0.2.1:443"), ("mistaken", MISTAKEN)];
+    for (name, registry) in pods {
+        kubectl.apply(&format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{nodeName: one, \
+             containers: [{{name: it, image: \"{registry}/busybox:1\"}}]}}}}"
+        ))?;
+    }
+    for (name, registry) in pods {
+        let why = refused(segment, name, "x509")?;
+        ensure!(why.contains("unknown authority") && why.contains(registry), "{name}: {why}");
+    }
+    kubectl.run_within(&["delete", "pod/refused", "pod/mistaken", "--grace-period=0", "--force"], within(60))?;
     Ok(())
 }
 

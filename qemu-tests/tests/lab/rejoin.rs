@@ -10,7 +10,8 @@ use orlop_machine::{turn, within};
 use crate::joining::{failing, joined, uid};
 use crate::segment::{Segment, segment};
 
-/// First without a good token, then with one, then (booted again) with none at all.
+/// First without a good token, then with one, then (booted again) with none at all. Beside it another one, with the public part of
+/// a good token and not the secret one, never joins.
 #[test]
 fn a_machine_waits_for_its_token_joins_and_rejoins_without_one() -> Result<()> {
     let segment = segment()?;
@@ -19,12 +20,19 @@ fn a_machine_waits_for_its_token_joins_and_rejoins_without_one() -> Result<()> {
     let mut expired = token.secret();
     expired["stringData"]["expiration"] = "2020-01-01T00:00:00Z".into();
     kubectl.apply(&expired.to_string())?;
+    let wrong = Token::new(&segment.plane().token.id, "fedcba9876543210");
     let turn = Arc::new(turn::take()?);
+    let mut guesses = segment.told("guesses", &turn, |config| config.token = Some(wrong.text()))?;
+    guesses.machine.memory_mib = 1024;
+    let guessing = guesses.start()?;
     let mut node = segment.told("rejoins", &turn, |config| config.token = Some(token.text()))?;
     let running = node.start()?;
-    let reason = failing(&running, "token")?;
-    ensure!(reason.contains("Unauthorized") && reason.contains("kubeadm token create"), "{reason}");
-    ensure!(kubectl.run(&["get", "node/rejoins"]).is_err(), "it has joined without a right to");
+    for (name, running) in [("guesses", &guessing), ("rejoins", &running)] {
+        let reason = failing(running, "token").context(name)?;
+        ensure!(reason.contains("Unauthorized") && reason.contains("kubeadm token create"), "{name}: {reason}");
+        ensure!(kubectl.run(&["get", "node", name]).is_err(), "{name} has joined without a right to");
+    }
+    drop(guessing);
 
     // What cleans up tokens may have been faster; and a Secret keeps the keys that a later `apply` leaves out.
     kubectl.run(&["delete", "secret", "--namespace=kube-system", "--ignore-not-found", &token.object()])?;

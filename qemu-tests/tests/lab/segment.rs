@@ -27,6 +27,9 @@ pub const ONE_IPV6: &str = "2001:db8::11";
 /// A registry that there is not: the node `one` asks [`mirrors`] in its place.
 pub const ELSEWHERE: &str = "elsewhere.example";
 
+/// The lab's registry by its address, of which the node `one` is told a wrong authority.
+pub const MISTAKEN: &str = "192.0.2.1:8443";
+
 /// Bytes of the empty disk that the node `one` has beside its own.
 pub const SPARE_DISK: u64 = 32 << 20;
 
@@ -61,14 +64,24 @@ pub struct Segment {
 /// The one segment of this test process. Nobody drops it: it ends with the process, by its first process' end.
 pub fn segment() -> Result<&'static Segment> {
     static SEGMENT: OnceLock<Result<Segment, String>> = OnceLock::new();
-    let made = SEGMENT.get_or_init(|| Segment::start("lab").map_err(|error| format!("{error:#}")));
+    let start = || Segment::start("lab", ControlPlane::start);
+    let made = SEGMENT.get_or_init(|| start().map_err(|error| format!("{error:#}")));
     made.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
 /// A segment for one test alone, with nodes of its own, whose control plane it may take away. It too ends with the process.
 #[cfg(feature = "slow")]
 pub fn alone(name: &str) -> Result<&'static Segment> {
-    Ok(Box::leak(Box::new(Segment::start(&format!("lab-{name}"))?)))
+    alone_with(name, ControlPlane::start)
+}
+
+/// The same with another control plane than the usual one.
+#[cfg(feature = "slow")]
+pub fn alone_with(
+    name: &str,
+    plane: impl FnOnce(&Lab) -> orlop_machine::Result<ControlPlane>,
+) -> Result<&'static Segment> {
+    Ok(Box::leak(Box::new(Segment::start(&format!("lab-{name}"), plane)?)))
 }
 
 /// The node `one`, which most tests share: it has joined.
@@ -101,6 +114,8 @@ impl Joined {
         let mut node = segment.numbered(1, "one", &Arc::new(turn::take()?), |config| {
             config.labels.clear();
             config.tables += &mirrors();
+            // The cluster's, which signed nothing of the registry's.
+            config.tables += &format!("\n[registries.{MISTAKEN:?}]\nca = '''\n{}'''\n", config.ca);
         })?;
         // Other machines come and go beside it.
         node.machine.cpus = 2;
@@ -119,12 +134,12 @@ impl Joined {
 
 impl Segment {
     /// Starts all of it. Logs and consoles are kept in this folder of `target/tmp`.
-    pub fn start(folder: &str) -> Result<Segment> {
+    fn start(folder: &str, plane: impl FnOnce(&Lab) -> orlop_machine::Result<ControlPlane>) -> Result<Segment> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         let lab = Lab::start(&folder, Path::new(env!("CARGO_BIN_EXE_orlop-lab")))?;
         let dhcp = Dhcp::start(&lab, &Lease::default())?;
         let (dns, time, registry) = (Dns::start(&lab, &[])?, TimeServer::start(&lab)?, Registry::start(&lab)?);
-        let plane = ControlPlane::start(&lab)?;
+        let plane = plane(&lab)?;
         let kubectl = plane.kubectl.clone();
         let approver = Approver::start(&kubectl);
         let busybox = cni::start(&lab, &plane, &registry)?;
@@ -227,7 +242,7 @@ impl Segment {
 }
 
 /// The image that joins clusters. A missing one is a failure that says how to make it.
-fn image() -> Result<PathBuf> {
+pub fn image() -> Result<PathBuf> {
     const VARIABLE: &str = "ORLOP_TEST_CLUSTER_IMAGE";
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in a workspace")?;
     let path = std::env::var_os(VARIABLE).map_or_else(|| workspace.join("out/cluster/cluster.raw"), PathBuf::from);

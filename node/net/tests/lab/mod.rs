@@ -176,12 +176,14 @@ impl Lab {
         self.holder.enter()
     }
 
-    /// A pod of the program's end: a namespace at 10.0.0.2, whose router is that end.
+    /// A pod of the program's end: a namespace at 10.0.0.2 and 2001:db8:0:10::2, whose router is that end.
     pub fn pod(&self) -> Holder {
         let pod = Holder::new();
         self.there(&format!("ip link add pod0 type veth peer name eth0 netns {}", pod.id()));
-        self.there("ip address add 10.0.0.1/24 dev pod0; ip link set pod0 up");
-        let inside = "ip link set lo up; ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.0.1";
+        self.there("ip address add 10.0.0.1/24 dev pod0; ip address add 2001:db8:0:10::1/64 dev pod0 nodad");
+        self.there("ip link set pod0 up");
+        let inside = "ip link set lo up; ip address add 10.0.0.2/24 dev eth0; ip address add 2001:db8:0:10::2/64 dev eth0 nodad; \
+            ip link set eth0 up; ip route add default via 10.0.0.1; ip -6 route add default via 2001:db8:0:10::1";
         run(pod.enter().args(["sh", "-c", inside]), inside);
         pod
     }

@@ -50,6 +50,15 @@ struct Keys {
 impl ControlPlane {
     /// Starts all of it, and waits until nodes may join.
     pub fn start(lab: &Lab) -> Result<ControlPlane> {
+        ControlPlane::start_for(lab, None)
+    }
+
+    /// The same. Certificates that it signs are good for so long, and not for a year.
+    pub fn start_signing(lab: &Lab, life: Duration) -> Result<ControlPlane> {
+        ControlPlane::start_for(lab, Some(life))
+    }
+
+    fn start_for(lab: &Lab, life: Option<Duration>) -> Result<ControlPlane> {
         let folder = lab.folder.join("cluster");
         std::fs::create_dir_all(&folder).map_err(Error::file("making", &folder))?;
         let authority = Authority::new(&folder, "ca")?;
@@ -74,7 +83,7 @@ impl ControlPlane {
         };
         plane.etcd = Some(plane.start_etcd(lab)?);
         plane.start_apiserver(lab)?;
-        plane.controllers = Some(plane.start_controllers(lab)?);
+        plane.controllers = Some(plane.start_controllers(lab, life)?);
         plane.scheduler = Some(plane.start_scheduler(lab)?);
         plane.kubectl.apply(&objects::joining(&plane.token))?;
         // Pods are refused until their service account exists.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use super::super::network::{API_PORT, CLUSTER_DOMAIN, HOST, PODS, SERVICES};
 use super::super::pki::Pair;
@@ -44,7 +45,8 @@ impl ControlPlane {
         Ok(command)
     }
 
-    pub(super) fn start_controllers(&self, lab: &Lab) -> Result<Service> {
+    /// `life`: how long the certificates are good that it signs; absent: a year, which is its own default.
+    pub(super) fn start_controllers(&self, lab: &Lab, life: Option<Duration>) -> Result<Service> {
         let ca = &self.authority.pair;
         let mut command = lab.namespace.command(lab.tools.program("kube-controller-manager")?);
         let mut flags = Flags(&mut command);
@@ -55,6 +57,9 @@ impl ControlPlane {
         flags.set("service-account-private-key-file", &self.keys.accounts.key);
         flags.set("allocate-node-cidrs", "true").set("cluster-cidr", PODS);
         flags.set("service-cluster-ip-range", SERVICES).set("leader-elect", "false");
+        if let Some(life) = life {
+            flags.set("cluster-signing-duration", format!("{}s", life.as_secs()));
+        }
         lab.serve("kube-controller-manager", command)
     }
 
