@@ -227,7 +227,7 @@ impl Segment {
 }
 
 /// The image that joins clusters. A missing one is a failure that says how to make it.
-fn image() -> Result<PathBuf> {
+pub fn image() -> Result<PathBuf> {
     const VARIABLE: &str = "ORLOP_TEST_CLUSTER_IMAGE";
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in a workspace")?;
     let path = std::env::var_os(VARIABLE).map_or_else(|| workspace.join("out/cluster/cluster.raw"), PathBuf::from);
@@ -254,6 +254,14 @@ impl Node {
             format!("\n[[network.interfaces]]\nmac = \"{mac}\"\nipv4 = \"dhcp\"\naddresses = [\"{address}/64\"]\n");
         self.tell(|config| config.tables += &table);
         Ok(())
+    }
+
+    /// One more card, in the same network.
+    #[cfg(feature = "slow")]
+    pub fn add_card(&mut self) -> Result<orlop_machine::Card> {
+        let card = self.segment.lab.card(self.segment.next.fetch_add(1, Ordering::Relaxed))?;
+        self.machine.cards.push(card.clone());
+        Ok(card)
     }
 
     /// One more disk, empty.
