@@ -33,7 +33,7 @@ impl Forward {
 }
 
 /// Copies both ways until both are at their end.
-fn join(from: TcpStream, to: TcpStream) -> io::Result<()> {
+pub(super) fn join(from: TcpStream, to: TcpStream) -> io::Result<()> {
     let (back_from, back_to) = (to.try_clone()?, from.try_clone()?);
     std::thread::spawn(move || copy(from, to));
     std::thread::spawn(move || copy(back_from, back_to));

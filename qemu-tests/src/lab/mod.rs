@@ -11,7 +11,7 @@
 //! | [`Namespace`] | programs and sockets in it |
 //! | [`Service`] | one server process: its lines are awaited, its log is kept |
 //! | [`ControlPlane`] | etcd, kube-apiserver, kube-controller-manager, kube-scheduler, with everything that a node needs to join |
-//! | [`Dhcp`], [`Dns`], [`TimeServer`], [`Metadata`], [`Registry`] | the other servers |
+//! | [`Dhcp`], [`Dns`], [`TimeServer`], [`Metadata`], [`Registry`], [`Proxy`] | the other servers |
 //! | [`cni`], [`services`] | the pods' network, Services and cluster DNS |
 //! | [`Cluster`] | all of it for people |
 //! | [`Approver`] | approves the serving certificates of kubelets, after a look at who asks for which names |
@@ -35,6 +35,7 @@ mod node_config;
 mod ntp;
 mod oci;
 mod pki;
+mod proxy;
 mod registry;
 mod service;
 pub mod services;
@@ -59,6 +60,7 @@ pub use node_config::NodeConfig;
 pub use ntp::TimeServer;
 pub use oci::{Image, LayerFile};
 pub use pki::{Authority, Pair, Subject};
+pub use proxy::Proxy;
 pub use registry::{PORT as REGISTRY_PORT, Pushed, Registry};
 pub use service::Service;
 pub use status::condition;

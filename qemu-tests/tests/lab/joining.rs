@@ -90,7 +90,7 @@ fn a_silent_api_server_an_old_certificate_and_an_unapproved_request_are_named_by
         told("pending", |config| config.token = Some(token.text())),
     ])?;
     ends_at(segment, &machines[0], "connect", "timeout")?;
-    ends_at(segment, &machines[1], "token", "")?;
+    ends_at(segment, &machines[1], "token", "Unauthorized")?;
     ends_at(segment, &machines[2], "certificate", "system:anonymous")?;
     approve(segment, "system:bootstrap:alone1")?;
     // With its certificate it asks for a Node object.

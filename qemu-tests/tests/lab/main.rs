@@ -29,6 +29,8 @@ mod node_logs;
 #[cfg(feature = "slow")]
 mod outages;
 mod probes;
+#[cfg(feature = "slow")]
+mod providers;
 mod pulls;
 mod raw_block;
 #[cfg(feature = "slow")]
@@ -40,5 +42,7 @@ mod servers;
 mod services;
 #[cfg(feature = "slow")]
 mod shutdown;
+#[cfg(feature = "slow")]
+mod told_everything;
 mod two_nodes;
 mod volumes;

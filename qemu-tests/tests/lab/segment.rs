@@ -271,6 +271,14 @@ impl Node {
         Ok(())
     }
 
+    /// One more card, in the same network.
+    #[cfg(feature = "slow")]
+    pub fn add_card(&mut self) -> Result<orlop_machine::Card> {
+        let card = self.segment.lab.card(self.segment.next.fetch_add(1, Ordering::Relaxed))?;
+        self.machine.cards.push(card.clone());
+        Ok(card)
+    }
+
     /// One more disk, empty.
     pub fn add_disk(&mut self, bytes: u64) -> Result<()> {
         let path = self.files.path().join(format!("disk{}.raw", self.machine.disks.len()));

@@ -1,0 +1,372 @@
+//! One machine that is told nearly all that a node config can say: on two cards without DHCP, by a client certificate,
+//! through a proxy. Each key is asked for where it is in force, and all that are not are named at once.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, ensure};
+use orlop_machine::feed::Mark;
+use orlop_machine::lab::network::{API_PORT, DOMAIN, HOST, HOST6};
+use orlop_machine::lab::{Kubectl, NodeConfig, Proxy, Subject, TimeServer, cni};
+use orlop_machine::{Event, Running, within};
+use serde_json::{Value, json};
+
+use crate::joining::joined;
+use crate::segment::{ELSEWHERE, Node, Segment, segment};
+
+const NAME: &str = "told";
+const USER: &str = "system:node:told";
+
+/// The first card's addresses. DHCP would give it another one of IPv4.
+const IPV4: &str = "192.0.2.77";
+const IPV6: &str = "2001:db8::77";
+
+/// The second card's network, where there is no DHCP: its bridge, the lab's host in it, the node's address.
+const BRIDGE: &str = "told0";
+const ROUTER: &str = "198.51.100.1";
+const SECOND: &str = "198.51.100.2";
+const MTU: u16 = 1400;
+/// Behind that router: a network, and an address of the lab's host, where a time server is.
+const BEHIND: &str = "203.0.113.0/24";
+const FAR: &str = "203.0.113.1";
+
+const SEARCH: &str = "told.example";
+const ZONE: &str = "topology.kubernetes.io/zone";
+const TAINT: &str = "lab.test/told";
+const MAX_PODS: &str = "42";
+const SYSCTLS: [(&str, &str); 3] =
+    [("net.core.somaxconn", "8192"), ("net.ipv4.ip_local_port_range", "36000 60000"), ("vm.max_map_count", "300000")];
+
+/// The static pod, and what the cluster calls it. It runs in the host's network, and looks around.
+const POD: &str = "eyes";
+const EYES: &str = "eyes-told";
+
+/// Where the lab's registry asks who pulls, and what it wants to hear: as `qemu-tests/images/lab.toml` has it.
+const GUARDED: u16 = 8443;
+const LOGIN: &str = r#"username = "lab", password = "open sesame""#;
+
+/// Shows that a key is in force.
+type Check = fn(&Told<'_>) -> Result<()>;
+
+const CHECKS: [(&str, Check); 16] = [
+    ("cluster.client_certificate", renews_its_certificate),
+    ("labels", has_its_label),
+    ("taints", has_its_taint),
+    ("kubelet.max_pods", has_room_for_so_many_pods),
+    ("extra_cas", trusts_the_registry),
+    ("static_pods", runs_its_own_pod),
+    ("network.interfaces.addresses", has_its_addresses),
+    ("network.interfaces.gateway4, gateway6 and routes", has_its_routes),
+    ("network.interfaces.mtu", has_its_mtu),
+    ("network.dns and search", asks_its_name_servers),
+    ("time.servers", asks_its_time_server),
+    ("sysctls", has_its_sysctls),
+    ("registries.mirrors.username", pulls_by_a_mirrors_password),
+    ("registries.username", pulls_by_a_registrys_password),
+    ("proxy.https", goes_through_the_proxy),
+    ("proxy.exceptions", goes_past_the_proxy),
+];
+
+#[test]
+fn a_node_goes_by_all_that_it_is_told() -> Result<()> {
+    let segment = segment()?;
+    let proxy = Proxy::start(&segment.lab)?;
+    let mut node = segment.machine(NAME)?;
+    add_network(&mut node)?;
+    let time = TimeServer::start_at(&segment.lab, format!("{FAR}:123").parse()?)?;
+    tell(&mut node, &proxy)?;
+    let running = node.start()?;
+    joined(&running, NAME)
+        .with_context(|| format!("it joins through the proxy, which was asked {:?}", proxy.asked()))?;
+    let told = Told { node: &node, running: &running, proxy: &proxy, time: &time };
+    let wrong = |(key, check): &(&str, Check)| check(&told).err().map(|why| format!("{key}: not in force: {why:#}"));
+    let wrong: Vec<String> = CHECKS.iter().filter_map(wrong).collect();
+    ensure!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), running.kept_log());
+    running.power_off(within(180))?;
+    segment.kubectl.run(&["delete", "node", NAME])?;
+    Ok(segment.lab.namespace.ip(&format!("link delete {BRIDGE}\n"))?)
+}
+
+/// The node, and what it was led to.
+struct Told<'t> {
+    node: &'t Node,
+    running: &'t Running,
+    proxy: &'t Proxy,
+    time: &'t TimeServer,
+}
+
+impl Told<'_> {
+    fn segment(&self) -> &'static Segment {
+        self.node.segment
+    }
+
+    fn kubectl(&self) -> &'static Kubectl {
+        &self.node.segment.kubectl
+    }
+
+    /// The Node object.
+    fn object(&self) -> Result<Value> {
+        Ok(self.kubectl().get(&["node", NAME])?)
+    }
+
+    /// What a line of shell says in the host's network.
+    fn seen(&self, line: &str) -> Result<String> {
+        Ok(self.kubectl().run(&["exec", EYES, "--", "/bin/sh", "-c", line])?)
+    }
+
+    /// Runs a pod of an image to its end, which says what is in it.
+    fn pulls(&self, name: &str, image: &str) -> Result<()> {
+        let container = json!({"name": "it", "image": image, "command": ["/bin/cat", "/mark"]});
+        let spec = json!({"nodeName": NAME, "restartPolicy": "Never", "containers": [container]});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec});
+        self.kubectl().apply(&pod.to_string())?;
+        self.kubectl().wait(&format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", within(180))?;
+        let log = self.kubectl().run(&["logs", name])?;
+        ensure!(log.trim() == name, "{log}");
+        self.kubectl().run(&["delete", "pod", name])?;
+        Ok(())
+    }
+}
+
+/// Gives the machine a second card, in a network of its own.
+fn add_network(node: &mut Node) -> Result<()> {
+    let tap = node.add_card()?.tap;
+    let lines = [
+        format!("link add name {BRIDGE} type bridge"),
+        format!("address add {ROUTER}/24 dev {BRIDGE}"),
+        format!("address add {FAR}/32 dev {BRIDGE}"),
+        format!("link set dev {BRIDGE} up"),
+        format!("link set dev {tap} master {BRIDGE}"),
+        String::new(),
+    ];
+    Ok(node.segment.lab.namespace.ip(&lines.join("\n"))?)
+}
+
+fn tell(node: &mut Node, proxy: &Proxy) -> Result<()> {
+    let segment = node.segment;
+    let subject = Subject { name: USER, group: Some("system:nodes"), ..Subject::default() };
+    let pair = segment.plane().authority.issue(&segment.lab.folder, NAME, &subject)?;
+    let client = (std::fs::read_to_string(pair.certificate)?, std::fs::read_to_string(pair.key)?);
+    let ca = segment.registry.authority.certificate()?;
+    let cards: Vec<String> = node.machine.cards.iter().map(|card| card.mac.clone()).collect();
+    let tables = [network(&cards), settings(proxy), pulling(), static_pod(segment)].concat();
+    node.tell(|config: &mut NodeConfig| {
+        config.server = format!("https://api.{DOMAIN}:{API_PORT}");
+        (config.token, config.client) = (None, Some(client));
+        // The registry is trusted by this alone.
+        (config.registry_ca, config.top) = (None, format!("extra_cas = ['''\n{ca}''']\n"));
+        config.labels.insert(ZONE.into(), "a".into());
+        config.tables += &tables;
+    });
+    Ok(())
+}
+
+fn network(cards: &[String]) -> String {
+    format!(
+        r#"
+[network]
+dns = ["{HOST}"]
+search = ["{SEARCH}"]
+
+[[network.interfaces]]
+mac = "{}"
+addresses = ["{IPV4}/24", "{IPV6}/64"]
+gateway4 = "{HOST}"
+gateway6 = "{HOST6}"
+
+[[network.interfaces]]
+mac = "{}"
+addresses = ["{SECOND}/24"]
+mtu = {MTU}
+routes = [{{ to = "{BEHIND}", via = "{ROUTER}" }}]
+
+[time]
+servers = ["{FAR}"]
+"#,
+        cards[0], cards[1]
+    )
+}
+
+fn settings(proxy: &Proxy) -> String {
+    let sysctls: String = SYSCTLS.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
+    format!(
+        r#"
+[proxy]
+https = "{}"
+exceptions = ["{HOST}/32"]
+
+[[taints]]
+key = "{TAINT}"
+value = "yes"
+effect = "NoSchedule"
+
+[kubelet]
+max_pods = {MAX_PODS}
+
+[sysctls]
+{sysctls}"#,
+        proxy.url()
+    )
+}
+
+/// The mirror of a registry that there is not is the lab's by its address, which is an exception of the proxy's.
+fn pulling() -> String {
+    format!(
+        r#"
+[registries]
+"{ELSEWHERE}" = {{ mirrors = [{{ url = "https://{HOST}:{GUARDED}", {LOGIN} }}] }}
+"registry.{DOMAIN}:{GUARDED}" = {{ {LOGIN} }}
+"#
+    )
+}
+
+fn static_pod(segment: &Segment) -> String {
+    let image = &segment.busybox.digest;
+    let container = json!({"name": "it", "image": image, "command": ["/bin/sleep", "1000000"]});
+    let spec = json!({"hostNetwork": true, "terminationGracePeriodSeconds": 1, "containers": [container]});
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD}, "spec": spec});
+    format!("\n[static_pods]\n{POD} = '''{pod}'''\n")
+}
+
+/// kubelet makes a certificate that it was given to its own at once: it asks for the next one by it.
+fn renews_its_certificate(told: &Told<'_>) -> Result<()> {
+    const SIGNER: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+    told.kubectl().until("request by the client certificate for its successor", within(120), |kubectl| {
+        let requests = kubectl.get(&["csr"])?;
+        let is_its = |one: &Value| one["spec"]["username"] == USER && one["spec"]["signerName"] == SIGNER;
+        Ok(requests["items"].as_array().is_some_and(|all| all.iter().any(is_its)).then_some(()))
+    })?;
+    Ok(())
+}
+
+fn has_its_label(told: &Told<'_>) -> Result<()> {
+    let object = told.object()?;
+    let labels = &object["metadata"]["labels"];
+    ensure!(labels[ZONE] == "a", "{labels}");
+    Ok(())
+}
+
+fn has_its_taint(told: &Told<'_>) -> Result<()> {
+    let object = told.object()?;
+    let taints = &object["spec"]["taints"];
+    let is_it = |one: &Value| one["key"] == TAINT && one["value"] == "yes" && one["effect"] == "NoSchedule";
+    ensure!(taints.as_array().is_some_and(|all| all.iter().any(is_it)), "{taints}");
+    Ok(())
+}
+
+fn has_room_for_so_many_pods(told: &Told<'_>) -> Result<()> {
+    let object = told.object()?;
+    let capacity = &object["status"]["capacity"];
+    ensure!(capacity["pods"] == MAX_PODS, "{capacity}");
+    Ok(())
+}
+
+/// The pods' network comes with an image of that registry.
+fn trusts_the_registry(told: &Told<'_>) -> Result<()> {
+    told.node.ready(told.running)
+}
+
+fn runs_its_own_pod(told: &Told<'_>) -> Result<()> {
+    let is_it = |event: &Event| matches!(event, Event::Pod { name, .. } if name == POD);
+    told.running.wait_event(&format!("pod={POD} state=running"), within(300), is_it)?;
+    told.kubectl().wait(&format!("pod/{EYES}"), "condition=Ready", within(120))?;
+    let pod = told.kubectl().get(&["pod", EYES])?;
+    let annotations = &pod["metadata"]["annotations"];
+    ensure!(annotations["kubernetes.io/config.source"] == "file", "{annotations}");
+    // Those that follow look through it, which needs kubelet's certificate.
+    Ok(told.segment().approver.approved(NAME, within(120))?)
+}
+
+fn has_its_addresses(told: &Told<'_>) -> Result<()> {
+    let object = told.object()?;
+    let known = object["status"]["addresses"].as_array().context("the cluster knows no addresses")?;
+    let internal = known.iter().filter(|one| one["type"] == "InternalIP");
+    let internal: Vec<&str> = internal.filter_map(|one| one["address"].as_str()).collect();
+    ensure!(internal == [IPV4, IPV6], "the cluster knows it by {internal:?}");
+    let has = told.seen("ip address show")?;
+    for address in [IPV4, IPV6, SECOND] {
+        ensure!(has.contains(&format!(" {address}/")), "no {address} in {has}");
+    }
+    let dhcps = told.node.machine.cards[0].address;
+    ensure!(!has.contains(&format!(" {dhcps}/")), "{dhcps} is DHCP's: {has}");
+    let kubelet = SocketAddr::new(IPV6.parse()?, 10250);
+    let namespace = &told.segment().lab.namespace;
+    namespace.connect_from(Some(HOST6.parse()?), kubelet, within(20))?.context("kubelet by IPv6")?;
+    let said = told.segment().lab.busybox(&["ping", "-c", "1", "-W", "20", SECOND])?;
+    ensure!(said.contains(" 0% packet loss"), "{SECOND}: {said}");
+    Ok(())
+}
+
+fn has_its_routes(told: &Told<'_>) -> Result<()> {
+    let has = told.seen("ip route; ip -6 route")?;
+    for (network, router) in [("default", HOST), ("default", HOST6), (BEHIND, ROUTER)] {
+        ensure!(has.contains(&format!("{network} via {router} ")), "no route to {network} by {router}: {has}");
+    }
+    let said = told.seen(&format!("ping -c 1 -W 20 {FAR}"))?;
+    ensure!(said.contains(" 0% packet loss"), "{FAR}: {said}");
+    Ok(())
+}
+
+fn has_its_mtu(told: &Told<'_>) -> Result<()> {
+    let line = "for card in /sys/class/net/*; do echo $(cat $card/address) $(cat $card/mtu); done";
+    let has = told.seen(line)?;
+    let wanted = format!("{} {MTU}", told.node.machine.cards[1].mac);
+    ensure!(has.lines().any(|line| line == wanted), "no `{wanted}` in {has}");
+    Ok(())
+}
+
+fn asks_its_name_servers(told: &Told<'_>) -> Result<()> {
+    // A pod of the host's network has the host's.
+    let has = told.seen("cat /etc/resolv.conf")?;
+    for wanted in [format!("nameserver {HOST}"), format!("search {SEARCH}")] {
+        ensure!(has.lines().any(|line| line.trim() == wanted), "no `{wanted}` in {has}");
+    }
+    Ok(())
+}
+
+fn asks_its_time_server(told: &Told<'_>) -> Result<()> {
+    told.time.wait_asked(Mark::default(), within(60))?;
+    Ok(())
+}
+
+fn has_its_sysctls(told: &Told<'_>) -> Result<()> {
+    for (name, wanted) in SYSCTLS {
+        let has = told.seen(&format!("cat /proc/sys/{}", name.replace('.', "/")))?;
+        ensure!(has.split_whitespace().eq(wanted.split(' ')), "{name} is {has}");
+    }
+    Ok(())
+}
+
+fn pulls_by_a_mirrors_password(told: &Told<'_>) -> Result<()> {
+    push(told, "told-mirrored")?;
+    told.pulls("told-mirrored", &format!("{ELSEWHERE}/told-mirrored:1"))
+}
+
+fn pulls_by_a_registrys_password(told: &Told<'_>) -> Result<()> {
+    let image = push(told, "told-guarded")?;
+    told.pulls("told-guarded", &image)
+}
+
+/// Pushes an image that says its name; how pods call it where they are asked who pulls.
+fn push(told: &Told<'_>, name: &str) -> Result<String> {
+    let lab = &told.segment().lab;
+    let image = cni::busybox(lab)?.with("/mark", 0o644, name);
+    Ok(told.segment().registry.push(lab, &format!("{name}:1"), &image)?.guarded)
+}
+
+/// kubelet, and containerd with and without a password of the registry's.
+fn goes_through_the_proxy(told: &Told<'_>) -> Result<()> {
+    let asked = told.proxy.asked();
+    for place in
+        [format!("api.{DOMAIN}:{API_PORT}"), format!("registry.{DOMAIN}:443"), format!("registry.{DOMAIN}:{GUARDED}")]
+    {
+        ensure!(asked.contains(&format!("CONNECT {place}: 200 OK")), "{place} was not asked for: {asked:?}");
+    }
+    Ok(())
+}
+
+/// The mirror was asked, and the proxy was not asked for it.
+fn goes_past_the_proxy(told: &Told<'_>) -> Result<()> {
+    let asked = told.proxy.asked();
+    ensure!(!asked.iter().any(|line| line.contains(HOST)), "{HOST} is an exception: {asked:?}");
+    Ok(())
+}
