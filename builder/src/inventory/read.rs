@@ -160,8 +160,7 @@ impl Reading<'_> {
             let content = Content::of(member.bytes);
             let component = self.owners.of_member(member.path, &content.hashes().1)?.to_owned();
             let (path, runs) = (format!("/{}", member.path), member.mode & EXECUTE != 0);
-            let seen = Seen { place, path: &path, kind: kind(&content), runs, content: &content };
-            self.add(seen, &component);
+            self.add(Seen { place, path: &path, kind: kind(&content), runs, content: &content }, &component);
         }
         Ok(())
     }

@@ -198,8 +198,7 @@ fn a_program_that_is_too_large_is_a_gap() {
     for (path, most) in [("/usr/bin/large", 8), ("/usr/bin/small", 64)] {
         let mut content = Content::at_most(most);
         io::Write::write_all(&mut content, b"\x7fELF and what follows").unwrap();
-        let seen = Seen { place: Place::Root, path, kind: kind(&content), runs: true, content: &content };
-        reading.add(seen, "mine");
+        reading.add(Seen { place: Place::Root, path, kind: kind(&content), runs: true, content: &content }, "mine");
     }
     let Inventory { files, gaps, .. } = reading.inventory;
     assert!(files.iter().all(|file| file.kind == Kind::Program), "{files:?}");
