@@ -2,6 +2,7 @@
 //! write them. Taken are package URLs; what has none cannot be looked for.
 
 mod own;
+mod spdx;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,10 @@ struct Document {
     components: Option<Vec<Component>>,
     spdx_version: Option<String>,
     name: Option<String>,
-    packages: Option<Vec<SpdxPackage>>,
+    document_describes: Option<Vec<String>>,
+    packages: Option<Vec<spdx::Package>>,
+    files: Option<Vec<spdx::File>>,
+    relationships: Option<Vec<spdx::Relationship>>,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +42,7 @@ struct Metadata {
     component: Option<Component>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Component {
     bom_ref: Option<String>,
@@ -70,21 +74,6 @@ struct Occurrence {
     location: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SpdxPackage {
-    name: String,
-    version_info: Option<String>,
-    external_refs: Option<Vec<ExternalRef>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ExternalRef {
-    reference_type: String,
-    reference_locator: String,
-}
-
 /// Whether a file is such a list, by its first character: no disk image begins with a brace.
 pub fn is_sbom(path: &Path) -> bool {
     let mut head = [0; 64];
@@ -106,21 +95,20 @@ pub fn of_sbom(path: &Path) -> anyhow::Result<Inventory> {
 
 fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
     let document: Document = serde_json::from_slice(json).context("not a disk image, and no SBOM in JSON")?;
-    let mut list = List::default();
-    if document.bom_format.as_deref() == Some("CycloneDX") {
-        let components = document.components.unwrap_or_default();
-        list.owners = Owners::of(&components);
-        list.inventory.own = !list.owners.is_empty();
-        if let Some(main) = document.metadata.and_then(|metadata| metadata.component) {
-            list.main(&main)?;
-        }
-        list.components(&components, 0)?;
-    } else if document.spdx_version.is_some_and(|version| version.starts_with("SPDX-2.")) {
-        list.inventory.image = document.name.unwrap_or_default();
-        document.packages.unwrap_or_default().iter().for_each(|package| list.package(package));
+    let (main, components) = if document.bom_format.as_deref() == Some("CycloneDX") {
+        (document.metadata.and_then(|metadata| metadata.component), document.components.unwrap_or_default())
+    } else if document.spdx_version.as_deref().is_some_and(|version| version.starts_with("SPDX-2.")) {
+        let (main, components) = spdx::components(document);
+        (Some(main), components)
     } else {
         bail!("JSON, and neither a CycloneDX document (`bomFormat`) nor one of SPDX 2 (`spdxVersion`)");
+    };
+    let mut list = List { owners: Owners::of(&components), ..List::default() };
+    list.inventory.own = !list.owners.is_empty();
+    if let Some(main) = main {
+        list.main(&main)?;
     }
+    list.components(&components, 0)?;
     Ok(list.end())
 }
 
@@ -173,21 +161,6 @@ impl List {
         let otherwise = component.judged_as_in_the_image(&mut identity);
         for (path, by) in self.places(component) {
             self.push(identity.clone(), otherwise.clone(), path, by);
-        }
-    }
-
-    fn package(&mut self, package: &SpdxPackage) {
-        let refs = package.external_refs.as_deref().unwrap_or_default();
-        match refs.iter().find(|reference| reference.reference_type == "purl") {
-            Some(purl) => {
-                let identity =
-                    self.identity(&purl.reference_locator, &[Some(&package.name)], package.version_info.as_ref());
-                if let Some(identity) = identity {
-                    self.push(identity, None, String::new(), self.image());
-                }
-            }
-            None if package.name == self.inventory.image => {}
-            None => self.without += 1,
         }
     }
 

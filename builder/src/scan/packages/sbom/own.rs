@@ -9,13 +9,13 @@ use crate::scan::package::{By, Identity, Unjudged};
 use crate::scan::packages::{crates, debian, purl};
 
 /// The component of the image definition that a component of the document is.
-const COMPONENT: &str = "orlop:component";
+pub(super) const COMPONENT: &str = "orlop:component";
 /// The input of the build that a component of the document is.
-const INPUT: &str = "orlop:input";
+pub(super) const INPUT: &str = "orlop:input";
 /// The component of the image definition that an input took part in.
-const USED_BY: &str = "orlop:used-by";
+pub(super) const USED_BY: &str = "orlop:used-by";
 /// What is not known of a file.
-const UNKNOWN: &str = "orlop:unknown";
+pub(super) const UNKNOWN: &str = "orlop:unknown";
 /// The input that is the Rust toolchain.
 const RUST: &str = "toolchain.rust";
 /// The ecosystem of package URLs that stand in no registry: `pkg:generic/NAME`.
