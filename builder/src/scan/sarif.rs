@@ -1,5 +1,5 @@
 //! SARIF 2.1.0 (OASIS), which forges show beside the lines of a merge request: a rule for each flaw, a result for each place
-//! of it. What cannot be judged is a notification of the run.
+//! of it. What cannot be judged is a notification of the run, and so is an exception that is passed over.
 
 use std::collections::BTreeMap;
 
@@ -54,10 +54,15 @@ pub fn document(report: &Report, locations: &Locations) -> Value {
         found.places.iter().map(move |place| result(found, place, rule, locations))
     });
     let rules = rules.iter().map(|(id, found)| rule(id, found));
-    let notifications = report.unjudged.iter().map(|unjudged| {
+    let unjudged = report.unjudged.iter().map(|unjudged| {
         let text = format!("{} cannot be judged: {}", unjudged.what, unjudged.reason);
         json!({"level": "warning", "message": {"text": text}})
     });
+    let passed_over = report.passed_over.iter().map(|passed| {
+        let text = format!("{} is passed over: {}", passed.what, passed.reason);
+        json!({"level": "note", "message": {"text": text}})
+    });
+    let notifications = unjudged.chain(passed_over);
     let driver = json!({
         "name": "orlop scan",
         "version": env!("CARGO_PKG_VERSION"),

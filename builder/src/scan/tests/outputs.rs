@@ -25,8 +25,9 @@ fn everything() -> Report {
         "status_notes": "expires 2026-12-31: own archives only",
     }]});
     let exceptions = vex::parse("vex.json", &statement.to_string()).unwrap();
-    vex::apply(&mut report, &exceptions, Today::parse("2026-09-01").unwrap());
-    gate(&mut report, &Gates::default());
+    let gates = Gates::default();
+    vex::apply(&mut report, &exceptions, &gates, Today::parse("2026-09-01").unwrap());
+    gate(&mut report, &gates);
     report
 }
 
