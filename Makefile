@@ -146,7 +146,7 @@ $(DENY):
 	@$(CARGO) install cargo-deny --quiet --locked --debug --no-default-features --version 0.20.2 --root $(CACHE)/tools/cargo-deny-0.20.2
 
 $(ORLOP_TEST_VALIDATORS): | setup
-	@echo "setup: pip install of the validators of SPDX and CycloneDX (once, into $(CACHE)/tools)"
+	@echo "setup: pip install of the validators of SPDX, CycloneDX and SARIF (once, into $(CACHE)/tools)"
 	@rm -rf $@.partial
 	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps --only-binary=:all: --target $@.partial -r $(VALIDATORS_LIST)
 	@mv -T $@.partial $@

@@ -104,7 +104,7 @@ impl Judge {
     /// Judges what an image is made of; its failures are in the report.
     pub fn judge(&self, inventory: &Inventory) -> anyhow::Result<Report> {
         let mut report = scan(inventory, &self.database)?;
-        vex::apply(&mut report, &self.exceptions, self.today);
+        vex::apply(&mut report, &self.exceptions, &self.gates, self.today);
         gate(&mut report, &self.gates);
         Ok(report)
     }

@@ -3,7 +3,7 @@
 use orlop_config::definition::{GateSeverity, Gates};
 use serde::Serialize;
 
-use super::found::{Found, Outcome};
+use super::found::{Found, Outcome, Place};
 use super::report::Report;
 use crate::advisories::Severity;
 use crate::text::shown;
@@ -57,6 +57,11 @@ pub fn verdict(report: &Report) -> Result<(), GatesFail> {
     Err(GatesFail { count, named })
 }
 
+/// Whether what a flaw is at a place is anything that these gates fail, if it is severe: that is what exceptions are for.
+pub(super) fn may_fail(place: &Place, gates: &Gates) -> bool {
+    place.outcome.counts() || (gates.not_linked && place.outcome == Outcome::NotLinked)
+}
+
 /// One failure for each place of a finding.
 fn finding(found: &mut Found, gates: &Gates, failures: &mut Vec<Failure>) {
     let severe = gates.severities.iter().any(|severity| of(*severity) == found.severity)
@@ -68,8 +73,7 @@ fn finding(found: &mut Found, gates: &Gates, failures: &mut Vec<Failure>) {
     }
     let Found { id, package, severity, places, .. } = found;
     for place in places {
-        let counts = place.outcome.counts() || (gates.not_linked && place.outcome == Outcome::NotLinked);
-        if !counts || place.exception.is_some() {
+        if !may_fail(place, gates) || place.exception.is_some() {
             continue;
         }
         place.fails = true;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::found::{Found, Outcome, Place};
+use super::next::Next;
 use super::package::{By, Identity, Inventory, Package, Unjudged};
 use super::patched;
 use crate::advisories::{Database, Finding, Group, Severity, State, Subject, Symbol, Target, findings, group};
@@ -25,6 +26,7 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
     let mut found: BTreeMap<(Identity, BTreeSet<String>), Found> = BTreeMap::new();
     let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
     let mut ecosystems = BTreeSet::new();
+    let next = Next::new(inventory);
     for package in &inventory.packages {
         let names = || [Some(&package.identity), package.otherwise.as_ref()].into_iter().flatten();
         // A database that has the ecosystem and not this package must not hide what another one says of its other name.
@@ -39,7 +41,7 @@ pub(super) fn judge(inventory: &Inventory, database: &Database, target: Option<T
         ecosystems.insert(ecosystem.clone());
         let subject = Subject { ecosystem, name, version: version.as_deref(), functions };
         for group in group(findings(database, &[subject], target)) {
-            add(&mut found, package, identity, &group);
+            add(&mut found, (package, identity), &group, &next);
         }
     }
     let mut list: Vec<Found> = found.into_values().collect();
@@ -76,13 +78,17 @@ fn not_looked_for((ecosystem, number): (&str, usize)) -> Unjudged {
 /// Adds a flaw of a package at a place. In another file the same package in the same version has the same flaws.
 fn add(
     found: &mut BTreeMap<(Identity, BTreeSet<String>), Found>,
-    package: &Package,
-    identity: &Identity,
+    (package, identity): (&Package, &Identity),
     group: &Group<'_>,
+    next: &Next<'_>,
 ) {
     let names: BTreeSet<String> = group.names.iter().map(|name| (*name).to_owned()).collect();
     let entry = found.entry((identity.clone(), names.clone())).or_insert_with(|| flaw(identity, names, group));
-    let place = place(package, identity, group, &entry.fixed);
+    let mut place = place(package, group);
+    place.next = match place.outcome {
+        Outcome::Undecided => "read the advisory, and say in an OpenVEX document what holds here".to_owned(),
+        _ => next.of(package, identity, &entry.fixed),
+    };
     entry.outcome = entry.outcome.max(place.outcome);
     entry.places.push(place);
 }
@@ -121,7 +127,8 @@ fn flaw(identity: &Identity, names: BTreeSet<String>, group: &Group<'_>) -> Foun
     }
 }
 
-fn place(package: &Package, identity: &Identity, group: &Group<'_>, fixed: &[String]) -> Place {
+/// A package in a file, and what the flaw is there. What to do about it is for the caller to say.
+fn place(package: &Package, group: &Group<'_>) -> Place {
     let states = states(group);
     let worst = states.iter().copied().max();
     let mut functions: Vec<String> = Vec::new();
@@ -136,18 +143,13 @@ fn place(package: &Package, identity: &Identity, group: &Group<'_>, fixed: &[Str
         Some(State::Undecided(reason)) => Some(reason.clone()),
         _ => None,
     };
-    let outcome = worst.map_or(Outcome::Undecided, Outcome::from);
-    let next = match outcome {
-        Outcome::Undecided => "read the advisory, and say in an OpenVEX document what holds here".to_owned(),
-        _ => next(package, identity, fixed),
-    };
     Place {
         path: package.path.clone(),
         by: package.by.clone(),
-        outcome,
+        outcome: worst.map_or(Outcome::Undecided, Outcome::from),
         functions,
         reason,
-        next,
+        next: String::new(),
         fails: false,
         exception: None,
     }
@@ -175,50 +177,6 @@ fn function(symbol: &Symbol) -> String {
         Some(name) => format!("{}.{name}", symbol.path),
         None => symbol.path.clone(),
     }
-}
-
-/// What to do about a flaw of a package that a component brought. A command is named where it brings the fixed version; of
-/// what only a network can tell, that is said.
-fn next(package: &Package, identity: &Identity, fixed: &[String]) -> String {
-    let (component, name) = (&package.by.component, &identity.name);
-    let own = |version: &str| version.trim_start_matches('v') == package.by.version.trim_start_matches('v');
-    let lock = |input: &str| format!("`orlop lock DEFINITION --update {input}`");
-    let Some(versions) = (!fixed.is_empty()).then(|| fixed.join(" or ")) else {
-        return format!(
-            "no version of {name} that ends it is known: leave `{component}` out, or say in an OpenVEX document why it does no harm"
-        );
-    };
-    let patch = identity.version.as_deref().is_some_and(|version| fixed.iter().any(|fixed| same_minor(fixed, version)));
-    match identity.ecosystem.split(':').next().unwrap_or_default() {
-        "Debian" => format!("lock `{component}` again ({}) once Debian has {name} {versions}", lock(component)),
-        "Linux" => format!("lock `{component}` again ({}) once it is Linux {versions}", lock(component)),
-        "Rust" => format!("take an `orlop` that builds `{component}` with Rust {versions} or newer"),
-        "Go" if name == "stdlib" && patch => {
-            format!("build `{component}` with Go {versions} or newer: {}", lock("toolchain.go"))
-        }
-        "Go" if name == "stdlib" => format!("build `{component}` with Go {versions} or newer"),
-        _ if identity.version.as_deref().is_some_and(own) && patch => format!(
-            "take `{component}` in {versions} or newer: {}, and where the definition names another release, write that one there first",
-            lock(component)
-        ),
-        _ if identity.version.as_deref().is_some_and(own) => format!(
-            "take `{component}` in {versions} or newer: write that version into the definition, then {}",
-            lock(component)
-        ),
-        _ => format!(
-            "take a release of `{component}` that has {name} {versions} or newer; whether there is a newer one, `orlop watch \
-             DEFINITION` tells"
-        ),
-    }
-}
-
-/// Whether two versions differ in their patch release at most: that much a definition leaves open.
-fn same_minor(a: &str, b: &str) -> bool {
-    let minor = |version: &str| {
-        let mut parts = version.trim_start_matches('v').split('.').map(str::to_owned);
-        parts.next().zip(parts.next())
-    };
-    minor(a).is_some_and(|one| minor(b) == Some(one))
 }
 
 /// The order of severities in lists: what nobody rated may be anything, and stands behind what is surely bad.

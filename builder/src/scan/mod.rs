@@ -20,6 +20,7 @@ pub mod cyclonedx;
 mod found;
 mod gate;
 mod judge;
+mod next;
 mod package;
 pub mod packages;
 mod patched;

@@ -8,6 +8,7 @@ use super::found::{Found, Outcome};
 use super::gate::Failure;
 use super::judge::{Judged, judge};
 use super::package::{Inventory, Unjudged};
+use super::vex::PassedOver;
 use crate::advisories::{Database, Source, Target};
 
 /// A scan's result. It depends on the image, the databases, the gates and the exceptions; of the clock, only on which
@@ -28,6 +29,8 @@ pub struct Report {
     pub findings: Vec<Found>,
     /// What could not be judged.
     pub unjudged: Vec<Unjudged>,
+    /// Exceptions that are about nothing here: of another image, or of packages that nobody looked up.
+    pub passed_over: Vec<PassedOver>,
     /// What fails: exceptions that must not stand, then what the gates fail.
     pub failures: Vec<Failure>,
     /// The components that brought packages.
@@ -91,6 +94,7 @@ pub fn scan(inventory: &Inventory, database: &Database) -> Result<Report, WrongD
         packages,
         findings,
         unjudged,
+        passed_over: Vec::new(),
         failures: Vec::new(),
         components: inventory.packages.iter().map(|package| package.by.component.clone()).collect(),
         not_looked_for,

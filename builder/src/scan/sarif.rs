@@ -1,5 +1,8 @@
 //! SARIF 2.1.0 (OASIS), which forges show beside the lines of a merge request: a rule for each flaw, a result for each place
-//! of it. What cannot be judged is a notification of the run.
+//! of it. What cannot be judged is a notification of the run, and so is an exception that is passed over.
+//!
+//! Messages hold words of others: names, summaries, paths. SARIF reads `{0}` in them as a placeholder (3.11.5) and
+//! `[text](address)` as a link (3.11.6), so that every message goes through `plain`.
 
 use std::collections::BTreeMap;
 
@@ -54,10 +57,15 @@ pub fn document(report: &Report, locations: &Locations) -> Value {
         found.places.iter().map(move |place| result(found, place, rule, locations))
     });
     let rules = rules.iter().map(|(id, found)| rule(id, found));
-    let notifications = report.unjudged.iter().map(|unjudged| {
-        let text = format!("{} cannot be judged: {}", unjudged.what, unjudged.reason);
+    let unjudged = report.unjudged.iter().map(|unjudged| {
+        let text = plain(&format!("{} cannot be judged: {}", unjudged.what, unjudged.reason));
         json!({"level": "warning", "message": {"text": text}})
     });
+    let passed_over = report.passed_over.iter().map(|passed| {
+        let text = plain(&format!("{} is passed over: {}", passed.what, passed.reason));
+        json!({"level": "note", "message": {"text": text}})
+    });
+    let notifications = unjudged.chain(passed_over);
     let driver = json!({
         "name": "orlop scan",
         "version": env!("CARGO_PKG_VERSION"),
@@ -85,7 +93,7 @@ fn rule(id: &str, found: &[&Found]) -> Value {
     let mut rule = Map::new();
     rule.insert("id".into(), id.into());
     let summary = worst.map(|found| &*found.summary).filter(|summary| !summary.is_empty()).unwrap_or(id);
-    rule.insert("shortDescription".into(), json!({"text": summary}));
+    rule.insert("shortDescription".into(), json!({"text": plain(summary)}));
     if let Some(url) = worst.and_then(|found| found.url.as_ref()) {
         rule.insert("helpUri".into(), url.as_str().into());
     }
@@ -125,11 +133,11 @@ fn result(found: &Found, place: &Place, rule: usize, locations: &Locations) -> V
         None => place.outcome.word().to_owned(),
     };
     let functions =
-        if place.functions.is_empty() { String::new() } else { format!(" ({})", place.functions.join(", ")) };
-    let text = format!(
-        "{} {version} in {at}: {} [{known}{functions}]. Next: {}.",
+        if place.functions.is_empty() { String::new() } else { format!(": {}", place.functions.join(", ")) };
+    let text = plain(&format!(
+        "{} {version} in {at}: {} ({known}{functions}). Next: {}.",
         found.package.name, found.summary, place.next
-    );
+    ));
     let name = format!("{at}!{}@{version}", found.package.name);
     let mut result = json!({
         "ruleId": found.id,
@@ -159,6 +167,20 @@ fn fingerprint(found: &Found, place: &Place) -> String {
         hash.update(b"\0");
     }
     hex::encode(hash.finalize())
+}
+
+/// Text in which nothing is a placeholder or a link: braces are doubled, brackets and backslashes have a backslash in front.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '{' | '}' => plain.push(character),
+            '[' | ']' | '\\' => plain.push('\\'),
+            _ => {}
+        }
+        plain.push(character);
+    }
+    plain
 }
 
 /// A path as a URI reference (RFC 3986); one from the top of the file system as a `file:` URI.

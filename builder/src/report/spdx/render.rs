@@ -278,6 +278,7 @@ fn describe(package: &mut Package, origin: &Origin, archive_sha256: Option<&str>
 fn source_info(part: &Part) -> String {
     match part.source {
         Source::Folder => "compiled from a folder: its version is not known".into(),
+        Source::Own => "compiled from the sources of orlop itself: no registry has it".into(),
         _ if part.sum.is_empty() => String::new(),
         _ => format!("go.sum: {}", part.sum),
     }
@@ -314,7 +315,7 @@ fn file(file: &inventory::File, inventory: &Inventory) -> File {
         license_concluded: NOASSERTION,
         license_info_in_files: [NOASSERTION],
         copyright_text: NOASSERTION,
-        comment: link.into_iter().chain(gaps).collect::<Vec<_>>().join("; "),
+        comment: link.into_iter().chain(gaps).collect::<Vec<_>>().join("\n"),
     }
 }
 

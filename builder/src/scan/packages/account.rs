@@ -1,8 +1,8 @@
 //! What this program's own account of an image lists, as packages that advisories are about.
 //!
-//! There are two such accounts: the inventory that is read from the image, and the CycloneDX that `orlop sbom` makes of it.
-//! Both come through here, entry by entry, so that a scan of the one finds what a scan of the other finds. Entries of other
-//! people's lists are modules and crates, too.
+//! There are two such accounts: the inventory that is read from the image, and the documents that `orlop sbom` makes of it
+//! (CycloneDX, and SPDX in the words of that). All come through here, entry by entry, so that a scan of the one finds what a
+//! scan of the other finds. Entries of other people's lists are modules and crates, too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 //! write them. Taken are package URLs; what has none cannot be looked for.
 
 mod own;
+mod spdx;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use super::super::package::Inventory;
-use super::account::{Account, Entry, Role, architecture};
+use super::account::{Account, Role, architecture};
 use crate::bounded::read_at_most;
 
 /// No list is longer.
@@ -30,7 +31,10 @@ struct Document {
     components: Option<Vec<Component>>,
     spdx_version: Option<String>,
     name: Option<String>,
-    packages: Option<Vec<SpdxPackage>>,
+    document_describes: Option<Vec<String>>,
+    packages: Option<Vec<spdx::Package>>,
+    files: Option<Vec<spdx::File>>,
+    relationships: Option<Vec<spdx::Relationship>>,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +42,7 @@ struct Metadata {
     component: Option<Component>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Component {
     bom_ref: Option<String>,
@@ -70,21 +74,6 @@ struct Occurrence {
     location: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SpdxPackage {
-    name: String,
-    version_info: Option<String>,
-    external_refs: Option<Vec<ExternalRef>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ExternalRef {
-    reference_type: String,
-    reference_locator: String,
-}
-
 /// Whether a file is such a list, by its first character: no disk image begins with a brace.
 pub fn is_sbom(path: &Path) -> bool {
     let mut head = [0; 64];
@@ -101,20 +90,20 @@ pub fn of_sbom(path: &Path) -> anyhow::Result<Inventory> {
 
 pub(super) fn parse(json: &[u8]) -> anyhow::Result<Inventory> {
     let document: Document = serde_json::from_slice(json).context("not a disk image, and no SBOM in JSON")?;
-    let mut account = Account::default();
-    if document.bom_format.as_deref() == Some("CycloneDX") {
-        let list = document.components.unwrap_or_default();
-        own::owners(&list, &mut account);
-        if let Some(main) = document.metadata.and_then(|metadata| metadata.component) {
-            about(&main, &mut account)?;
-        }
-        components(&list, 0, &mut account)?;
-    } else if document.spdx_version.is_some_and(|version| version.starts_with("SPDX-2.")) {
-        account.inventory.image = document.name.unwrap_or_default();
-        document.packages.unwrap_or_default().iter().for_each(|one| package(one, &mut account));
+    let (main, list) = if document.bom_format.as_deref() == Some("CycloneDX") {
+        (document.metadata.and_then(|metadata| metadata.component), document.components.unwrap_or_default())
+    } else if document.spdx_version.as_deref().is_some_and(|version| version.starts_with("SPDX-2.")) {
+        let (main, list) = spdx::components(document);
+        (Some(main), list)
     } else {
         bail!("JSON, and neither a CycloneDX document (`bomFormat`) nor one of SPDX 2 (`spdxVersion`)");
+    };
+    let mut account = Account::default();
+    own::owners(&list, &mut account);
+    if let Some(main) = main {
+        about(&main, &mut account)?;
     }
+    components(&list, 0, &mut account)?;
     Ok(account.end())
 }
 
@@ -145,22 +134,6 @@ fn components(list: &[Component], depth: usize, account: &mut Account) -> anyhow
         components(component.components.as_deref().unwrap_or_default(), depth + 1, account)?;
     }
     Ok(())
-}
-
-fn package(package: &SpdxPackage, account: &mut Account) {
-    let refs = package.external_refs.as_deref().unwrap_or_default();
-    match refs.iter().find(|reference| reference.reference_type == "purl") {
-        Some(purl) => account.add(&Entry {
-            purl: Some(&purl.reference_locator),
-            group: None,
-            name: &package.name,
-            version: package.version_info.as_deref().unwrap_or_default(),
-            files: Vec::new(),
-            role: Role::Part { own: false },
-        }),
-        None if package.name == account.inventory.image => {}
-        None => account.without += 1,
-    }
 }
 
 impl Component {

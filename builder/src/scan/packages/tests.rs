@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::formats::go_binary::sample::{GO_1_20, blob, elf, table};
-use crate::inventory::{File, Kind, Source, sample};
-use crate::report::cyclonedx;
+use crate::inventory::{File, Gap, Kind, Source, sample};
+use crate::report::{cyclonedx, spdx};
 use crate::scan::{By, Identity, Inventory, Package};
 use crate::tree::{ComponentRecord, Components, InputRecord};
 
@@ -239,8 +239,16 @@ fn rows(inventory: &Inventory) -> [Vec<String>; 2] {
     [packages, unjudged]
 }
 
+/// Two things are not known of one file, and the second begins as the comment of a link does.
+fn with_gaps() -> crate::inventory::Inventory {
+    let mut inventory = sample::inventory();
+    let what = "symbolic link to x: what it is made of is not known".to_owned();
+    inventory.gaps.push(Gap { what, ..inventory.gaps[0].clone() });
+    inventory
+}
+
 #[test]
-fn the_list_that_is_made_of_an_inventory_has_the_packages_that_the_inventory_has() {
+fn the_lists_that_are_made_of_an_inventory_have_the_packages_that_the_inventory_has() {
     let json = br#"{"packages": [
         {"name": "orlop-chain", "version": "0.1.0", "source": "local"},
         {"name": "patched", "version": "1.0.0", "source": "local"},
@@ -250,16 +258,19 @@ fn the_list_that_is_made_of_an_inventory_has_the_packages_that_the_inventory_has
         sample::inventory(),
         sample::with_a_folder(),
         shared(),
+        with_gaps(),
         sample::of_program(module, &go(TEXT, &LINKED)),
         sample::of_program(module, &elf(&[(".gopclntab", table(GO_1_20, &LINKED, &[]))], true)),
         sample::of_program("files/tool", &audited(json)),
     ] {
         let image = of_inventory(&inventory);
-        let list = sbom::parse(cyclonedx::render(&inventory, None).as_bytes()).unwrap();
-        assert_eq!(rows(&image), rows(&list));
         assert!(!image.packages.is_empty());
-        assert_eq!((image.image, image.version, image.own), (list.image, list.version, list.own));
-        assert_eq!(image.architecture, list.architecture);
+        for document in [cyclonedx::render(&inventory, None), spdx::render(&inventory, None)] {
+            let list = sbom::parse(document.as_bytes()).unwrap();
+            assert_eq!(rows(&image), rows(&list));
+            assert_eq!((&image.image, &image.version, image.own), (&list.image, &list.version, list.own));
+            assert_eq!(image.architecture, list.architecture);
+        }
     }
 }
 

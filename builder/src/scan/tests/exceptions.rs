@@ -31,18 +31,33 @@ fn document(change: impl FnOnce(&mut Value)) -> String {
 
 /// The report with this document laid over it, and with the default gates.
 fn judged(text: &str) -> Report {
-    let exceptions = vex::parse("edge.vex.json", text).unwrap();
     let mut report = report(yaml(), &database());
-    vex::apply(&mut report, &exceptions, Today::parse(TODAY).unwrap());
+    laid_over(&mut report, text, &Gates::default());
     gate(&mut report, &Gates::default());
     report
+}
+
+fn laid_over(report: &mut Report, text: &str, gates: &Gates) {
+    let exceptions = vex::parse("edge.vex.json", text).unwrap();
+    vex::apply(report, &exceptions, gates, Today::parse(TODAY).unwrap());
+}
+
+/// What of a report fails.
+fn failures(report: &Report) -> Vec<String> {
+    report.failures.iter().map(|failure| failure.what.clone()).collect()
+}
+
+/// Why exceptions were passed over.
+fn passed_over(report: &Report) -> Vec<&str> {
+    report.passed_over.iter().map(|passed| passed.reason.as_str()).collect()
 }
 
 /// Places that an exception covers, and what fails.
 fn outcome(change: impl FnOnce(&mut Value)) -> (usize, Vec<String>) {
     let report = judged(&document(change));
     let covered = report.findings[0].places.iter().filter(|place| place.exception.is_some()).count();
-    (covered, report.failures.iter().map(|failure| failure.what.clone()).collect())
+    assert!(report.passed_over.is_empty(), "{:?}", report.passed_over);
+    (covered, failures(&report))
 }
 
 fn products(products: Value) -> impl FnOnce(&mut Value) {
@@ -53,6 +68,13 @@ fn products(products: Value) -> impl FnOnce(&mut Value) {
 fn an_exception_excuses_and_hides_nothing() {
     let without = judged(&document(|statement| statement["products"][0]["@id"] = json!("pkg:generic/other")));
     assert_eq!(without.failures.len(), 1, "the other image's statement is not about this one");
+    assert_eq!(passed_over(&without), ["neither the image nor a component that brought packages is called other"]);
+    let text = table(&without);
+    let shown =
+        "\npassed over\n  exception edge.vex.json, statement 1 (CVE-2022-3064, not_affected): neither the image";
+    assert!(text.contains(shown) && text.ends_with("; 1 passed over; 1 fail"), "{text}");
+    let notes = sarif::document(&without, &sarif::Locations::default())["runs"][0]["invocations"].to_string();
+    assert!(notes.contains("is passed over: neither the image") && notes.contains(r#""level":"note""#), "{notes}");
     let report = judged(&document(|_| {}));
     assert!(report.failures.is_empty(), "{:?}", report.failures);
     let exempt = report.findings[0].places[1].exception.as_ref().unwrap();
@@ -86,21 +108,62 @@ fn over_our_own_list_of_an_image_exceptions_about_components_hold_and_are_checke
     std::fs::write(&path, list.to_string()).unwrap();
     let judged = |component: &str| {
         let products = products(json!([{"@id": format!("pkg:generic/{component}")}]));
-        let exceptions = vex::parse("edge.vex.json", &document(products)).unwrap();
         let mut report = scan(&packages::of_sbom(&path).unwrap(), &database()).unwrap();
-        vex::apply(&mut report, &exceptions, Today::parse(TODAY).unwrap());
+        laid_over(&mut report, &document(products), &Gates::default());
         let [found] = &report.findings[..] else { panic!("{:?}", report.findings) };
-        (
-            found.places[0].exception.is_some(),
-            report.failures.iter().map(|failure| failure.what.clone()).collect::<Vec<_>>(),
-        )
+        (found.places[0].exception.is_some(), failures(&report), passed_over(&report).len())
     };
-    assert_eq!(judged("kubelet"), (true, Vec::new()));
+    assert_eq!(judged("kubelet"), (true, Vec::new(), 0));
     // Nothing was found in it.
-    let (held, failures) = judged("init");
-    assert!(!held && failures.len() == 1 && failures[0].contains("needless"), "{failures:?}");
-    // No component of the image: a document may be shared.
-    assert_eq!(judged("other"), (false, Vec::new()));
+    let (held, failures, passed_over) = judged("init");
+    assert!(!held && failures.len() == 1 && failures[0].contains("needless") && passed_over == 0, "{failures:?}");
+    // No component of the image: a document may be shared, and what is passed over is shown.
+    assert_eq!(judged("runcc"), (false, Vec::new(), 1));
+}
+
+/// What the gates pass by themselves needs no exception, which would excuse it in the next build, when it is worse.
+#[test]
+fn an_exception_about_what_passes_without_it_is_needless() {
+    let about = |package: &str, flaw: &str| {
+        document(|statement| {
+            statement["products"] = json!([{"@id": package}]);
+            statement["vulnerability"]["name"] = json!(flaw);
+        })
+    };
+    let of = |mut report: Report, text: &str, gates: &Gates| {
+        laid_over(&mut report, text, gates);
+        failures(&report)
+    };
+    let needless = |failures: &[String], outcome: &str| {
+        let [failure] = failures else { panic!("{outcome}: {failures:?}") };
+        let end = format!("needless: what it is about is {outcome}, and the gates pass that");
+        assert!(failure.ends_with(&end), "{failure}");
+    };
+    // Not linked: of one program, where the other one has the functions.
+    let text = about("pkg:generic/containerd", "CVE-2022-3064");
+    let gates = Gates::default();
+    let strict = Gates { not_linked: true, ..Gates::default() };
+    needless(&of(report(yaml(), &database()), &text, &gates), "not-linked");
+    assert_eq!(of(report(yaml(), &database()), &text, &strict), Vec::<String>::new(), "the gates fail it");
+    // Of both, it is needed for the one.
+    let both = about("pkg:golang/gopkg.in/yaml.v2", "CVE-2022-3064");
+    assert_eq!(of(report(yaml(), &database()), &both, &gates), Vec::<String>::new());
+    // On another platform.
+    let sys = report(vec![package("Go", "golang.org/x/sys", "v0.35.0", "/usr/bin/a")], &database());
+    let text = about("pkg:golang/golang.org/x/sys", &sys.findings[0].id);
+    needless(&of(sys, &text, &strict), "other-platform");
+    // Mended by the distribution.
+    let kernel = Package {
+        otherwise: Some(Identity { ecosystem: "Linux".into(), name: "Kernel".into(), version: Some("6.12.48".into()) }),
+        ..package("Debian:13", "linux", "6.12.48-2", "/usr/lib/modules/kernel")
+    };
+    let mended = Patches::from([("CVE-2026-0001".to_owned(), "6.12.48-2".to_owned())]);
+    let inventory = Inventory { patched: [("kernel".to_owned(), mended)].into(), ..inventory(vec![kernel]) };
+    let range = json!({"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "6.12.50"}]});
+    let affected = json!([{"package": {"ecosystem": "Linux", "name": "Kernel"}, "ranges": [range]}]);
+    let database = made_up(&[json!({"id": "CVE-2026-0001", "modified": "2026-01-02T00:00:00Z", "affected": affected})]);
+    let report = scan(&inventory, &database).unwrap();
+    needless(&of(report, &about("pkg:generic/linux", "CVE-2026-0001"), &gates), "patched");
 }
 
 #[test]
@@ -156,9 +219,9 @@ fn an_exception_that_is_about_nothing_fails() {
     assert_eq!(outcome(alias), (2, vec![]));
     // Of another ecosystem than those that were looked for, nothing can be said to be needless.
     for named in ["pkg:deb/debian/linux?distro=debian-13", "pkg:deb/debian/linux"] {
-        assert_eq!(needless(named, &database()), 0, "{named}");
+        assert_eq!(needless(named, &database()), (0, 1), "{named}");
     }
-    assert_eq!(needless("pkg:deb/debian/linux", &kernel("Debian:13", "linux")), 1);
+    assert_eq!(needless("pkg:deb/debian/linux", &kernel("Debian:13", "linux")), (1, 0));
 }
 
 /// Debian's kernel is looked up as Debian's or as a release of Linux: of the other nothing can be said to be needless.
@@ -172,7 +235,9 @@ fn an_exception_is_about_the_name_that_a_package_was_looked_up_by() {
         ("pkg:generic/std", "Linux", "Kernel", 0),
         ("pkg:generic/std", "Rust", "std", 1),
     ] {
-        assert_eq!(needless(named, &kernel(ecosystem, name)), failures, "{named} by documents about {ecosystem}");
+        let passed_over = 1 - failures;
+        let found = needless(named, &kernel(ecosystem, name));
+        assert_eq!(found, (failures, passed_over), "{named} by documents about {ecosystem}");
     }
 }
 
@@ -183,8 +248,9 @@ fn kernel(ecosystem: &str, name: &str) -> Database {
     made_up(&[json!({"id": "T-1", "modified": "2026-01-02T00:00:00Z", "affected": affected})])
 }
 
-/// How many failures an exception about a flaw that nothing has makes, over an image with Debian's kernel and Rust's library.
-fn needless(named: &str, database: &Database) -> usize {
+/// Whether an exception about a flaw that nothing has fails or is passed over, over an image with Debian's kernel and Rust's
+/// library.
+fn needless(named: &str, database: &Database) -> (usize, usize) {
     let mut packages = yaml();
     packages.push(package("Rust", "std", "1.95.0", "/usr/bin/init"));
     packages.push(Package {
@@ -196,8 +262,8 @@ fn needless(named: &str, database: &Database) -> usize {
         statement["vulnerability"]["name"] = json!("CVE-2026-1");
     });
     let mut report = report(packages, database);
-    vex::apply(&mut report, &vex::parse("x", &text).unwrap(), Today::parse(TODAY).unwrap());
-    report.failures.len()
+    laid_over(&mut report, &text, &Gates::default());
+    (report.failures.len(), report.passed_over.len())
 }
 
 /// The program has the functions, whatever a document says.
@@ -229,6 +295,8 @@ fn a_statement_that_cannot_be_an_exception_says_why() {
     let set = |key: &'static str, value: Value| move |statement: &mut Value| statement[key] = value;
     let without = |key: &'static str| move |statement: &mut Value| _ = statement.as_object_mut().unwrap().remove(key);
     let error = |text: String| vex::parse("e.json", &text).unwrap_err().to_string();
+    let mut empty: Value = serde_json::from_str(&document(|_| {})).unwrap();
+    empty["statements"] = json!([]);
     for (text, wanted) in [
         (document(without("status_notes")), "e.json: statement 1: it has no end; begin `status_notes` with it"),
         (document(set("status_notes", json!("expires soon"))), "\"soon\" is no day"),
@@ -246,6 +314,7 @@ fn a_statement_that_cannot_be_an_exception_says_why() {
         (document(set("expires", json!("2026-12-31"))), "unknown field `expires`"),
         (document(|_| {}).replace("v0.2.0", "v9"), "`@context` is \"https://openvex.dev/ns/v9\""),
         (document(|_| {}).replace("\"author\"", "\"auhtor\""), "no OpenVEX document: unknown field `auhtor`"),
+        (empty.to_string(), "e.json: it has no statement, and OpenVEX asks for one at least"),
         ("{".into(), "no OpenVEX document: EOF"),
     ] {
         let error = error(text);

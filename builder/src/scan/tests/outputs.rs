@@ -25,8 +25,9 @@ fn everything() -> Report {
         "status_notes": "expires 2026-12-31: own archives only",
     }]});
     let exceptions = vex::parse("vex.json", &statement.to_string()).unwrap();
-    vex::apply(&mut report, &exceptions, Today::parse("2026-09-01").unwrap());
-    gate(&mut report, &Gates::default());
+    let gates = Gates::default();
+    vex::apply(&mut report, &exceptions, &gates, Today::parse("2026-09-01").unwrap());
+    gate(&mut report, &gates);
     report
 }
 
@@ -60,7 +61,7 @@ fn sarif_has_a_rule_for_each_flaw_and_a_result_for_each_place() {
     };
     let linked = of("GO-2022-0956", "/usr/bin/kubelet!");
     assert_eq!((linked["level"].as_str(), &*place(linked)), (Some("error"), "images/my%20image.toml:3"));
-    assert!(linked["message"]["text"].as_str().unwrap().contains("[linked (gopkg.in/yaml.v2.Unmarshal)]"));
+    assert!(linked["message"]["text"].as_str().unwrap().contains("(linked: gopkg.in/yaml.v2.Unmarshal)"));
     let not_linked = of("GO-2022-0956", "/usr/bin/containerd!");
     assert_eq!((not_linked["level"].as_str(), &*place(not_linked)), (Some("note"), "images/my%20image.toml:1"));
     let undecided = of("GO-2024-2687", "/usr/bin/c!");
@@ -74,6 +75,26 @@ fn sarif_has_a_rule_for_each_flaw_and_a_result_for_each_place() {
     assert_eq!(rated["properties"]["security-severity"], "5.1");
     let notes = run["invocations"][0]["toolExecutionNotifications"].to_string();
     assert!(notes.contains("Debian:13 cannot be judged: 1 package, and no database"), "{notes}");
+}
+
+/// Words of others are no placeholders (SARIF 2.1.0, 3.11.5) and no links (3.11.6).
+#[test]
+fn messages_of_sarif_have_neither_placeholders_nor_links() {
+    let summary = r"[see](https://evil.example) {0} \](x)";
+    let document = json!({"id": "T-1", "published": "2026-01-02T00:00:00Z", "summary": summary, "affected": [{
+        "package": {"ecosystem": "Go", "name": "example.com/m"}}]});
+    let mut inventory = inventory(vec![package("Go", "example.com/m", "v1.0.0", "/usr/bin/[a](b)")]);
+    let what = "/usr/bin/{1}".to_owned();
+    inventory.unjudged.push(Unjudged { what, component: String::new(), reason: "[x](y)".into() });
+    let report = scan(&inventory, &made_up(&[document])).unwrap();
+    let document = sarif::document(&report, &Locations::default());
+    let run = &document["runs"][0];
+    let escaped = r"\[see\](https://evil.example) {{0}} \\\](x)";
+    assert_eq!(run["tool"]["driver"]["rules"][0]["shortDescription"]["text"], escaped);
+    let message = run["results"][0]["message"]["text"].as_str().unwrap();
+    assert!(message.contains(escaped) && message.contains(r"in /usr/bin/\[a\](b): "), "{message}");
+    let note = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+    assert_eq!(note, r"/usr/bin/{{1}} cannot be judged: \[x\](y)");
 }
 
 #[test]

@@ -1,76 +1,108 @@
 //! Exceptions laid over what was found.
 
+use std::collections::BTreeSet;
+
+use orlop_config::definition::Gates;
+
 use super::super::age::Today;
 use super::super::found::{Exempt, Found, Outcome, Place};
-use super::super::gate::Failure;
+use super::super::gate::{Failure, may_fail};
 use super::super::package::Identity;
 use super::super::report::Report;
-use super::{Exception, Justification, Product};
+use super::{Exception, Justification, PassedOver, Product};
 
 /// The ecosystem that images and components have as products: `pkg:generic/NAME`.
 const GENERIC: &str = "generic";
 
-/// Notes at each place the first exception that holds there, and among the failures of the report each that must not stand.
-pub fn apply(report: &mut Report, exceptions: &[Exception], today: Today) {
+/// Notes at each place the first exception that holds there; among the failures of the report each that must not stand, and
+/// among what is passed over each that is about nothing here. What the gates pass by themselves needs no exception.
+pub fn apply(report: &mut Report, exceptions: &[Exception], gates: &Gates, today: Today) {
     for exception in exceptions {
-        if !exception.is_for(report) {
+        if let Some(reason) = exception.is_elsewhere(report) {
+            let what = format!("exception {}", exception.title());
+            report.passed_over.push(PassedOver { what, reason });
             continue;
         }
         let expired = exception.expires < today;
-        let (mut found_any, mut contradicted) = (false, None);
-        let image = (report.image.clone(), report.image_version.clone());
-        for found in &mut report.findings {
-            if !exception.names.iter().any(|name| found.names.contains(name)) {
-                continue;
-            }
-            let package = found.package.clone();
-            let partial = exception.leaves_out(found);
-            for place in &mut found.places {
-                if !exception.products.iter().any(|product| product.holds((&image.0, &image.1), &package, place)) {
-                    continue;
-                }
-                found_any = true;
-                if let Some(reason) = exception.contradiction(place).or_else(|| partial.clone()) {
-                    contradicted = contradicted.or(Some(reason));
-                } else if !expired && place.exception.is_none() {
-                    place.exception = Some(exception.exempt());
-                }
-            }
-        }
+        let seen = exception.lay_over(report, gates, expired);
         let fails = if expired {
             let next = "judge the finding again: write a new day, or take the statement out";
             Some((format!("expired on {}", exception.expires.date()), next))
-        } else if let Some(reason) = contradicted {
+        } else if let Some(reason) = seen.contradicted {
             Some((reason, "look again, and give another reason or take the statement out"))
+        } else if !seen.needed {
+            let why = seen.passes.map_or_else(
+                || "nothing that was found is what it is about".to_owned(),
+                |outcome| format!("what it is about is {}, and the gates pass that", outcome.word()),
+            );
+            Some((format!("needless: {why}"), "take the statement out: it would excuse what is found later"))
         } else {
-            let next = "take the statement out: it would excuse what is found later";
-            (!found_any).then(|| ("needless: nothing that was found is what it is about".to_owned(), next))
+            None
         };
         if let Some((reason, next)) = fails {
-            report
-                .failures
-                .push(Failure { what: format!("exception {}: {reason}", exception.title()), next: next.into() });
+            let what = format!("exception {}: {reason}", exception.title());
+            report.failures.push(Failure { what, next: next.into() });
         }
     }
 }
 
+/// What an exception met.
+#[derive(Default)]
+struct Seen {
+    /// It is about something that the gates may fail.
+    needed: bool,
+    /// The worst of what it is about and the gates pass.
+    passes: Option<Outcome>,
+    /// What the program says against it.
+    contradicted: Option<String>,
+}
+
 impl Exception {
-    /// Whether it is about anything in this image that was looked for: documents may be shared between images.
-    fn is_for(&self, report: &Report) -> bool {
-        self.products.iter().any(|Product { identity, subcomponents }| {
-            let here = identity.ecosystem != GENERIC
-                || identity.name == report.image
-                || report.components.contains(&identity.name);
-            // Who names no release of Debian means each.
-            let is_of = |of: &String, named: &str| of == named || of.split(':').next() == Some(named);
-            let looked_for = |package: &Identity| !report.not_looked_for.iter().any(|of| is_of(of, &package.ecosystem));
-            here && match (subcomponents.is_empty(), identity.ecosystem == GENERIC) {
-                // All that is in it.
-                (true, true) => true,
-                (true, false) => looked_for(identity),
-                (false, _) => subcomponents.iter().any(looked_for),
+    /// Why it is about nothing in this image that was looked for; `None` where it is about something. Documents may be shared
+    /// between images.
+    fn is_elsewhere(&self, report: &Report) -> Option<String> {
+        let here: Vec<&Product> = self.products.iter().filter(|product| product.is_here(report)).collect();
+        if here.is_empty() {
+            let named: Vec<&str> = self.products.iter().map(|product| &*product.identity.name).collect();
+            let named = named.join(", ");
+            return Some(format!("neither the image nor a component that brought packages is called {named}"));
+        }
+        if here.iter().any(|product| product.was_looked_for(report)) {
+            return None;
+        }
+        let packages = here.iter().flat_map(|product| product.packages());
+        let ecosystems: BTreeSet<&str> = packages.map(|package| &*package.ecosystem).collect();
+        let ecosystems = ecosystems.into_iter().collect::<Vec<_>>().join(", ");
+        Some(format!("no package of {ecosystems} was looked up, so whether it is needed is not known"))
+    }
+
+    /// Notes it where it holds.
+    fn lay_over(&self, report: &mut Report, gates: &Gates, expired: bool) -> Seen {
+        let mut seen = Seen::default();
+        let image = (report.image.clone(), report.image_version.clone());
+        for found in &mut report.findings {
+            if !self.names.iter().any(|name| found.names.contains(name)) {
+                continue;
             }
-        })
+            let package = found.package.clone();
+            let partial = self.leaves_out(found);
+            for place in &mut found.places {
+                if !self.products.iter().any(|product| product.holds((&image.0, &image.1), &package, place)) {
+                    continue;
+                }
+                if may_fail(place, gates) {
+                    seen.needed = true;
+                } else {
+                    seen.passes = seen.passes.max(Some(place.outcome));
+                }
+                if let Some(reason) = self.contradiction(place).or_else(|| partial.clone()) {
+                    seen.contradicted = seen.contradicted.or(Some(reason));
+                } else if !expired && place.exception.is_none() {
+                    place.exception = Some(self.exempt());
+                }
+            }
+        }
+        seen
     }
 
     /// What the program itself says against it.
@@ -115,6 +147,28 @@ impl Exception {
 }
 
 impl Product {
+    /// Whether it is a package, or the image or a component of it by that name.
+    fn is_here(&self, report: &Report) -> bool {
+        let Identity { ecosystem, name, .. } = &self.identity;
+        ecosystem != GENERIC || *name == report.image || report.components.contains(name)
+    }
+
+    /// The packages that it is about; none are named where it is all that is in an image or a component.
+    fn packages(&self) -> &[Identity] {
+        match (self.subcomponents.is_empty(), self.identity.ecosystem == GENERIC) {
+            (true, false) => std::slice::from_ref(&self.identity),
+            _ => &self.subcomponents,
+        }
+    }
+
+    /// Whether any of its packages was looked up. Who names no release of Debian means each.
+    fn was_looked_for(&self, report: &Report) -> bool {
+        let is_of = |of: &String, named: &str| of == named || of.split(':').next() == Some(named);
+        let looked_for = |package: &Identity| !report.not_looked_for.iter().any(|of| is_of(of, &package.ecosystem));
+        let packages = self.packages();
+        packages.is_empty() || packages.iter().any(looked_for)
+    }
+
     /// Whether this place of a package is what is meant.
     fn holds(&self, image: (&str, &str), package: &Identity, place: &Place) -> bool {
         let Product { identity, subcomponents } = self;

@@ -5,7 +5,8 @@
 //! `expires 2027-01-31: why`. A statement without one is an error: an exception that nobody looks at again is none.
 //!
 //! [`read`] takes documents apart, [`apply`] lays them over a report. An exception that has expired, that is about nothing
-//! that was found, or that the program itself contradicts, fails; it never hides a finding.
+//! that the gates could fail, or that the program itself contradicts, fails; it never hides a finding. A repository has one
+//! document for several images: a statement about something that an image does not have is passed over there, and shown.
 
 mod apply;
 mod read;
@@ -46,6 +47,15 @@ pub struct Product {
     pub identity: Identity,
     /// The packages in it; empty is all.
     pub subcomponents: Vec<Identity>,
+}
+
+/// A statement that is about nothing in an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PassedOver {
+    /// Which.
+    pub what: String,
+    /// What of it is not there.
+    pub reason: String,
 }
 
 /// What a statement decides.

@@ -151,6 +151,10 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Exception>, VexError> {
     if !document.context.starts_with(CONTEXT) {
         return Err(wrong(format!("`@context` is {:?}, and {CONTEXT}.0 is known", document.context)));
     }
+    if document.statements.is_empty() {
+        let reason = "it has no statement, and OpenVEX asks for one at least; write one, or list it no more";
+        return Err(wrong(reason.into()));
+    }
     let mut exceptions = Vec::new();
     for (index, statement) in document.statements.into_iter().enumerate() {
         let number = index + 1;

@@ -6,17 +6,17 @@ use super::Component;
 use crate::inventory::Source;
 
 /// The component of the image definition that a component of the document is.
-const COMPONENT: &str = "orlop:component";
+pub(super) const COMPONENT: &str = "orlop:component";
 /// The input of the build that a component of the document is.
-const INPUT: &str = "orlop:input";
+pub(super) const INPUT: &str = "orlop:input";
 /// The component of the image definition that an input took part in.
-const USED_BY: &str = "orlop:used-by";
+pub(super) const USED_BY: &str = "orlop:used-by";
 /// Where the code of a module or crate came from.
-const SOURCE: &str = "orlop:source";
+pub(super) const SOURCE: &str = "orlop:source";
 /// What is not known of a file.
-const UNKNOWN: &str = "orlop:unknown";
+pub(super) const UNKNOWN: &str = "orlop:unknown";
 /// The image's architecture.
-const ARCHITECTURE: &str = "orlop:architecture";
+pub(super) const ARCHITECTURE: &str = "orlop:architecture";
 
 /// Says which component of the image definition has which files; nothing, where it is not a document of `orlop sbom`.
 pub(super) fn owners(components: &[Component], account: &mut Account) {

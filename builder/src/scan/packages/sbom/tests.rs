@@ -54,7 +54,7 @@ fn cyclonedx_of_other_tools_is_read() {
 }
 
 /// In the shape that `orlop sbom` writes.
-const OURS: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6",
+pub(super) const OURS: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6",
     "metadata": {"component": {"type": "operating-system", "bom-ref": "image", "name": "edge", "version": "1.4.0"}},
     "components": [
       {"type": "application", "bom-ref": "component:runc", "name": "github.com/opencontainers/runc", "version": "v1.5.2",
