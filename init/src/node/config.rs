@@ -155,7 +155,13 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
         or_refuse(write(Path::new(path), *mode, bytes), "config", path)?;
     }
     for (name, value) in &rendered.sysctls {
-        or_refuse(sysctls::set(name, value), "config", format!("sysctl {name}={value}"))?;
+        match sysctls::set(name, value) {
+            // A refusal would come again at every boot, and the node would be nobody's to look into.
+            Err(error) if config.sysctls.contains_key(name) => {
+                node.report.error("config", not_held(name, value, &error));
+            }
+            set => or_refuse(set, "config", format!("sysctl {name}={value}"))?,
+        }
     }
     for (index, arguments) in [(CONTAINERD, node.settings.containerd.clone()), (KUBELET, rendered.kubelet)] {
         let configured = node.services[index].configure(&arguments, &rendered.environment);
@@ -164,6 +170,12 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
     node.pods_limit = grace::limit(config.kubelet.shutdown_grace_period_seconds);
     let logind = ["logind", "--delay", &node.pods_limit.as_secs().to_string()].map(str::to_owned);
     or_refuse(node.services[LOGIND].configure(&logind, &[]), "config", "a service's arguments")
+}
+
+/// What is said of a sysctl of the document that the kernel does not take.
+fn not_held(name: &str, value: &str, error: &io::Error) -> String {
+    let next = "the node goes on without it; give another value, or leave the key out";
+    format!("{NAME}: sysctls.\"{name}\": `{value}` does not hold ({error}); {next}")
 }
 
 /// What only the running machine knows.

@@ -46,6 +46,7 @@ pub fn resolv_conf(servers: &[IpAddr], search: &[String]) -> String {
 /// Forwarding first: the kernel sets others anew when it changes.
 pub(super) fn sysctls(config: &NodeConfig) -> Vec<(String, String)> {
     let forwarding = FORWARDING.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-    let own = config.sysctls.iter().map(|(name, value)| (name.clone(), value.0.clone()));
+    let one_space = |value: &str| value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    let own = config.sysctls.iter().map(|(name, value)| (name.clone(), one_space(&value.0)));
     forwarding.chain(own).collect()
 }
