@@ -1,7 +1,7 @@
 //! Sysctls: those of the list, with numbers in their ranges. Hardening is not on it.
 
 use super::super::NodeConfig;
-use super::Report;
+use super::{Report, excerpt};
 use crate::text::nearest;
 
 /// What one sysctl may be: so many numbers, each from least to most.
@@ -73,7 +73,7 @@ pub(super) fn check(config: &NodeConfig, report: &mut Report) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "docs/node-config.md lists those that it may; the others are the image's".to_owned(),
             };
-            let message = format!("`{name}` is not a sysctl that a node config may set");
+            let message = format!("`{}` is not a sysctl that a node config may set", excerpt(name));
             report.expect(false, &path, message, &next);
             continue;
         };
@@ -89,7 +89,7 @@ pub(super) fn check(config: &NodeConfig, report: &mut Report) {
             1 => format!("it takes {} to {}", rule.least, rule.most),
             count => format!("it takes {count} numbers, rising, from {} to {}", rule.least, rule.most),
         };
-        let message = format!("`{}` is not a value of `{name}`", value.0);
+        let message = format!("`{}` is not a value of `{name}`", excerpt(&value.0));
         report.expect(numbers.is_some_and(|numbers| fits(&numbers)), &path, message, &next);
     }
 }
