@@ -34,7 +34,8 @@ const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 pub struct Facts {
     /// The host name that a document without one leaves to the machine.
     pub hostname: String,
-    /// The machine's addresses, the one of the default route first.
+    /// The machine's addresses, the one of the default route first: kubelet takes the first of IPv4 that it finds under
+    /// the host's name, else the first of IPv6.
     pub addresses: Vec<IpAddr>,
 }
 

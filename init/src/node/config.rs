@@ -1,18 +1,15 @@
 //! The node config: what one machine is told at boot. `orlop-net` fetches it and hands it over through a pipe; here it
 //! is checked, by the same code as everywhere, and rendered onto tmpfs. All of it or nothing.
 
-use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, grace, identity, join, mounts, sysctls};
+use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, addresses, grace, identity, join, mounts, sysctls};
 use crate::report::{Refusal, or_refuse};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::net::if_::InterfaceFlags;
-use nix::sys::socket::SockaddrStorage;
 use nix::unistd::pipe2;
 use orlop_config::node::{HAS_CERTIFICATE, NodeConfigPolicy, STATIC_PODS};
 use orlop_config::node_config::{LARGEST, NodeConfig};
 use orlop_config::render::{self, Facts, RenderedFile, TMPFS_FOLDERS};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -181,17 +178,8 @@ fn not_held(name: &str, value: &str, error: &io::Error) -> String {
 /// What only the running machine knows.
 fn facts() -> Result<Facts, Refusal> {
     let hostname = or_refuse(nix::unistd::gethostname(), "config", "the host name")?;
-    let interfaces = or_refuse(nix::ifaddrs::getifaddrs(), "config", "the machine's addresses")?;
-    let interfaces = interfaces.filter(|one| !one.flags.contains(InterfaceFlags::IFF_LOOPBACK));
-    let addresses = interfaces.filter_map(|one| address(&one.address?)).collect();
+    let addresses = or_refuse(addresses::all(), "config", "the machine's addresses")?;
     Ok(Facts { hostname: hostname.to_string_lossy().into_owned(), addresses })
-}
-
-/// An address that others can reach.
-fn address(of: &SockaddrStorage) -> Option<IpAddr> {
-    let four = of.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-    let six = of.as_sockaddr_in6().map(|address| address.ip()).filter(|ip| !ip.is_unicast_link_local());
-    four.or(six.map(IpAddr::V6))
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
