@@ -2,7 +2,7 @@
 
 use orlop_config::node::{Allowance, NodeConfigPolicy, NodeSettings, OnDamage};
 use orlop_config::node_config::NodeConfig;
-use orlop_config::render::{self, Facts, Rendered, TMPFS_FOLDERS, resolv_conf};
+use orlop_config::render::{self, Facts, Rendered, TMPFS_FOLDERS};
 
 const LEAST: &str = include_str!("node_config/least.toml");
 const FULL: &str = include_str!("node_config/full.toml");
@@ -137,14 +137,8 @@ fn sysctls_begin_with_forwarding() {
         "net.ipv4.tcp_rmem=4096 131072 6291456",
     ];
     assert_eq!(sysctls, want);
-}
-
-#[test]
-fn name_servers_are_written_as_programs_read_them() {
-    let servers: Vec<_> = (1..=4).map(|last| [192, 0, 2, last].into()).collect();
-    let text = resolv_conf(&servers, &["a.example".into(), "b.example".into()]);
-    assert_eq!(text, "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nsearch a.example b.example\n");
-    assert_eq!(resolv_conf(&servers[..1], &[]), "nameserver 192.0.2.1\n");
+    let spaced = FULL.replace("4096 131072 6291456", " 4096\\t131072   6291456");
+    assert_eq!(rendered(&spaced).sysctls[3].1, "4096 131072 6291456");
 }
 
 #[test]

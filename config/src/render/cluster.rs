@@ -12,8 +12,6 @@ use std::net::IpAddr;
 use crate::node::{NodeSettings, STATIC_PODS};
 use crate::node_config::NodeConfig;
 
-pub use host::resolv_conf;
-
 /// Folders of the root that PID 1 mounts a tmpfs over before it writes the files: what kubelet and containerd believe
 /// lies under the paths that tools expect, and never on the state partition.
 pub const TMPFS_FOLDERS: [&str; 2] = ["/etc/kubernetes", CERTS_D];

@@ -4,16 +4,13 @@ use std::net::IpAddr;
 
 use super::super::load::{PLAIN, not_done};
 use super::super::network::is_unicast;
-use super::super::{Cidr, Interface, Ipv4Method, Ipv6Method, Network};
+use super::super::{Cidr, Interface, Ipv4Method, Ipv6Method, LONGEST_SEARCH_LIST, MOST_SEARCH_DOMAINS, Network};
 use super::names::is_domain;
 use super::{Report, excerpt, expect_once};
 
 const MOST_INTERFACES: usize = 16;
 /// glibc's limit, and kubelet's for pods.
 const MOST_DNS_SERVERS: usize = 3;
-/// kubelet's limits for pods.
-const MOST_SEARCH_DOMAINS: usize = 32;
-const LONGEST_SEARCH_LIST: usize = 2048;
 /// Without IPv6 a link may carry less than it demands.
 const LEAST_MTU: u16 = 576;
 const LEAST_MTU_IPV6: u16 = 1280;

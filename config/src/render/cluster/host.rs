@@ -44,15 +44,6 @@ fn has_default_route(interface: &Interface, ipv4: bool) -> bool {
     gateway || interface.routes.iter().any(|route| route.is_default() && route.to.is_ipv4() == ipv4)
 }
 
-/// `/etc/resolv.conf`, of what the document and the network say. Names with a dot are asked as they are first.
-pub fn resolv_conf(servers: &[IpAddr], search: &[String]) -> String {
-    let mut text: String = servers.iter().take(3).map(|server| format!("nameserver {server}\n")).collect();
-    if !search.is_empty() {
-        text.push_str(&format!("search {}\n", search.join(" ")));
-    }
-    text
-}
-
 /// Forwarding first: the kernel sets others anew when it changes.
 pub(super) fn sysctls(config: &NodeConfig) -> Vec<(String, String)> {
     let forwarding = FORWARDING.iter().map(|(name, value)| (name.to_string(), value.to_string()));
