@@ -26,6 +26,10 @@ pub use scalar::{Secret, SysctlValue};
 pub const VERSION: u32 = 1;
 /// The most bytes that a document may have.
 pub const LARGEST: usize = 64 * 1024;
+/// The most search domains of a host, by kubelet's limits for pods.
+pub const MOST_SEARCH_DOMAINS: usize = 32;
+/// The most bytes of all of them together, each with the space before it.
+pub const LONGEST_SEARCH_LIST: usize = 2048;
 
 /// What one machine is told.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

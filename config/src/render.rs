@@ -13,7 +13,7 @@ mod node;
 mod sysctls;
 
 pub use accounts::{group, os_release, passwd};
-pub use cluster::{Facts, Rendered, RenderedFile, TMPFS_FOLDERS, cluster, resolv_conf};
+pub use cluster::{Facts, Rendered, RenderedFile, TMPFS_FOLDERS, cluster};
 pub use cni::cni;
 pub use containerd::containerd;
 pub use credential_providers::credential_providers;

@@ -5,7 +5,12 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeArray, DeString, DeTable, DeValue};
+
+/// Letters of a value that a message repeats. A node's consoles show 400 of a line, and what to do stands at its end.
+const EXCERPT: usize = 60;
+/// No name that is compared with a misspelt one is longer.
+const LONGEST_NAME: usize = 256;
 
 /// One text and what to call it: a file, as the person who reads the error knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub struct Mistake {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
+    /// The keys that lead to the value, as the document writes them; none where they are not known or of no use.
+    pub key: Option<String>,
     /// What is wrong, with the value.
     pub message: String,
     /// What to do about it.
@@ -40,7 +47,9 @@ pub struct Mistake {
 
 impl Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        write!(f, "{}:{}:{}: ", self.file, self.line, self.column)?;
+        self.key.iter().try_for_each(|key| write!(f, "{key}: "))?;
+        f.write_str(&self.message)?;
         match &self.next {
             Some(next) => write!(f, "; {next}"),
             None => Ok(()),
@@ -117,7 +126,7 @@ impl<'t> Sources<'t> {
         let (index, offset) = self.place(span.start);
         let text = &self.texts[index];
         let (line, column) = line_and_column(&text.text, offset);
-        Mistake { file: text.file.clone(), line, column, message, next }
+        Mistake { file: text.file.clone(), line, column, key: None, message, next }
     }
 
     /// What stands at a place: short, and on one line.
@@ -125,11 +134,7 @@ impl<'t> Sources<'t> {
         let (index, offset) = self.place(span.start);
         let text = &self.texts[index].text;
         let end = (offset + (span.end - span.start)).min(text.len());
-        let line = text.get(offset..end)?.lines().next()?.trim();
-        let mut short: String = line.chars().take(60).collect();
-        if short.len() < line.len() {
-            short.push('…');
-        }
+        let short = excerpt(text.get(offset..end)?.lines().next()?.trim());
         (!short.is_empty()).then_some(short)
     }
 
@@ -149,7 +154,7 @@ impl<'t> Sources<'t> {
         let (number, _) = line_and_column(text, offset);
         let line = text.lines().nth(number - 1).unwrap_or_default().trim();
         let header = line.starts_with('[');
-        let name = if header { Some(line.to_string()) } else { self.excerpt(&span) };
+        let name = if header { Some(excerpt(line)) } else { self.excerpt(&span) };
         let first = text.lines().take(number - 1).position(|other| header && other.trim() == line);
         let first = first.map(|first| format!(" (first in line {})", first + 1)).unwrap_or_default();
         let message = format!("`{}` is defined twice in one file{first}", name.unwrap_or_default());
@@ -164,7 +169,7 @@ impl<'t> Sources<'t> {
                 None => format!("known here: {}", known.join(", ")),
             };
             let kind = if message.starts_with("unknown variant") { "unknown value" } else { "unknown key" };
-            return self.mistake(span, format!("{kind} `{wrong}`"), Some(next));
+            return self.mistake(span, format!("{kind} `{}`", excerpt(wrong)), Some(next));
         }
         // A wrong address is no secret.
         let shown = !self.quiet || message.ends_with("address syntax");
@@ -223,8 +228,22 @@ pub(crate) fn unknown_name(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((wrong, known))
 }
 
+/// A value as a message repeats it: on one line, and so short that what to do about it is still read.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut short: String =
+        text.chars().take(EXCERPT).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if text.chars().nth(EXCERPT).is_some() {
+        short.push('…');
+    }
+    short
+}
+
 /// The known name that is nearest to a misspelt one, if any is near enough to be meant.
 pub fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
+    // A comparison takes memory for each letter of the one by each of the other: a long one would take PID 1's.
+    if wrong.len() > LONGEST_NAME {
+        return None;
+    }
     let scored = known.iter().map(|name| (strsim::damerau_levenshtein(wrong, name), *name));
     let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
     (distance <= 2.max(wrong.chars().count() / 3)).then_some(name)
@@ -250,6 +269,43 @@ pub(crate) fn span_of<S: AsRef<str>>(table: &DeTable<'_>, path: &[S]) -> Range<u
         }
     }
     span
+}
+
+/// A path of keys as the document writes it: `registries."docker.io".mirrors[0].url`. `None`: the path is of no keys.
+pub(crate) fn key_of<S: AsRef<str>>(table: &DeTable<'_>, path: &[S]) -> Option<String> {
+    let mut key = String::new();
+    let mut table = Some(table);
+    let mut list: Option<&DeArray<'_>> = None;
+    for name in path {
+        let name: &str = name.as_ref();
+        let value = match list.take() {
+            Some(items) => {
+                key.push_str(&format!("[{name}]"));
+                name.parse().ok().and_then(|index: usize| items.get(index))
+            }
+            None => {
+                push_name(&mut key, name);
+                table.take().and_then(|table| table.get(name))
+            }
+        };
+        match value.map(Spanned::get_ref) {
+            Some(DeValue::Table(inner)) => table = Some(inner),
+            Some(DeValue::Array(items)) => list = Some(items),
+            _ => {}
+        }
+    }
+    (!key.is_empty()).then_some(key)
+}
+
+fn push_name(key: &mut String, name: &str) {
+    if !key.is_empty() {
+        key.push('.');
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    match !name.is_empty() && name.bytes().all(plain) {
+        true => key.push_str(&excerpt(name)),
+        false => key.push_str(&format!("\"{}\"", excerpt(name))),
+    }
 }
 
 /// A plain value is shown where it stands, a table where its key does (a table may have several places).

@@ -2,7 +2,7 @@
 
 use orlop_config::node::{Allowance, NodeConfigPolicy, NodeSettings, OnDamage};
 use orlop_config::node_config::NodeConfig;
-use orlop_config::render::{self, Facts, Rendered, TMPFS_FOLDERS, resolv_conf};
+use orlop_config::render::{self, Facts, Rendered, TMPFS_FOLDERS};
 
 const LEAST: &str = include_str!("node_config/least.toml");
 const FULL: &str = include_str!("node_config/full.toml");
@@ -71,6 +71,26 @@ fn the_host_has_the_documents_name_or_the_machines() {
     assert_eq!(file(&full, "/run/etc/hosts"), format!("{hosts}{own}"));
 }
 
+/// What DHCP or a router gives is not known here: one family's static address alone would hide the other from the cluster.
+#[test]
+fn a_node_that_has_its_default_route_from_the_network_has_no_fixed_address() {
+    let of = |text: &str| {
+        let rendered = rendered(text);
+        (file(&rendered, "/run/etc/hosts"), rendered.kubelet.join(" "))
+    };
+    let card = "[[network.interfaces]]\nname = \"eth0\"\naddresses = [\"2001:db8::10/64\"]\ngateway6 = \"fe80::1\"\n";
+    let (hosts, kubelet) = of(&format!("{LEAST}{card}"));
+    assert!(hosts.ends_with("ip6-loopback\n2001:db8::10 orlop-0123abcd\n"), "{hosts}");
+    assert!(kubelet.contains("--node-ip=2001:db8::10"), "{kubelet}");
+    let (hosts, kubelet) = of(&format!("{LEAST}{card}ipv4 = \"dhcp\"\n"));
+    assert!(hosts.ends_with("ip6-loopback\n192.0.2.77 orlop-0123abcd\n"), "{hosts}");
+    assert!(!kubelet.contains("--node-ip"), "{kubelet}");
+    // A second card may ask as long as it takes no default route.
+    assert!(of(FULL).1.contains("--node-ip=192.0.2.10,2001:db8::10"));
+    let asks = FULL.replace("gateway4 = \"192.0.2.1\"\n", "").replace("default_route = false", "ipv6 = \"off\"");
+    assert!(!of(&asks).1.contains("--node-ip"));
+}
+
 #[test]
 fn containerd_finds_each_registry() {
     let full = rendered(FULL);
@@ -117,14 +137,8 @@ fn sysctls_begin_with_forwarding() {
         "net.ipv4.tcp_rmem=4096 131072 6291456",
     ];
     assert_eq!(sysctls, want);
-}
-
-#[test]
-fn name_servers_are_written_as_programs_read_them() {
-    let servers: Vec<_> = (1..=4).map(|last| [192, 0, 2, last].into()).collect();
-    let text = resolv_conf(&servers, &["a.example".into(), "b.example".into()]);
-    assert_eq!(text, "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nsearch a.example b.example\n");
-    assert_eq!(resolv_conf(&servers[..1], &[]), "nameserver 192.0.2.1\n");
+    let spaced = FULL.replace("4096 131072 6291456", " 4096\\t131072   6291456");
+    assert_eq!(rendered(&spaced).sysctls[3].1, "4096 131072 6291456");
 }
 
 #[test]

@@ -80,13 +80,14 @@ struct Checked<'a> {
 struct Place<'a> {
     line: usize,
     column: usize,
+    key: Option<&'a str>,
     message: &'a str,
     next: Option<&'a str>,
 }
 
 impl<'a> From<&'a Mistake> for Place<'a> {
-    fn from(Mistake { line, column, message, next, .. }: &'a Mistake) -> Self {
-        Place { line: *line, column: *column, message, next: next.as_deref() }
+    fn from(Mistake { line, column, key, message, next, .. }: &'a Mistake) -> Self {
+        Place { line: *line, column: *column, key: key.as_deref(), message, next: next.as_deref() }
     }
 }
 

@@ -50,7 +50,7 @@ fn what_the_image_does_not_take_is_named_with_its_place() {
     let (file, definition) = (full(&desk), desk.file("edge.toml", DEFINITION));
     for verb in ["check", "render"] {
         let says = [
-            "node.toml:2:9: class `public` is asked for, and this image is of class `restricted`",
+            "node.toml:2:9: class: `public` is asked for, and this image is of class `restricted`",
             "this image takes no static-pods from its node config; leave it out, or build an image with",
             "this image takes no extra-cas",
             "this image takes no plain-http-mirrors",
@@ -72,9 +72,9 @@ fn what_is_no_document_is_refused() {
         (
             "a misspelt key",
             least.replace("token", "tokken"),
-            "node.toml:5:1: unknown key `tokken`; did you mean `token`?",
+            "node.toml:5:1: cluster: unknown key `tokken`; did you mean `token`?",
         ),
-        ("a newer version", "version = 7\nnews = 1\n".into(), "node.toml:1:11: version 7 is newer than this program"),
+        ("a newer version", "version = 7\nnews = 1\n".into(), "node.toml:1:11: version: 7 is newer than this program"),
         ("too much", "#".repeat(70_000), "node.toml:1:65537: the document has 65537 bytes, and 65536 are the most"),
         ("nothing", String::new(), "node.toml:1:1: missing key `version`"),
     ] {
@@ -111,7 +111,8 @@ fn mistakes_are_a_document_too() {
     let document: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     let mistake = &document["mistakes"][0];
     assert_eq!((&mistake["line"], &mistake["column"]), (&json!(4), &json!(10)));
-    for key in ["message", "next"] {
+    assert_eq!(mistake["key"], "cluster.server");
+    for key in ["key", "message", "next"] {
         assert!(outcome.stderr.contains(mistake[key].as_str().unwrap()), "{document}\n{}", outcome.stderr);
     }
 }

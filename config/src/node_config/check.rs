@@ -13,6 +13,7 @@ mod sysctls;
 use super::NodeConfig;
 use crate::node::{Allowance, NodeConfigPolicy};
 use crate::problem::{Problem, Report};
+use crate::text::excerpt;
 
 pub use kubelet::KUBELET_RANGES;
 pub use sysctls::{SYSCTLS, SysctlRule};

@@ -7,7 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::read::Pairs;
 use super::{LARGEST, NodeConfig, VERSION};
 use crate::node::NodeConfigPolicy;
-use crate::text::{Mistake, Sources, Text, line_and_column, span_of};
+use crate::problem::Problem;
+use crate::text::{Mistake, Sources, Text, excerpt, key_of, line_and_column, span_of};
 
 /// What is wrong with a document, each with its place. No message repeats a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,13 +35,17 @@ impl NodeConfig {
         let places = table.get_ref();
         check_version(places, &sources)?;
         check_links(places, &sources)?;
-        let config = NodeConfig::deserialize(MapAccessDeserializer::new(Pairs::of(places)))
-            .map_err(|wrong| sources.typed(&wrong.message, wrong.span.unwrap_or(0..0)))?;
-        let mistakes: Vec<Mistake> = config
-            .problems(policy)
-            .into_iter()
-            .map(|problem| sources.mistake(span_of(places, &problem.path), problem.message, problem.next))
-            .collect();
+        let config = NodeConfig::deserialize(MapAccessDeserializer::new(Pairs::of(places))).map_err(|wrong| {
+            let path: Vec<String> = wrong.path.into_iter().rev().collect();
+            let key = key_of(places, &path);
+            Mistake { key, ..sources.typed(&wrong.message, wrong.span.unwrap_or(0..0)) }
+        })?;
+        let place = |problem: Problem| {
+            let key = key_of(places, &problem.path);
+            let mistake = sources.mistake(span_of(places, &problem.path), problem.message, problem.next);
+            Mistake { key, ..mistake }
+        };
+        let mistakes: Vec<Mistake> = config.problems(policy).into_iter().map(place).collect();
         if mistakes.is_empty() { Ok(config) } else { Err(Problems(mistakes)) }
     }
 }
@@ -50,7 +55,7 @@ fn text<'d>(document: &'d [u8], name: &str) -> Result<&'d str, Mistake> {
         // Up to there it is text; where it is not, the place is that of the last character that is.
         let before = String::from_utf8_lossy(&document[..offset]);
         let (line, column) = line_and_column(&before, before.len());
-        Mistake { file: name.into(), line, column, message, next: Some(next.into()) }
+        Mistake { file: name.into(), line, column, key: None, message, next: Some(next.into()) }
     };
     if document.len() > LARGEST {
         let message = format!("the document has {} bytes, and {LARGEST} are the most", document.len());
@@ -74,9 +79,10 @@ fn check_version(table: &DeTable<'_>, sources: &Sources<'_>) -> Result<(), Mista
     }
     let newer = number.as_str().parse().is_ok_and(|number: u64| number > u64::from(VERSION));
     let kind = if newer { "newer than this program" } else { "not a version" };
-    let message = format!("version {} is {kind}", number.as_str());
+    let message = format!("{} is {kind}", excerpt(number.as_str()));
     let next = if newer { "use a newer image, or write" } else { "write" };
-    Err(sources.mistake(value.span(), message, Some(format!("{next} `version = {VERSION}`"))))
+    let mistake = sources.mistake(value.span(), message, Some(format!("{next} `version = {VERSION}`")));
+    Err(Mistake { key: Some("version".into()), ..mistake })
 }
 
 /// What a network may be made of elsewhere, and is refused here by its name.
@@ -98,11 +104,14 @@ fn check_links(table: &DeTable<'_>, sources: &Sources<'_>) -> Result<(), Mistake
         Some(DeValue::Array(interfaces)) => interfaces.iter().collect(),
         _ => Vec::new(),
     };
-    let tables = interfaces.into_iter().filter_map(|interface| interface.get_ref().as_table());
-    for (key, _) in std::iter::once(network).chain(tables).flatten() {
-        if let Some(what) = not_done(key.get_ref()) {
-            let message = format!("`{}`: {what} are not done yet", key.get_ref());
-            return Err(sources.mistake(key.span(), message, Some(PLAIN.into())));
+    let interfaces = interfaces.into_iter().enumerate().filter_map(|(index, interface)| {
+        Some((vec!["network".to_owned(), "interfaces".into(), index.to_string()], interface.get_ref().as_table()?))
+    });
+    for (mut path, below) in std::iter::once((vec!["network".to_owned()], network)).chain(interfaces) {
+        if let Some((key, what)) = below.iter().find_map(|(key, _)| Some((key, not_done(key.get_ref())?))) {
+            path.push(key.get_ref().to_string());
+            let mistake = sources.mistake(key.span(), format!("{what} are not done yet"), Some(PLAIN.into()));
+            return Err(Mistake { key: key_of(table, &path), ..mistake });
         }
     }
     Ok(())

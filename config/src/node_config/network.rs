@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::text::excerpt;
+
 /// Interfaces and name servers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -181,7 +183,7 @@ impl FromStr for Cidr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not an address with its prefix; write it as `192.0.2.10/24`");
+        let wrong = || format!("`{}` is not an address with its prefix; write it as `192.0.2.10/24`", excerpt(text));
         let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
@@ -215,7 +217,7 @@ impl TryFrom<String> for Mac {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a hardware address; write it as `52:54:00:12:34:56`");
+        let wrong = || format!("`{}` is not a hardware address; write it as `52:54:00:12:34:56`", excerpt(&text));
         let mut bytes = [0; 6];
         let mut parts = text.split(':');
         for byte in &mut bytes {

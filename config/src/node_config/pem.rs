@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::date::civil;
+use crate::text::excerpt;
 
 pub(super) use pair::fit;
 
@@ -32,7 +33,7 @@ pub(super) fn certificates(text: &str) -> Result<(), String> {
             other if other.ends_with("PRIVATE KEY") => {
                 return Err(format!("block {number} is a private key, which has no place here"));
             }
-            other => return Err(format!("block {number} is labelled `{other}`, not `{CERTIFICATE}`")),
+            other => return Err(format!("block {number} is labelled `{}`, not `{CERTIFICATE}`", excerpt(other))),
         }
     }
     if blocks.is_empty() { Err("it has no PEM block".into()) } else { Ok(()) }
@@ -120,7 +121,7 @@ fn compact(seconds: u64) -> String {
 fn readable(time: &str) -> String {
     match (time.get(..4), time.get(4..6), time.get(6..8)) {
         (Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
-        _ => time.to_owned(),
+        _ => excerpt(time),
     }
 }
 

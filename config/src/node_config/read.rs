@@ -2,6 +2,7 @@
 //! its errors; this one says what kind of value it found, and never which.
 
 use std::fmt::{self, Display};
+use std::iter::Enumerate;
 use std::ops::Range;
 
 use serde::de::value::StrDeserializer;
@@ -16,12 +17,24 @@ use toml::de::{DeString, DeTable, DeValue};
 pub(super) struct Wrong {
     pub(super) message: String,
     pub(super) span: Option<Range<usize>>,
+    /// The keys that lead there, the innermost first; an item of a list has its number.
+    pub(super) path: Vec<String>,
 }
 
 impl Wrong {
+    fn new(message: String) -> Self {
+        Wrong { message, span: None, path: Vec::new() }
+    }
+
     /// The innermost place is the right one.
     fn at(mut self, span: Range<usize>) -> Self {
         self.span.get_or_insert(span);
+        self
+    }
+
+    /// It is in the value of this key.
+    fn below(mut self, key: String) -> Self {
+        self.path.push(key);
         self
     }
 }
@@ -36,19 +49,18 @@ impl std::error::Error for Wrong {}
 
 impl serde::de::Error for Wrong {
     fn custom<T: Display>(message: T) -> Self {
-        Wrong { message: message.to_string(), span: None }
+        Wrong::new(message.to_string())
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Wrong { message: format!("expected {expected}"), span: None }
+        Wrong::new(format!("expected {expected}"))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let message = match found {
+        Wrong::new(match found {
             Unexpected::Unsigned(number) => format!("`{number}` is out of range, expected {expected}"),
             _ => format!("expected {expected}"),
-        };
-        Wrong { message, span: None }
+        })
     }
 }
 
@@ -126,7 +138,7 @@ impl<'a, 'de> Deserializer<'de> for Value<'a, 'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match self.0.get_ref() {
-            DeValue::Array(items) => visitor.visit_seq(Items(items.iter())),
+            DeValue::Array(items) => visitor.visit_seq(Items(items.iter().enumerate())),
             _ => Err(self.expected("a list")),
         }
     }
@@ -163,15 +175,15 @@ impl<'a, 'de> Deserializer<'de> for Value<'a, 'de> {
     }
 }
 
-/// A table's keys and values, each mistake with its place.
+/// A table's keys and values, each mistake with its key and place.
 pub(super) struct Pairs<'a, 'de> {
     rest: toml::map::Iter<'a, Spanned<DeString<'de>>, Spanned<DeValue<'de>>>,
-    value: Option<&'a Spanned<DeValue<'de>>>,
+    pair: Option<(&'a Spanned<DeString<'de>>, &'a Spanned<DeValue<'de>>)>,
 }
 
 impl<'a, 'de> Pairs<'a, 'de> {
     pub(super) fn of(table: &'a DeTable<'de>) -> Self {
-        Pairs { rest: table.iter(), value: None }
+        Pairs { rest: table.iter(), pair: None }
     }
 }
 
@@ -180,25 +192,26 @@ impl<'de> MapAccess<'de> for Pairs<'_, 'de> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
         let Some((key, value)) = self.rest.next() else { return Ok(None) };
-        self.value = Some(value);
+        self.pair = Some((key, value));
         let name: StrDeserializer<'_, Wrong> = key.get_ref().as_ref().into_deserializer();
         seed.deserialize(name).map(Some).map_err(|wrong| wrong.at(key.span()))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
-        let value = self.value.take().ok_or_else(|| Wrong::custom("a value was asked for before its key"))?;
-        seed.deserialize(Value(value)).map_err(|wrong| wrong.at(value.span()))
+        let pair = self.pair.take().ok_or_else(|| Wrong::custom("a value was asked for before its key"))?;
+        let (key, value) = pair;
+        seed.deserialize(Value(value)).map_err(|wrong| wrong.at(value.span()).below(key.get_ref().to_string()))
     }
 }
 
-/// A list's items, each mistake with its place.
-struct Items<'a, 'de>(std::slice::Iter<'a, Spanned<DeValue<'de>>>);
+/// A list's items, each mistake with its number and place.
+struct Items<'a, 'de>(Enumerate<std::slice::Iter<'a, Spanned<DeValue<'de>>>>);
 
 impl<'de> SeqAccess<'de> for Items<'_, 'de> {
     type Error = Wrong;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Wrong> {
-        let Some(item) = self.0.next() else { return Ok(None) };
-        seed.deserialize(Value(item)).map(Some).map_err(|wrong| wrong.at(item.span()))
+        let Some((index, item)) = self.0.next() else { return Ok(None) };
+        seed.deserialize(Value(item)).map(Some).map_err(|wrong| wrong.at(item.span()).below(index.to_string()))
     }
 }

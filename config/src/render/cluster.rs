@@ -12,8 +12,6 @@ use std::net::IpAddr;
 use crate::node::{NodeSettings, STATIC_PODS};
 use crate::node_config::NodeConfig;
 
-pub use host::resolv_conf;
-
 /// Folders of the root that PID 1 mounts a tmpfs over before it writes the files: what kubelet and containerd believe
 /// lies under the paths that tools expect, and never on the state partition.
 pub const TMPFS_FOLDERS: [&str; 2] = ["/etc/kubernetes", CERTS_D];
@@ -34,7 +32,8 @@ const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 pub struct Facts {
     /// The host name that a document without one leaves to the machine.
     pub hostname: String,
-    /// The machine's addresses, the one of the default route first.
+    /// The machine's addresses, the one of the default route first: kubelet takes the first of IPv4 that it finds under
+    /// the host's name, else the first of IPv6.
     pub addresses: Vec<IpAddr>,
 }
 

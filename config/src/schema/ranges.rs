@@ -26,11 +26,11 @@ fn value(rule: &SysctlRule) -> Value {
     if numbers == 1 {
         let description = format!("A number from {least} to {most}.");
         return json!({
-            "description": description, "type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": "^[0-9]+$",
+            "description": description, "type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": "^[1-9][0-9]*$",
         });
     }
     let description = format!("{numbers} numbers, rising, from {least} to {most}.");
-    let pattern = format!("^[0-9]+( +[0-9]+){{{}}}$", numbers - 1);
+    let pattern = format!("^[1-9][0-9]*( +[1-9][0-9]*){{{}}}$", numbers - 1);
     json!({ "description": description, "type": "string", "pattern": pattern })
 }
 

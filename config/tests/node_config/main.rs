@@ -105,13 +105,13 @@ fn what_is_no_document_is_refused_as_a_whole() {
     assert!(error.contains("not UTF-8 text; give the TOML text itself, neither compressed nor encoded"), "{error}");
     for text in ["version = 2", "version = 2\nnew_key = 1", "version = 4294967297"] {
         let error = error_of(text);
-        assert!(error.starts_with("node.toml:1:11: version "), "{error}");
+        assert!(error.starts_with("node.toml:1:11: version: "), "{error}");
         assert!(error.contains("is newer than this program; use a newer image, or write `version = 1`"), "{error}");
     }
     let error = error_of("version = 0\n");
-    assert_eq!(error, "node.toml:1:11: version 0 is not a version; write `version = 1`");
+    assert_eq!(error, "node.toml:1:11: version: 0 is not a version; write `version = 1`");
     assert!(error_of("").starts_with("node.toml:1:1: missing key `version`; write `version = 1` first"));
-    assert!(error_of("version = \"1\"").starts_with("node.toml:1:11: expected an integer, found a string"));
+    assert!(error_of("version = \"1\"").starts_with("node.toml:1:11: version: expected an integer, found a string"));
     assert!(error_of("version = 1").contains("missing key `cluster`"));
     assert!(error_of("version = 1\nhostname = ").starts_with("node.toml:2:12: not TOML"));
 }
@@ -120,15 +120,15 @@ fn what_is_no_document_is_refused_as_a_whole() {
 fn misspelt_keys_are_named_with_the_nearest_right_one() {
     for (from, to, place, expected) in [
         ("hostname =", "hostnam =", "3:1", "unknown key `hostnam`; did you mean `hostname`?"),
-        ("gateway4 =", "gatway4 =", "", "unknown key `gatway4`; did you mean `gateway4`?"),
-        ("max_pods", "maxpods", "", "unknown key `maxpods`; did you mean `max_pods`?"),
+        ("gateway4 =", "gatway4 =", "", ": network.interfaces[0]: unknown key `gatway4`; did you mean `gateway4`?"),
+        ("max_pods", "maxpods", "", ": kubelet: unknown key `maxpods`; did you mean `max_pods`?"),
         (
             "effect = \"NoSchedule\"",
             "effect = \"NoSchedul\"",
             "",
-            "unknown value `NoSchedul`; did you mean `NoSchedule`?",
+            ": taints[0].effect: unknown value `NoSchedul`; did you mean `NoSchedule`?",
         ),
-        ("effect = \"NoSchedule\"", "", "", "missing key `effect`"),
+        ("effect = \"NoSchedule\"", "", "", ": taints[0]: missing key `effect`"),
         ("insecure = true", "insecur = true", "", "unknown key `insecur`; did you mean `insecure`?"),
         ("memory_available_mib", "memory_mib", "", "unknown key `memory_mib`; known here: memory_available_mib,"),
         ("[time]", "[ntp]", "", "unknown key `ntp`"),
@@ -213,7 +213,11 @@ fn a_certificate_that_ran_out_is_named_and_is_no_mistake() {
 fn a_node_joins_by_one_right() {
     let token = "token = \"abcdef.0123456789abcdef\"";
     for (from, to, expected) in [
-        (token, "", "node.toml:3:2: nothing gives the node the right to join; give `token`, or `client_certificate`"),
+        (
+            token,
+            "",
+            "node.toml:3:2: cluster: nothing gives the node the right to join; give `token`, or `client_certificate`",
+        ),
         (token, "client_key = \"x\"", "the key has no client certificate"),
         (token, "client_certificate = \"x\"", "the client certificate has no key"),
         (
@@ -221,7 +225,11 @@ fn a_node_joins_by_one_right() {
             "token = \"abcdef.0123456789abcdef\"\nclient_key = \"x\"",
             "there are a token and a client certificate",
         ),
-        ("abcdef.0", "abcdef0", "node.toml:5:9: it is not a bootstrap token; it is six characters, a dot and sixteen"),
+        (
+            "abcdef.0",
+            "abcdef0",
+            "node.toml:5:9: cluster.token: it is not a bootstrap token; it is six characters, a dot and sixteen",
+        ),
         ("abcdef.0", "ABCDEF.0", "it is not a bootstrap token"),
         ("abcdef.0", "abcde.f0", "it is not a bootstrap token"),
     ] {
@@ -264,7 +272,7 @@ fn an_image_that_opens_ports_to_the_cluster_is_told_who_that_is() {
     let parse = |text: &str| NodeConfig::parse(text.as_bytes(), "node.toml", &opens);
     assert_eq!(
         parse(LEAST).expect_err("nobody").to_string(),
-        "node.toml:3:2: this image opens udp/8472 to the cluster's networks, and none are named; name them: \
+        "node.toml:3:2: cluster: this image opens udp/8472 to the cluster's networks, and none are named; name them: \
          `networks = [\"192.0.2.0/24\"]`"
     );
     let config = parse(FULL).unwrap_or_else(|error| panic!("{error}"));
@@ -284,17 +292,74 @@ fn default_routes_are_counted() {
         interface(&format!("name = \"{name}\"\naddresses = [\"10.0.{}.5/24\"]\n{more}", &name[3..]))
     };
     let none = error_of_more(&fixed("eth0", ""));
-    let want = format!("node.toml:{}:1: no interface has a default route; add `gateway4` or", least_lines() + 1);
+    let at = least_lines() + 1;
+    let want = format!("node.toml:{at}:1: network.interfaces: no interface has a default route; add `gateway4` or");
     assert!(none.starts_with(&want), "{none}");
     let two = fixed("eth0", "gateway4 = \"10.0.0.1\"") + &fixed("eth1", "gateway4 = \"10.0.1.1\"");
     let error = error_of_more(&two);
     assert_eq!(error.lines().count(), 1, "{error}");
-    let want = format!("node.toml:{}:12: a second default route for IPv4; keep one gateway", least_lines() + 8);
+    let at = least_lines() + 8;
+    let want = format!("node.toml:{at}:12: network.interfaces[1].gateway4: a second default route for IPv4; keep one");
     assert!(error.starts_with(&want), "{error}");
     let by_route = fixed("eth0", "routes = [{ to = \"0.0.0.0/0\", via = \"10.0.0.1\" }]") + &fixed("eth1", "");
     assert!(parse(&format!("{LEAST}{by_route}")).is_ok());
     let dual = fixed("eth0", "gateway4 = \"10.0.0.1\"") + &interface("name = \"eth1\"\nipv4 = \"off\"");
     assert!(parse(&format!("{LEAST}{dual}")).is_ok(), "one of each family");
+}
+
+/// A node's consoles show 400 letters of a line of `orlop-net`: a long value must not push out what to do about it.
+#[test]
+fn a_long_value_leaves_room_for_what_to_do() {
+    let long = "very-long.".repeat(1000);
+    let more = |text: &str| format!("{LEAST}{}", text.replace("LONG", &long));
+    for text in [
+        changed("class = \"public\"", &format!("class = \"{long}\"")),
+        changed("\"node-1.example\"", &format!("\"{long}\"")),
+        changed("52:54:00:12:34:56", &long),
+        changed("192.0.2.10/24", &long),
+        changed("\"eth1\"", &format!("\"{long}\"")),
+        changed("\"eth1\"", &format!("\"bond{long}\"")),
+        changed("\"example.org\"]", &format!("\"{long}\"]")),
+        changed("\"ntp.example.org\"", &format!("\"{long}\"")),
+        changed("\".example.org\"]", &format!("\"{long}\"]")),
+        changed("https://api.example.org:6443", &format!("http://{long}")),
+        changed("https://api.example.org:6443", &format!("https://{long}")),
+        changed("https://api.example.org:6443", &long),
+        changed("\"cluster.example\"", &format!("\"{long}\"")),
+        changed("\"topology.kubernetes.io/zone\"", &format!("\"{long}\"")),
+        changed("\"topology.kubernetes.io/zone\"", &format!("\"{}.kubernetes.io/a\"", &long[..200])),
+        changed("\"17\"", &format!("\"{long}\"")),
+        changed("key = \"example.org/dedicated\"", &format!("key = \"{long}\"")),
+        changed("value = \"gpu\"", &format!("value = \"{long}\"")),
+        changed("effect = \"NoSchedule\"", &format!("effect = \"{long}\"")),
+        changed("registries.\"docker.io\"", &format!("registries.\"{long}\"")),
+        changed("https://mirror.example.org/hub", &format!("http://{long}")),
+        changed("https://mirror.example.org/hub", &format!("https://{long}?")),
+        changed("https://mirror.example.org/hub", &long),
+        changed("agent = \"\"\"", &format!("\"{long}\" = \"\"\"")),
+        changed("  name: agent\n", &format!("  name: {long}\n")),
+        changed("\"net.core.somaxconn\"", &format!("\"{long}\"")),
+        changed("8192", &format!("\"{long}\"")),
+        more("[kubelet]\n\"LONG\" = 1\n"),
+        more("[network]\n\"bond-LONG\" = 1\n"),
+        more("[labels.\"LONG\"]\n"),
+        format!("version = {}", "1".repeat(1000)),
+        format!("{LEAST}[labels]\n\"{long}\" = 1\n\"{long}\" = 1\n"),
+        LEAST.replace(" CERTIFICATE-", &format!(" {long}-")),
+    ] {
+        let error = error_of(&text);
+        let start: String = text.chars().take(200).collect();
+        for line in error.lines() {
+            assert!(line.chars().count() <= 400, "{} letters: {line}\n{start}", line.chars().count());
+        }
+        assert!(error.contains('…'), "{error}\n{start}");
+    }
+    // Line breaks would be lines of their own, and a terminal obeys other such letters.
+    let error = error_of(&changed("\"node-1.example\"", "\"a\\u001b[2J\\nb\""));
+    assert!(
+        error.contains("hostname: `a [2J b` is not a host name; it takes") && error.lines().count() == 1,
+        "{error}"
+    );
 }
 
 /// Secrets of the full document, each in a place where it does not belong.

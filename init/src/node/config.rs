@@ -1,18 +1,15 @@
 //! The node config: what one machine is told at boot. `orlop-net` fetches it and hands it over through a pipe; here it
 //! is checked, by the same code as everywhere, and rendered onto tmpfs. All of it or nothing.
 
-use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, grace, identity, join, mounts, sysctls};
+use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, addresses, grace, identity, join, mounts, sysctls};
 use crate::report::{Refusal, or_refuse};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::net::if_::InterfaceFlags;
-use nix::sys::socket::SockaddrStorage;
 use nix::unistd::pipe2;
-use orlop_config::node::{HAS_CERTIFICATE, NodeConfigPolicy, STATIC_PODS};
+use orlop_config::node::{HAS_CERTIFICATE, NodeConfigPolicy, Provider, STATIC_PODS};
 use orlop_config::node_config::{LARGEST, NodeConfig};
 use orlop_config::render::{self, Facts, RenderedFile, TMPFS_FOLDERS};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -68,6 +65,9 @@ impl Intake {
 
 /// Starts `orlop-net`. The phase is one of clusters' images only: they ask for a node config.
 pub fn start(node: &mut Node) -> Result<(), Refusal> {
+    if let Some(policy) = &node.settings.node_config {
+        node.report.note("config", asked(&policy.providers));
+    }
     ask(node)?;
     if join::has_certificate() {
         // It judges the document before it hands it over, and takes one without a right to join only then.
@@ -76,6 +76,12 @@ pub fn start(node: &mut Node) -> Result<(), Refusal> {
     }
     node.start_service(NET);
     Ok(())
+}
+
+/// Whom the image lets give the document: of a machine that waits for one in vain, this says who is never asked.
+fn asked(providers: &[Provider]) -> String {
+    let names: Vec<&str> = providers.iter().map(|provider| provider.name()).collect();
+    format!("asked of: {} (node_config.providers)", names.join(", "))
 }
 
 /// The next start of `orlop-net` is to hand over a document.
@@ -155,7 +161,13 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
         or_refuse(write(Path::new(path), *mode, bytes), "config", path)?;
     }
     for (name, value) in &rendered.sysctls {
-        or_refuse(sysctls::set(name, value), "config", format!("sysctl {name}={value}"))?;
+        match sysctls::set(name, value) {
+            // A refusal would come again at every boot, and the node would be nobody's to look into.
+            Err(error) if config.sysctls.contains_key(name) => {
+                node.report.error("config", not_held(name, value, &error));
+            }
+            set => or_refuse(set, "config", format!("sysctl {name}={value}"))?,
+        }
     }
     for (index, arguments) in [(CONTAINERD, node.settings.containerd.clone()), (KUBELET, rendered.kubelet)] {
         let configured = node.services[index].configure(&arguments, &rendered.environment);
@@ -166,20 +178,17 @@ fn apply(node: &mut Node, config: &NodeConfig) -> Result<(), Refusal> {
     or_refuse(node.services[LOGIND].configure(&logind, &[]), "config", "a service's arguments")
 }
 
+/// What is said of a sysctl of the document that the kernel does not take.
+fn not_held(name: &str, value: &str, error: &io::Error) -> String {
+    let next = "the node goes on without it; give another value, or leave the key out";
+    format!("{NAME}: sysctls.\"{name}\": `{value}` does not hold ({error}); {next}")
+}
+
 /// What only the running machine knows.
 fn facts() -> Result<Facts, Refusal> {
     let hostname = or_refuse(nix::unistd::gethostname(), "config", "the host name")?;
-    let interfaces = or_refuse(nix::ifaddrs::getifaddrs(), "config", "the machine's addresses")?;
-    let interfaces = interfaces.filter(|one| !one.flags.contains(InterfaceFlags::IFF_LOOPBACK));
-    let addresses = interfaces.filter_map(|one| address(&one.address?)).collect();
+    let addresses = or_refuse(addresses::all(), "config", "the machine's addresses")?;
     Ok(Facts { hostname: hostname.to_string_lossy().into_owned(), addresses })
-}
-
-/// An address that others can reach.
-fn address(of: &SockaddrStorage) -> Option<IpAddr> {
-    let four = of.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-    let six = of.as_sockaddr_in6().map(|address| address.ip()).filter(|ip| !ip.is_unicast_link_local());
-    four.or(six.map(IpAddr::V6))
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
@@ -193,4 +202,104 @@ fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let mut file = options.write(true).create(true).truncate(true).mode(mode).open(path)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     io::Write::write_all(&mut file, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn intake() -> (Intake, File) {
+        let (intake, write) = Intake::new().expect("a pipe");
+        (intake, write.into())
+    }
+
+    /// A document as `orlop-net` hands it over: its length, then its bytes.
+    fn frame(length: usize, document: &[u8]) -> Vec<u8> {
+        [&u32::try_from(length).expect("a length").to_be_bytes()[..], document].concat()
+    }
+
+    /// What is said of pieces, between which PID 1 looks, once the other end is closed.
+    fn read(pieces: &[&[u8]]) -> Result<Vec<u8>, String> {
+        let (mut intake, mut write) = intake();
+        for piece in pieces {
+            write.write_all(piece).expect("room in the pipe");
+            assert_eq!(intake.read(), None, "more may come");
+        }
+        drop(write);
+        intake.read().expect("the end").map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn a_document_is_whole_once_its_end_is_there() {
+        let document = b"version = 1\n";
+        let bytes = frame(document.len(), document);
+        assert_eq!(read(&[&bytes]), Ok(document.to_vec()));
+        let (length, rest) = bytes.split_at(2);
+        let (middle, end) = rest.split_at(7);
+        assert_eq!(read(&[length, middle, end]), Ok(document.to_vec()));
+        assert_eq!(read(&[&frame(0, b"")]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn less_or_more_than_was_announced_is_no_document() {
+        let nothing = Err("orlop-net ended without one; its log says why".to_owned());
+        assert_eq!(read(&[]), nothing);
+        assert_eq!(read(&[&[0, 0, 1]]), nothing, "not even a length");
+        assert_eq!(read(&[&frame(10, b"four")]), Err("orlop-net ended after 4 of its 10 bytes".to_owned()));
+        assert_eq!(read(&[&frame(4, b"four"), b"more"]), Err("orlop-net ended after 8 of its 4 bytes".to_owned()));
+        assert_eq!(read(&[b"version = 1\n"]), Err("orlop-net ended after 8 of its 1986359923 bytes".to_owned()));
+    }
+
+    /// PID 1 takes no more of it than a document may have, and one byte.
+    #[test]
+    fn a_flood_ends_where_no_document_goes_on() {
+        let (mut intake, mut write) = intake();
+        let flood = frame(LARGEST, &[b'#'; 3 * LARGEST]);
+        let writer = std::thread::spawn(move || write.write_all(&flood));
+        let mut read = || loop {
+            match intake.read() {
+                Some(read) => break read.map(<[u8]>::to_vec),
+                None => std::thread::yield_now(),
+            }
+        };
+        let says = Err(format!("orlop-net ended after {} of its {LARGEST} bytes", LARGEST + 1));
+        assert_eq!(read(), says);
+        assert_eq!(read(), says, "and it stays that");
+        assert_eq!(intake.bytes.len(), LENGTH + LARGEST + 1);
+        drop(intake);
+        writer.join().expect("an end").expect_err("nobody took the rest");
+    }
+
+    #[test]
+    fn who_is_asked_is_said_as_the_definition_has_it() {
+        assert_eq!(asked(&[Provider::Ec2]), "asked of: ec2 (node_config.providers)");
+        assert_eq!(asked(&[Provider::FwCfg, Provider::Esp]), "asked of: fw_cfg, esp (node_config.providers)");
+    }
+
+    #[test]
+    fn a_sysctl_that_does_not_hold_is_said_with_key_value_and_remedy() {
+        let error = io::Error::from_raw_os_error(22);
+        assert_eq!(
+            not_held("net.core.wmem_max", "4100", &error),
+            "node config: sysctls.\"net.core.wmem_max\": `4100` does not hold (Invalid argument (os error 22)); the node \
+             goes on without it; give another value, or leave the key out"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(document in prop::collection::vec(any::<u8>(), 0..60), cuts in prop::collection::vec(1_usize..9, 1..20)) {
+            let bytes = frame(document.len(), &document);
+            let (mut pieces, mut rest) = (Vec::new(), &bytes[..]);
+            for cut in cuts {
+                let (piece, more) = rest.split_at(cut.min(rest.len()));
+                pieces.push(piece);
+                rest = more;
+            }
+            pieces.push(rest);
+            prop_assert_eq!(read(&pieces), Ok(document));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! In the verified root: the node's phases, its services, and its end. One thread, one loop over
 //! `poll(2)`.
 
+mod addresses;
 pub mod cgroups;
 mod close;
 mod config;

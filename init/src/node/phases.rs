@@ -2,7 +2,8 @@
 
 use super::door::Door;
 use super::{
-    CONTAINERD, KUBELET, NET, Node, cgroups, close, config, grace, guard, identity, ipe, mounts, pods, state, sysctls,
+    CONTAINERD, KUBELET, LOGIND, NET, Node, cgroups, close, config, grace, guard, identity, ipe, mounts, pods, state,
+    sysctls,
 };
 use crate::report::{Event, Refusal, now_ms, or_refuse};
 use crate::services::{Endpoint, OOM_SCORE, Recipe, Service};
@@ -120,6 +121,9 @@ const PHASES: &[Phase] = &[
     },
 ];
 
+/// The services' names, by their indices. The two of clusters' images come last.
+const NAMES: [&str; 4] = ["containerd", "kubelet", "net", "logind"];
+
 /// A kubelet that is silent for so long hangs. It speaks four times in it, so that a slow machine is not taken for one.
 const KUBELET_SILENT: Duration = Duration::from_secs(60);
 
@@ -217,7 +221,7 @@ fn prepare_services(node: &mut Node) -> Result<(), Refusal> {
 fn recipes(node: &Node) -> Result<Vec<Recipe>, Refusal> {
     let program = |program: &OwnedFd| or_refuse(program.try_clone(), "services", "a program's descriptor");
     let containerd = Recipe {
-        name: "containerd",
+        name: NAMES[CONTAINERD],
         arguments: node.settings.containerd.clone(),
         program: program(&node.programs.containerd)?,
         cgroup: "/podruntime/runtime",
@@ -226,7 +230,7 @@ fn recipes(node: &Node) -> Result<Vec<Recipe>, Refusal> {
         silent_for: None,
     };
     let kubelet = Recipe {
-        name: "kubelet",
+        name: NAMES[KUBELET],
         arguments: node.settings.kubelet.clone(),
         program: program(&node.programs.kubelet)?,
         cgroup: "/podruntime/kubelet",
@@ -235,12 +239,12 @@ fn recipes(node: &Node) -> Result<Vec<Recipe>, Refusal> {
         silent_for: Some(KUBELET_SILENT),
     };
     let mut recipes = vec![containerd, kubelet];
-    let of_clusters = [("net", "/net", &node.programs.net), ("logind", "/logind", &node.programs.logind)];
-    for (name, cgroup, file) in of_clusters {
+    let of_clusters = [(NET, "/net", &node.programs.net), (LOGIND, "/logind", &node.programs.logind)];
+    for (index, cgroup, file) in of_clusters {
         let Some(file) = file else { continue };
         recipes.push(Recipe {
-            name,
-            arguments: vec![name.to_owned()],
+            name: NAMES[index],
+            arguments: vec![NAMES[index].to_owned()],
             program: program(file)?,
             cgroup,
             oom_score: OOM_SCORE,
@@ -288,5 +292,22 @@ mod tests {
         let want = "mounts ipe identity loopback sysctls cgroups state modules services config network logind \
                     containerd preload kubelet pods modules-closed";
         assert_eq!(names.join(" "), want);
+        assert_eq!((NAMES[CONTAINERD], NAMES[KUBELET]), ("containerd", "kubelet"));
+        assert_eq!((NAMES[NET], NAMES[LOGIND]), ("net", "logind"));
+    }
+
+    /// Who sees a refusal on a console looks its stage up there. Those of the chain are looked up where they are named.
+    #[test]
+    fn each_stage_that_may_refuse_has_its_remedy_in_the_documents() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate.md");
+        let text = std::fs::read_to_string(path).expect("the manual");
+        let (_, behind) = text.split_once("\n## Every boot error, by name\n").expect("the table's title");
+        let table = behind.split("\n## ").next().unwrap_or_default();
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).collect();
+        for stage in PHASES.iter().map(|phase| phase.name).chain(NAMES).chain(["ready", "panic"]) {
+            let name = format!("`{stage}`");
+            let first = |row: &&str| row.split('|').nth(1).is_some_and(|cell| cell.contains(&name));
+            assert!(rows.iter().any(first), "no row for {name} in docs/operate.md");
+        }
     }
 }

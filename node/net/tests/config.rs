@@ -48,10 +48,10 @@ fn a_document_that_comes_late_and_broken_is_taken_once_it_is_whole() {
         let line = net.says("hostnam");
         assert!(line.contains("fw_cfg:2:1"), "{line}");
         write(&item, b"version = 2\n");
-        net.says("version 2 is newer than this program");
+        net.says("fw_cfg:1:11: version: 2 is newer than this program");
         let secret = LEAST.replace("version = 1", "version = 1\nhostname = \"-\"");
         write(&item, secret.as_bytes());
-        net.says("is not a host name");
+        net.says("hostname: `-` is not a host name");
         assert!(!net.rest().contains("abcdef.0123456789abcdef"), "{}", net.rest());
 
         let good = format!(

@@ -4,7 +4,7 @@
 mod lab;
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Between 1900 and 1970.
 const BEFORE_1970: u64 = 2_208_988_800;
@@ -44,6 +44,39 @@ fn a_clock_a_day_off_is_seen_and_one_liar_of_three_is_outvoted() {
         let line = net.says("it is set");
         assert!(line.contains("off by 86400.") || line.contains("off by 86399.9"), "{line}");
         lab.ready(&mut net);
+    });
+}
+
+/// What a run that was killed before it had the time has left: the clock goes on from the image's build time. Nobody may
+/// set the clock here, so the build is put between the machine's start and now.
+#[test]
+fn a_clock_that_was_set_to_the_build_is_not_believed_by_the_next_run() {
+    lab::inside("a_clock_that_was_set_to_the_build_is_not_believed_by_the_next_run", |lab| {
+        const RANGE: &str = "--dhcp-range=192.0.2.50,192.0.2.59,2m";
+        lab.card(0, &["192.0.2.1/24"]);
+        server(Ipv4Addr::new(192, 0, 2, 1), 0);
+        std::fs::create_dir_all(lab.run()).expect("a folder");
+        let document = include_str!("../../../config/tests/node_config/least.toml");
+        std::fs::write(lab.run().join("config.toml"), document).expect("written");
+        let settings = lab.settings(r#""fw_cfg""#);
+        let built = SystemTime::now() - Duration::from_millis(orlop_net::sys::now().0 / 2);
+        let file = std::fs::File::options().write(true).open(&settings).expect("the settings");
+        file.set_modified(built).expect("the time of the build");
+        let nobody = lab.dnsmasq(0, &[RANGE]);
+        let mut net = lab.net(&["--card", "cl0", "--settings", &settings]);
+        net.says("by no time server since; waiting for time servers");
+        // There is all but the time, and nobody to ask for it: a clock that was right would be believed now.
+        lab.until_here(&format!("cat {}/lease.json || true", lab.run().display()), "192.0.2.5");
+        lab.until_there("ip route show default", "default via 192.0.2.1 dev cl0");
+
+        nobody.stop();
+        let _server = lab.dnsmasq(0, &[RANGE, "--dhcp-option=option:ntp-server,192.0.2.1"]);
+        lab.here("ip link set srv0 down");
+        net.says("the carrier is gone");
+        lab.here("ip link set srv0 up");
+        net.says("it is kept");
+        lab.ready(&mut net);
+        assert!(!net.rest().contains("is believed"), "{}", net.rest());
     });
 }
 

@@ -3,7 +3,7 @@
 use super::super::network::is_unicast;
 use super::super::{Cluster, pem};
 use super::names::{is_domain, is_location};
-use super::{Report, expect_once};
+use super::{Report, excerpt, expect_once};
 use crate::node::NodeConfigPolicy;
 
 const MOST_DNS_ADDRESSES: usize = 3;
@@ -28,7 +28,7 @@ pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut R
         expect_once(&cluster.dns, index, &path, report);
     }
     let domain = &cluster.domain;
-    let message = format!("`{domain}` is not a domain");
+    let message = format!("`{}` is not a domain", excerpt(domain));
     report.expect(is_domain(domain), &["cluster", "domain"], message, "write it as \"cluster.local\"");
 }
 
@@ -65,16 +65,17 @@ fn check_server(server: &str, report: &mut Report) {
         // What stands before it may be a password.
         return report.expect(false, &path, "a user does not belong into the server's address".into(), next);
     }
+    let shown = excerpt(server);
     match server.split_once("://") {
         Some(("https", rest)) => {
-            let message = format!("`{server}` is not the address of an API server");
+            let message = format!("`{shown}` is not the address of an API server");
             report.expect(is_location(rest), &path, message, next);
         }
         Some(("http", _)) => {
-            let message = format!("`{server}` would send the token to anybody who asks");
+            let message = format!("`{shown}` would send the token to anybody who asks");
             report.expect(false, &path, message, "the API server speaks https, and nothing else is taken");
         }
-        _ => report.expect(false, &path, format!("`{server}` does not begin with `https://`"), next),
+        _ => report.expect(false, &path, format!("`{shown}` does not begin with `https://`"), next),
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::super::{Cidr, NodeConfig, Proxy, Secret, Time};
 use super::names::{HOSTNAME_RULE, is_authority, is_domain, is_host, is_hostname};
-use super::{Report, expect_once};
+use super::{Report, excerpt, expect_once};
 use crate::node::NodeConfigPolicy;
 
 /// More servers make the time no better.
@@ -12,12 +12,13 @@ const MOST_TIME_SERVERS: usize = 8;
 
 pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut Report) {
     if let Some(class) = &config.class {
-        let message = format!("class `{class}` is asked for, and this image is of class `{}`", policy.class);
+        let asked = excerpt(class);
+        let message = format!("`{asked}` is asked for, and this image is of class `{}`", policy.class);
         let next = "give the machine an image of that class, or take the key out";
         report.expect(policy.class.is_empty() || *class == policy.class, &["class"], message, next);
     }
     if let Some(name) = &config.hostname {
-        let message = format!("`{name}` is not a host name");
+        let message = format!("`{}` is not a host name", excerpt(name));
         report.expect(is_hostname(name), &["hostname"], message, HOSTNAME_RULE);
     }
 }
@@ -28,7 +29,7 @@ pub(super) fn check_time(time: &Time, report: &mut Report) {
     report.expect(time.servers.len() <= MOST_TIME_SERVERS, &["time", "servers"], message, &next);
     for (index, server) in time.servers.iter().enumerate() {
         let path = ["time", "servers", &index.to_string()];
-        let message = format!("`{server}` is neither a name nor an address");
+        let message = format!("`{}` is neither a name nor an address", excerpt(server));
         report.expect(is_host(server), &path, message, "write it as \"ntp.example\" or \"192.0.2.1\", without a port");
         expect_once(&time.servers, index, &path, report);
     }
@@ -41,7 +42,7 @@ pub(super) fn check_proxy(proxy: &Proxy, report: &mut Report) {
         report.expect(good, &["proxy", key], "it is not a proxy's address".into(), next);
     }
     for (index, exception) in proxy.exceptions.iter().enumerate() {
-        let message = format!("`{exception}` is not an exception that programs understand");
+        let message = format!("`{}` is not an exception that programs understand", excerpt(exception));
         let next = "write a name, `.domain`, an address or a network, such as \"10.0.0.0/8\"";
         report.expect(is_exception(exception), &["proxy", "exceptions", &index.to_string()], message, next);
     }

@@ -4,20 +4,19 @@ use std::net::IpAddr;
 
 use super::super::load::{PLAIN, not_done};
 use super::super::network::is_unicast;
-use super::super::{Cidr, Interface, Ipv4Method, Ipv6Method, Network};
+use super::super::{Cidr, Interface, Ipv4Method, Ipv6Method, LONGEST_SEARCH_LIST, MOST_SEARCH_DOMAINS, Network};
 use super::names::is_domain;
-use super::{Report, expect_once};
+use super::{Report, excerpt, expect_once};
 
 const MOST_INTERFACES: usize = 16;
 /// glibc's limit, and kubelet's for pods.
 const MOST_DNS_SERVERS: usize = 3;
-/// kubelet's limits for pods.
-const MOST_SEARCH_DOMAINS: usize = 32;
-const LONGEST_SEARCH_LIST: usize = 2048;
 /// Without IPv6 a link may carry less than it demands.
 const LEAST_MTU: u16 = 576;
 const LEAST_MTU_IPV6: u16 = 1280;
 const MOST_MTU: u16 = 9216;
+/// Of an interface that has many, these are named where one of them is meant.
+const SHOWN_NETWORKS: usize = 3;
 
 pub(super) fn check(network: &Network, report: &mut Report) {
     let message = format!("{} interfaces are named", network.interfaces.len());
@@ -57,12 +56,13 @@ impl At<'_> {
         self.expect(name.is_some() != mac.is_some(), &[], message, "say by one of them which interface is meant");
         let Some(name) = name else { return };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        let shown = excerpt(name);
         match not_done(name).or(name.contains('.').then_some("VLANs")) {
-            Some(what) => self.expect(false, &["name"], format!("`{name}`: {what} are not done yet"), PLAIN),
+            Some(what) => self.expect(false, &["name"], format!("`{shown}`: {what} are not done yet"), PLAIN),
             None => {
                 let good = (1..=15).contains(&name.len()) && name.bytes().all(plain) && name != "lo";
                 let next = "write it as the kernel names it, such as \"eth0\", or use `mac`";
-                self.expect(good, &["name"], format!("`{name}` is not the name of an Ethernet interface"), next);
+                self.expect(good, &["name"], format!("`{shown}` is not the name of an Ethernet interface"), next);
             }
         }
     }
@@ -123,6 +123,7 @@ impl At<'_> {
             .iter()
             .filter(|address| address.is_ipv4() == router.is_ipv4())
             .map(|address| format!("{}/{}", address.network(), address.prefix))
+            .take(SHOWN_NETWORKS)
             .collect();
         let message = format!("`{router}` is outside of the interface's networks");
         self.expect(near, path, message, &format!("name a router in {}", networks.join(" or ")));
@@ -229,7 +230,8 @@ fn check_dns(network: &Network, report: &mut Report) {
     report.expect(good, &["network", "search"], message, &next);
     for (index, domain) in network.search.iter().enumerate() {
         let path = ["network", "search", &index.to_string()];
-        report.expect(is_domain(domain), &path, format!("`{domain}` is not a domain"), "write it as \"example.org\"");
+        let message = format!("`{}` is not a domain", excerpt(domain));
+        report.expect(is_domain(domain), &path, message, "write it as \"example.org\"");
         expect_once(&network.search, index, &path, report);
     }
 }

@@ -1,7 +1,7 @@
 //! What a node config may bring only if the image allows it: certificates, static pods.
 
 use super::super::{NodeConfig, pem};
-use super::{Report, expect_allowed};
+use super::{Report, excerpt, expect_allowed};
 use crate::definition::{check_static_pod, is_pod_name};
 use crate::node::{Allowance, NodeConfigPolicy};
 
@@ -24,8 +24,9 @@ pub(super) fn check_static_pods(config: &NodeConfig, policy: &NodeConfigPolicy, 
     for (name, manifest) in &config.static_pods {
         let path = ["static_pods", name.as_str()];
         let next = "it takes lowercase letters, digits and `-`, no `-` at the ends, and at most 63 characters";
-        report.expect(is_pod_name(name), &path, format!("`{name}` is not a pod's name"), next);
-        let message = format!("the image has a static pod `{name}` of its own");
+        let shown = excerpt(name);
+        report.expect(is_pod_name(name), &path, format!("`{shown}` is not a pod's name"), next);
+        let message = format!("the image has a static pod `{shown}` of its own");
         report.expect(!policy.static_pods.contains(name), &path, message, "name this one otherwise");
         if let Err(mistake) = check_static_pod(name, "", manifest) {
             let said = mistake.message.replace("the definition calls it", "its key calls it");

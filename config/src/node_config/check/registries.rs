@@ -2,7 +2,7 @@
 
 use super::super::{Mirror, NodeConfig, Registry, Secret, pem};
 use super::names::{is_authority, is_location};
-use super::{Report, expect_allowed};
+use super::{Report, excerpt, expect_allowed};
 use crate::node::{Allowance, NodeConfigPolicy};
 
 /// Stands for every registry that has no table of its own.
@@ -14,7 +14,7 @@ pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut
         let at = ["registries", host.as_str()];
         let next =
             "write the registry as images name it: \"docker.io\", \"registry.example:5000\", or \"*\" for the others";
-        report.expect(is_registry(host), &at, format!("`{host}` is not a registry"), next);
+        report.expect(is_registry(host), &at, format!("`{}` is not a registry", excerpt(host)), next);
         let Registry { mirrors, ca, username, password } = registry;
         if host == ALL {
             let own = ca.is_some() || username.is_some() || password.is_some();
@@ -45,15 +45,16 @@ fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report:
     let Mirror { url, insecure, ca, username, password } = mirror;
     let path = [at, &["url"]].concat();
     let next = "write it as \"https://mirror.example:5000\"";
+    let shown = excerpt(url);
     match url.split_once("://") {
         // What stands before an `@` may be a password.
         _ if url.contains('@') => report.expect(false, &path, "a user does not belong into the address".into(), next),
         Some((scheme @ ("http" | "https"), rest)) => {
-            report.expect(is_location(rest), &path, format!("`{url}` is not a mirror's address"), next);
-            let message = format!("`{url}` is plain HTTP: anybody on the way can read and change what is pulled");
+            report.expect(is_location(rest), &path, format!("`{shown}` is not a mirror's address"), next);
+            let message = format!("`{shown}` is plain HTTP: anybody on the way can read and change what is pulled");
             let next = "write https, or add `insecure = true` if the image's definition allows plain-http-mirrors";
             report.expect(scheme == "https" || *insecure, &path, message, next);
-            let message = format!("`{url}` is not plain HTTP, so `insecure` means nothing");
+            let message = format!("`{shown}` is not plain HTTP, so `insecure` means nothing");
             let next = "leave it out; for a CA of your own give `ca`";
             report.expect(scheme == "http" || !insecure, &[at, &["insecure"]].concat(), message, next);
             if scheme == "http" && *insecure {
@@ -63,7 +64,7 @@ fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report:
                 report.expect(open, &[at, &["username"]].concat(), message, "leave it out, or write https");
             }
         }
-        _ => report.expect(false, &path, format!("`{url}` does not begin with `https://`"), next),
+        _ => report.expect(false, &path, format!("`{shown}` does not begin with `https://`"), next),
     }
     check_trust(at, ca.as_deref(), report);
     check_credentials(at, username.as_deref(), password.as_ref(), report);

@@ -1,7 +1,7 @@
 //! Sysctls: those of the list, with numbers in their ranges. Hardening is not on it.
 
 use super::super::NodeConfig;
-use super::Report;
+use super::{Report, excerpt};
 use crate::text::nearest;
 
 /// What one sysctl may be: so many numbers, each from least to most.
@@ -26,6 +26,8 @@ const fn several(name: &'static str, numbers: usize, least: u64, most: u64) -> S
 }
 
 const GIB: u64 = 1 << 30;
+/// The kernel's `SOCK_MIN_SNDBUF`: it refuses less. Twice what a small packet takes, 2304 bytes on x86-64.
+const LEAST_SEND_BUFFER: u64 = 4608;
 
 /// Those that a node config may set.
 pub const SYSCTLS: [SysctlRule; 31] = [
@@ -41,8 +43,8 @@ pub const SYSCTLS: [SysctlRule; 31] = [
     rule("net.core.rmem_default", 4096, GIB),
     rule("net.core.rmem_max", 4096, GIB),
     rule("net.core.somaxconn", 128, 65_535),
-    rule("net.core.wmem_default", 4096, GIB),
-    rule("net.core.wmem_max", 4096, GIB),
+    rule("net.core.wmem_default", LEAST_SEND_BUFFER, GIB),
+    rule("net.core.wmem_max", LEAST_SEND_BUFFER, GIB),
     several("net.ipv4.ip_local_port_range", 2, 1024, 65_535),
     rule("net.ipv4.neigh.default.gc_thresh1", 128, 1_048_576),
     rule("net.ipv4.neigh.default.gc_thresh2", 128, 1_048_576),
@@ -71,7 +73,7 @@ pub(super) fn check(config: &NodeConfig, report: &mut Report) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "docs/node-config.md lists those that it may; the others are the image's".to_owned(),
             };
-            let message = format!("`{name}` is not a sysctl that a node config may set");
+            let message = format!("`{}` is not a sysctl that a node config may set", excerpt(name));
             report.expect(false, &path, message, &next);
             continue;
         };
@@ -81,14 +83,23 @@ pub(super) fn check(config: &NodeConfig, report: &mut Report) {
             numbers.len() == rule.numbers && numbers.iter().all(|number| range.contains(number)) && numbers.is_sorted()
         };
         let next = match rule.numbers {
+            _ if value.0.split_ascii_whitespace().any(is_octal) => {
+                "write it without the 0 in front: the kernel reads it as an octal number".to_owned()
+            }
             1 => format!("it takes {} to {}", rule.least, rule.most),
             count => format!("it takes {count} numbers, rising, from {} to {}", rule.least, rule.most),
         };
-        let message = format!("`{}` is not a value of `{name}`", value.0);
+        let message = format!("`{}` is not a value of `{name}`", excerpt(&value.0));
         report.expect(numbers.is_some_and(|numbers| fits(&numbers)), &path, message, &next);
     }
 }
 
 fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && !is_octal(text)).then(|| text.parse().ok()).flatten()
+}
+
+/// A number for the kernel, and not the one that is meant: `proc_dointvec` goes by the prefix, as C does.
+fn is_octal(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -13,7 +13,7 @@ pub(super) fn arguments(settings: &NodeSettings, config: &NodeConfig) -> Vec<Str
     if config.cluster.token.is_some() {
         arguments.push(format!("--bootstrap-kubeconfig={BOOTSTRAP_KUBECONFIG}"));
     }
-    // What DHCP gives may change, and kubelet finds it by itself.
+    // What the network gives may change, and kubelet finds it by itself.
     let addresses: Vec<String> = host::static_addresses(config).iter().map(ToString::to_string).collect();
     if !addresses.is_empty() {
         arguments.push(format!("--node-ip={}", addresses.join(",")));

@@ -43,7 +43,10 @@ impl Config {
                     config.hand_over(&document, log);
                     config.known = Some(known);
                 }
-                Err(problems) => log.say("config", &format!("{}: {problems}; asking anew", path.display())),
+                Err(problems) => {
+                    problems.0.iter().for_each(|problem| crate::log::line("config", &problem.to_string()));
+                    log.say("config", &format!("{} is not taken any more; asking anew", path.display()));
+                }
             },
             (Err(error), Some(_)) if error.kind() != ErrorKind::NotFound => return Err(Error::file(path)(error)),
             _ => {}

@@ -25,6 +25,7 @@ use crate::time::{Millis, Tick};
 use crate::{notify, sys};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use orlop_config::node::RESOLV_CONF;
+use orlop_config::node_config::{LONGEST_SEARCH_LIST, MOST_SEARCH_DOMAINS};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -283,7 +284,13 @@ impl Engine {
     /// Writes the files, and says once that the network is there.
     fn tell(&mut self, desired: &Desired, kernel: &Kernel) {
         self.write(LEASES, files::leases(&self.nics));
-        self.write(RESOLV_CONF, files::resolv(&desired.dns, &desired.search).into_bytes());
+        let (resolv, left_out) = files::resolv(&desired.dns, &desired.search);
+        if left_out > 0 {
+            let most = format!("{MOST_SEARCH_DOMAINS} with {LONGEST_SEARCH_LIST} bytes together are the most");
+            let text = format!("{left_out} of {} search domains are left out: {most}", desired.search.len());
+            self.log.say(RESOLV_CONF, &format!("{text}; name those that count in `network.search`"));
+        }
+        self.write(RESOLV_CONF, resolv.into_bytes());
         let address = kernel.addresses.iter().any(|told| told.usable);
         let route = !desired.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default());
         let connected =

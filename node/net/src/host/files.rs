@@ -2,6 +2,7 @@
 //! written beside its place and renamed.
 
 use super::nics::{Memory, Nics};
+use orlop_config::node_config::{LONGEST_SEARCH_LIST, MOST_SEARCH_DOMAINS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,9 +15,6 @@ use std::path::Path;
 pub const LEASES: &str = "lease.json";
 /// What a resolver reads at most (`resolv.conf(5)`); kubelet warns of more.
 const NAME_SERVERS: usize = 3;
-/// What kubelet takes at most, and in how many characters.
-const DOMAINS: usize = 32;
-const DOMAINS_LENGTH: usize = 1500;
 const VERSION: u32 = 1;
 
 /// The leases of before.
@@ -70,14 +68,17 @@ pub fn parse_leases(bytes: &[u8]) -> BTreeMap<[u8; 6], Memory> {
     })
 }
 
-/// `resolv.conf`.
-pub fn resolv(dns: &[IpAddr], search: &[String]) -> String {
+/// `resolv.conf`, and how many of the search domains have no place in it. Those of a node config have.
+pub fn resolv(dns: &[IpAddr], search: &[String]) -> (String, usize) {
     let mut text = String::new();
     let mut line = String::new();
-    for domain in search.iter().take(DOMAINS) {
-        if line.len() + domain.len() < DOMAINS_LENGTH {
-            let _ = write!(line, " {domain}");
+    let mut written = 0;
+    for domain in search.iter().take(MOST_SEARCH_DOMAINS) {
+        if line.len() + 1 + domain.len() > LONGEST_SEARCH_LIST {
+            break;
         }
+        let _ = write!(line, " {domain}");
+        written += 1;
     }
     if !line.is_empty() {
         let _ = writeln!(text, "search{line}");
@@ -85,7 +86,7 @@ pub fn resolv(dns: &[IpAddr], search: &[String]) -> String {
     for server in dns.iter().take(NAME_SERVERS) {
         let _ = writeln!(text, "nameserver {server}");
     }
-    text
+    (text, search.len() - written)
 }
 
 /// Writes a file so that who reads it sees the one before or the whole of this one.
@@ -110,14 +111,29 @@ mod tests {
     fn a_resolver_gets_what_it_can_read() {
         let servers: Vec<IpAddr> = (1..9).map(|last| Ipv4Addr::new(192, 0, 2, last).into()).collect();
         let domains = ["lab.example".to_owned(), "example".to_owned()];
-        let text = resolv(&servers, &domains);
         assert_eq!(
-            text,
-            "search lab.example example\nnameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"
+            resolv(&servers, &domains),
+            (
+                "search lab.example example\nnameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n".into(),
+                0
+            )
         );
-        assert_eq!(resolv(&[], &[]), "");
-        let long: Vec<String> = (0..100).map(|number| format!("{}{number}.example", "a".repeat(40))).collect();
-        assert!(resolv(&[], &long).len() < 2000);
+        assert_eq!(resolv(&servers[..1], &[]), ("nameserver 192.0.2.1\n".into(), 0));
+        assert_eq!(resolv(&[], &[]), (String::new(), 0));
+    }
+
+    /// The check of a node config counts as this does: what it takes is written, all of it.
+    #[test]
+    fn search_domains_that_find_no_place_are_counted() {
+        // 64 bytes each with the space before it.
+        let domains: Vec<String> = (0..40).map(|number| format!("{}{number:02}.example", "a".repeat(53))).collect();
+        let (text, left_out) = resolv(&[], &domains);
+        assert_eq!((text.split_whitespace().count(), left_out), (1 + MOST_SEARCH_DOMAINS, 8));
+        assert_eq!(text.len(), "search\n".len() + LONGEST_SEARCH_LIST);
+        let mut domains: Vec<String> = domains.into_iter().take(MOST_SEARCH_DOMAINS).collect();
+        domains[31].push('e');
+        let (text, left_out) = resolv(&[], &domains);
+        assert_eq!((text.split_whitespace().count(), left_out), (MOST_SEARCH_DOMAINS, 1));
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct Time {
     clock: Clock,
     client: Client,
     sockets: Sockets,
-    /// The clock has shown a time before the image's build: only a server can say what time it is.
+    /// The clock has shown a time before the image's build, in this run of the program or in one before it: only a server
+    /// can say what time it is. Once one has, this is not asked any more.
     lost: bool,
     servers: Vec<String>,
     dns: Vec<IpAddr>,
@@ -45,12 +46,14 @@ pub struct Time {
 impl Time {
     /// Opens the sockets, and sets a clock that shows a time before the image's build to that.
     pub fn open(clock: Clock, earliest: i64, log: &mut Log) -> Result<Self> {
-        let lost = clock.not_before(earliest).map_err(Error::kernel("the clock"))?;
+        let set = clock.not_before(earliest).map_err(Error::kernel("the clock"))?;
+        let lost = set || Clock::is_lost(earliest);
+        let why = match set {
+            true => "it showed a time before the image was built, and is set to that",
+            false => "it was set to the time at which the image was built, and by no time server since",
+        };
         if lost {
-            log.say(
-                "clock",
-                "it showed a time before the image was built, and is set to that; waiting for time servers",
-            );
+            log.say("clock", &format!("{why}; waiting for time servers"));
         }
         Ok(Time {
             clock,
