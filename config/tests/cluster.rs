@@ -1,5 +1,7 @@
 //! What a node of a cluster gets beside kubelet's configuration.
 
+use std::net::IpAddr;
+
 use orlop_config::node::{Allowance, NodeConfigPolicy, NodeSettings, OnDamage};
 use orlop_config::node_config::NodeConfig;
 use orlop_config::render::{self, Facts, Rendered, TMPFS_FOLDERS};
@@ -14,7 +16,13 @@ fn config(text: &str) -> NodeConfig {
     NodeConfig::parse(text.as_bytes(), "node.toml", &policy).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// On a machine that has a default route.
 fn render(config: &NodeConfig) -> Rendered {
+    render_on(config, &[])
+}
+
+/// On a machine without one, which has these addresses.
+fn render_on(config: &NodeConfig, addresses: &[IpAddr]) -> Rendered {
     let settings = NodeSettings {
         version: 1,
         image: "cluster".into(),
@@ -26,7 +34,7 @@ fn render(config: &NodeConfig) -> Rendered {
         kubelet: vec!["/usr/bin/kubelet".into()],
         node_config: None,
     };
-    let facts = Facts { hostname: "orlop-0123abcd".into(), addresses: vec![[192, 0, 2, 77].into()] };
+    let facts = Facts { hostname: "orlop-0123abcd".into(), addresses: addresses.to_vec() };
     render::cluster(&settings, config, &facts)
 }
 
@@ -65,7 +73,9 @@ fn the_host_has_the_documents_name_or_the_machines() {
     assert_eq!(least.hostname, "orlop-0123abcd");
     assert_eq!(file(&least, "/run/etc/hostname"), "orlop-0123abcd\n");
     let hosts = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
-    assert_eq!(file(&least, "/run/etc/hosts"), format!("{hosts}192.0.2.77 orlop-0123abcd\n"));
+    assert_eq!(file(&least, "/run/etc/hosts"), format!("{hosts}127.0.1.1 orlop-0123abcd\n"), "kubelet looks on");
+    let alone = render_on(&config(LEAST), &[IpAddr::from([192, 0, 2, 77])]);
+    assert_eq!(file(&alone, "/run/etc/hosts"), format!("{hosts}192.0.2.77 orlop-0123abcd\n"));
     let full = rendered(FULL);
     let own = "192.0.2.10 node-1.example node-1\n2001:db8::10 node-1.example node-1\n";
     assert_eq!(file(&full, "/run/etc/hosts"), format!("{hosts}{own}"));
@@ -83,7 +93,7 @@ fn a_node_that_has_its_default_route_from_the_network_has_no_fixed_address() {
     assert!(hosts.ends_with("ip6-loopback\n2001:db8::10 orlop-0123abcd\n"), "{hosts}");
     assert!(kubelet.contains("--node-ip=2001:db8::10"), "{kubelet}");
     let (hosts, kubelet) = of(&format!("{LEAST}{card}ipv4 = \"dhcp\"\n"));
-    assert!(hosts.ends_with("ip6-loopback\n192.0.2.77 orlop-0123abcd\n"), "{hosts}");
+    assert!(hosts.ends_with("ip6-loopback\n127.0.1.1 orlop-0123abcd\n"), "{hosts}");
     assert!(!kubelet.contains("--node-ip"), "{kubelet}");
     // A second card may ask as long as it takes no default route.
     assert!(of(FULL).1.contains("--node-ip=192.0.2.10,2001:db8::10"));

@@ -119,7 +119,7 @@ fn render(args: &RenderArgs, context: &Context) -> anyhow::Result<()> {
     let settings = settings(&args.document)?;
     let config = parse(&args.document, &settings)??;
     let config = if args.show_secrets { config } else { config.masked() };
-    // What only the running machine knows; its addresses stand in /etc/hosts, too.
+    // What only the running machine knows. Its addresses stand in /etc/hosts where it has no default route.
     let facts = Facts { hostname: "orlop-00000000".into(), addresses: Vec::new() };
     let rendered = render::cluster(&settings, &config, &facts);
     if let Some(out) = &args.out {

@@ -32,8 +32,9 @@ const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 pub struct Facts {
     /// The host name that a document without one leaves to the machine.
     pub hostname: String,
-    /// The machine's addresses, the one of the default route first: kubelet takes the first of IPv4 that it finds under
-    /// the host's name, else the first of IPv6.
+    /// The machine's addresses, where it has no default route of either family; else none. By a default route kubelet finds
+    /// the node's address itself, and follows a lease that brings another. Of addresses under the host's name it takes the
+    /// first of IPv4 that a card has, else the first of IPv6.
     pub addresses: Vec<IpAddr>,
 }
 

@@ -1,5 +1,7 @@
-//! The machine's addresses, in the order in which it is known by them: kubelet takes the first one of IPv4 that stands in
-//! `/etc/hosts` under the host's name, else the first of IPv6.
+//! The machine's addresses, where nothing else tells kubelet the node's. It looks the host's name up first, throws away
+//! loopback addresses and such that no card has, and goes by the default route when nothing is left
+//! (`pkg/kubelet/nodestatus/setters.go`). That follows a lease that brings another address, and `/etc/hosts` does not: of the
+//! addresses of the boot there, only the other family's would be good then, and the node would change to that.
 
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
@@ -15,13 +17,14 @@ const LONGEST: u64 = 1 << 20;
 /// `RTF_REJECT`: it leads nowhere.
 const REJECT: u32 = 0x200;
 
-/// The addresses that others can reach, those of the default route's card first.
-pub fn all() -> io::Result<Vec<IpAddr>> {
+/// The addresses that others can reach, of a machine without a default route; none where there is one of either family.
+pub fn unrouted() -> io::Result<Vec<IpAddr>> {
+    if has_default_route(&read(ROUTES), &read(ROUTES6)) {
+        return Ok(Vec::new());
+    }
     let interfaces = nix::ifaddrs::getifaddrs()?;
     let interfaces = interfaces.filter(|one| !one.flags.contains(InterfaceFlags::IFF_LOOPBACK));
-    let addresses = interfaces.filter_map(|one| Some((address(&one.address?)?, one.interface_name)));
-    let (routes, routes6) = (read(ROUTES), read(ROUTES6));
-    Ok(ordered(addresses.collect(), nearest(routes.lines().filter_map(row)), nearest(routes6.lines().filter_map(row6))))
+    Ok(interfaces.filter_map(|one| address(&one.address?)).collect())
 }
 
 /// An address that others can reach.
@@ -38,40 +41,26 @@ fn read(path: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Of a default route of IPv4: its metric and its card.
-fn row(line: &str) -> Option<(u32, &str)> {
+fn has_default_route(routes: &str, routes6: &str) -> bool {
+    routes.lines().any(is_default) || routes6.lines().any(is_default6)
+}
+
+/// Whether a line of IPv4's routes is a default route.
+fn is_default(line: &str) -> bool {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [card, destination, _, flags, _, _, metric, mask, ..] = fields[..] else { return None };
-    let is_default = destination == "00000000" && mask == "00000000" && leads_on(flags)?;
-    is_default.then_some((metric.parse().ok()?, card))
+    let [_, destination, _, flags, _, _, _, mask, ..] = fields[..] else { return false };
+    destination == "00000000" && mask == "00000000" && leads_on(flags)
 }
 
 /// The same of IPv6.
-fn row6(line: &str) -> Option<(u32, &str)> {
+fn is_default6(line: &str) -> bool {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [destination, bits, _, _, _, metric, _, _, flags, card] = fields[..] else { return None };
-    let is_default = destination.bytes().all(|byte| byte == b'0') && bits == "00" && leads_on(flags)?;
-    is_default.then_some((u32::from_str_radix(metric, 16).ok()?, card))
+    let [destination, bits, _, _, _, _, _, _, flags, _] = fields[..] else { return false };
+    destination.bytes().all(|byte| byte == b'0') && bits == "00" && leads_on(flags)
 }
 
-fn leads_on(flags: &str) -> Option<bool> {
-    Some(u32::from_str_radix(flags, 16).ok()? & REJECT == 0)
-}
-
-/// The card of the route that is taken: the lowest metric's.
-fn nearest<'r>(routes: impl Iterator<Item = (u32, &'r str)>) -> Option<&'r str> {
-    routes.min_by_key(|(metric, _)| *metric).map(|(_, card)| card)
-}
-
-/// Of each family those of its default route's card first. A family that has none is left out where the other has one:
-/// kubelet would take IPv4 all the same.
-fn ordered(mut addresses: Vec<(IpAddr, String)>, card: Option<&str>, card6: Option<&str>) -> Vec<IpAddr> {
-    let default = |address: &IpAddr| if address.is_ipv4() { card } else { card6 };
-    if card.or(card6).is_some() {
-        addresses.retain(|(address, _)| default(address).is_some());
-    }
-    addresses.sort_by_key(|(address, name)| default(address) != Some(name.as_str()));
-    addresses.into_iter().map(|(address, _)| address).collect()
+fn leads_on(flags: &str) -> bool {
+    u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & REJECT == 0)
 }
 
 #[cfg(test)]
@@ -79,66 +68,41 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const IPV4: &str = "\
+    /// The title, a network, half of the world, and a way to nowhere.
+    const ROWS: &str = "\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
-eth2\t00000000\t010071CB\t0003\t0\t0\t200\t00000000\t0\t0\t0
-eth1\t00000000\t016433C6\t0003\t0\t0\t100\t00000000\t0\t0\t0
 eth0\t00000000\t010200C0\t0003\t0\t0\t5\t00000080\t0\t0\t0
 eth0\t00000000\t00000000\t0201\t0\t0\t1\t00000000\t0\t0\t0
 ";
-    const IPV6: &str = "\
+    const DEFAULT: &str = "eth1\t00000000\t016433C6\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
+    /// A network, half of the world, and the kernel's own end of all routes.
+    const ROWS6: &str = "\
 20010db8000100000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000003 00000000 004c0001     eth0
-00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000bb9 00000001 00000000 00450003     eth0
-00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000402 00000001 00000000 00450003     eth1
+00000000000000000000000000000000 01 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000402 00000001 00000000 00450003     eth0
 00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo
 ";
-
-    fn card(routes: &str) -> Option<&str> {
-        nearest(routes.lines().filter_map(row))
-    }
-
-    fn card6(routes: &str) -> Option<&str> {
-        nearest(routes.lines().filter_map(row6))
-    }
+    const DEFAULT6: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000402 00000001 00000000 00450003     eth1\n";
 
     #[test]
-    fn the_default_routes_card_is_that_of_the_lowest_metric() {
-        assert_eq!((card(IPV4), card6(IPV6)), (Some("eth1"), Some("eth1")));
-        assert_eq!((card(""), card6("")), (None, None));
-        let head: String = IPV4.lines().take(2).collect::<Vec<_>>().join("\n");
-        let nowhere = IPV6.lines().last().expect("a line");
-        assert_eq!((card(&head), card6(nowhere)), (None, None), "a network, and the kernel's own end of all routes");
-    }
-
-    #[test]
-    fn the_default_routes_card_comes_first_and_a_family_without_one_is_left_out() {
-        let of =
-            |address: &str, card: &str| -> (IpAddr, String) { (address.parse().expect("an address"), card.to_owned()) };
-        let all = || {
-            vec![
-                of("192.0.2.59", "eth0"),
-                of("198.51.100.59", "eth1"),
-                of("2001:db8::59", "eth0"),
-                of("2001:db8:1::59", "eth1"),
-            ]
-        };
-        let texts = |card: Option<&str>, card6: Option<&str>| -> Vec<String> {
-            ordered(all(), card, card6).iter().map(ToString::to_string).collect()
-        };
-        assert_eq!(
-            texts(Some("eth1"), Some("eth1")),
-            ["198.51.100.59", "2001:db8:1::59", "192.0.2.59", "2001:db8::59"]
-        );
-        assert_eq!(texts(Some("eth0"), None), ["192.0.2.59", "198.51.100.59"]);
-        assert_eq!(texts(None, Some("eth1")), ["2001:db8:1::59", "2001:db8::59"]);
-        assert_eq!(texts(None, None).len(), 4, "as the kernel has them");
+    fn a_default_route_of_either_family_is_one() {
+        for (routes, routes6, wanted) in [
+            (ROWS.to_owned(), ROWS6.to_owned(), false),
+            (format!("{ROWS}{DEFAULT}"), ROWS6.to_owned(), true),
+            (ROWS.to_owned(), format!("{DEFAULT6}{ROWS6}"), true),
+            (String::new(), DEFAULT6.to_owned(), true),
+            (String::new(), String::new(), false),
+            // A file that was cut.
+            (DEFAULT[..40].to_owned(), DEFAULT6[..100].to_owned(), false),
+        ] {
+            assert_eq!(has_default_route(&routes, &routes6), wanted, "{routes}\n{routes6}");
+        }
     }
 
     proptest! {
         #[test]
         fn no_text_is_a_panic(text in "[0-9a-f \\t\\neth]{0,200}") {
-            let _ = (card(&text), card6(&text));
+            let _ = has_default_route(&text, &text);
         }
     }
 }

@@ -187,7 +187,7 @@ fn not_held(name: &str, value: &str, error: &io::Error) -> String {
 /// What only the running machine knows.
 fn facts() -> Result<Facts, Refusal> {
     let hostname = or_refuse(nix::unistd::gethostname(), "config", "the host name")?;
-    let addresses = or_refuse(addresses::all(), "config", "the machine's addresses")?;
+    let addresses = or_refuse(addresses::unrouted(), "config", "the machine's addresses")?;
     Ok(Facts { hostname: hostname.to_string_lossy().into_owned(), addresses })
 }
 
