@@ -89,7 +89,9 @@ fn most_packages_declare_an_expression_in_both_documents() {
     };
     for (name, expression) in [
         ("stdlib", Some("BSD-3-Clause")),
-        ("k8s.io/kubernetes", Some("Apache-2.0")),
+        ("github.com/containerd/containerd/v2", Some("Apache-2.0")),
+        // A second text, `LICENSES/LICENSE`, has lines of its own around the licence.
+        ("k8s.io/kubernetes", None),
         ("github.com/opencontainers/runc", Some("Apache-2.0")),
         ("init", Some("Apache-2.0 OR MIT")),
         // Theirs are no texts of these: the version of the LGPL is for people to read.

@@ -10,15 +10,18 @@ use crate::segment::alone;
 
 /// kubelet's default, and what the node calls allocatable.
 const PODS: usize = 110;
-/// Seconds until all of them run, on two slow processors that others share.
-const LIMIT: u64 = 1800;
+/// How many are asked for at once. kubelet starts all that it is told of side by side: 110 of them on emulated processors
+/// each take longer than the two minutes that it gives containerd for a request, and are begun anew without end.
+const STEP: usize = 10;
+/// Seconds until so many run, on two slow processors that others share.
+const LIMIT: u64 = 600;
 
 #[test]
 fn a_node_runs_110_pods_and_stays_well() -> Result<()> {
     let segment = alone("many-pods")?;
     let kubectl = &segment.kubectl;
     let mut node = segment.machine("many")?;
-    node.machine.memory_mib = 4096;
+    (node.machine.memory_mib, node.machine.cpus) = (4096, 2);
     let running = node.join()?;
     segment.approver.approved("many", within(60))?;
     let image = &segment.busybox.digest;
@@ -50,8 +53,11 @@ spec:
     };
     let (few, memory) = (here()?, available()?);
     let began = Instant::now();
-    kubectl.run(&["scale", "deployment/crowd", &format!("--replicas={}", PODS - few + 1)])?;
-    rolled()?;
+    let replicas = PODS - few + 1;
+    for wanted in (STEP..replicas).step_by(STEP).chain([replicas]) {
+        kubectl.run(&["scale", "deployment/crowd", &format!("--replicas={wanted}")])?;
+        rolled().with_context(|| format!("{wanted} of {replicas} pods"))?;
+    }
     let took = began.elapsed();
     let each = memory.saturating_sub(available()?) / (PODS - few) as u64;
     ensure!(here()? == PODS, "{} pods", here()?);
