@@ -184,7 +184,7 @@ fn write_database(archive: &Path, folder: &Path) -> anyhow::Result<()> {
     let mut newest = String::new();
     for index in 0..archive.len() {
         let member = archive.by_index(index)?;
-        if !member.name().ends_with(".json") {
+        if !member.name()?.ends_with(".json") {
             continue;
         }
         let document: Value = serde_json::from_reader(member)?;
