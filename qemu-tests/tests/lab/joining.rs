@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use orlop_machine::lab::{NodeConfig, Subject, Token, cni};
-use orlop_machine::{Event, Running, turn, within};
+use orlop_machine::turn::{self, Turn};
+use orlop_machine::{Event, Running, within};
 
 use crate::segment::{Node, Segment, segment};
 
@@ -40,9 +41,14 @@ fn told<'c>(name: &'static str, change: impl FnOnce(&mut NodeConfig) + 'c) -> (&
 
 /// Starts machines at once: they mostly wait.
 fn start(machines: Vec<(&'static str, Change<'_>)>) -> Result<Vec<(Node, Running)>> {
-    let (segment, turn) = (segment()?, Arc::new(turn::take()?));
+    start_in(&Arc::new(turn::take()?), machines)
+}
+
+/// The same, in this turn. Who has one and waits for another may wait for ever: the node `one` keeps the second of two.
+fn start_in(turn: &Arc<Turn>, machines: Vec<(&'static str, Change<'_>)>) -> Result<Vec<(Node, Running)>> {
+    let segment = segment()?;
     let started = machines.into_iter().map(|(name, change)| {
-        let mut node = segment.told(name, &turn, change)?;
+        let mut node = segment.told(name, turn, change)?;
         node.machine.memory_mib = 1024;
         let running = node.start()?;
         Ok((node, running))
@@ -147,7 +153,8 @@ fn a_node_without_a_network_or_a_serving_certificate_a_renamed_one_and_a_wiped_o
         config.labels.insert(cni::WITHOUT.into(), "yes".into());
     };
     segment.approver.leave("netless");
-    let mut machines = start(vec![told("netless", unconnected), told("before", |_| ())])?;
+    let turn = Arc::new(turn::take()?);
+    let mut machines = start_in(&turn, vec![told("netless", unconnected), told("before", |_| ())])?;
     let (mut before, running) = machines.pop().context("the second machine")?;
     joined(&running, "before")?;
     before.ready(&running)?;
@@ -158,7 +165,7 @@ fn a_node_without_a_network_or_a_serving_certificate_a_renamed_one_and_a_wiped_o
     let running = before.start()?;
     ends_at(segment, &(before, running), "identity", "before")?;
 
-    let wiped = start(vec![told("before", |_| ())])?;
+    let wiped = start_in(&turn, vec![told("before", |_| ())])?;
     joined(&wiped[0].1, "before")?;
     ensure!(self::uid(segment, "before")? == uid, "the Node object is the one that was there");
 
