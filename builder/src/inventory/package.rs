@@ -1,8 +1,10 @@
 //! Names that other people's tools know a package by: package URLs and CPEs.
 
-use super::known::{OWN_LICENCE, known};
+use super::known::known;
 use super::origin::{DebianPackage, Origin, SourcePackage, parse};
 use crate::formats::purl::{encoded, encoded_path};
+use crate::sources::OWN_LICENCE;
+use crate::sources::debian::without_revision;
 
 /// What others know a package by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,7 +131,7 @@ fn upstream_version(version: &str) -> &str {
     if let Some(rest) = version.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
         return rest.split('+').next().unwrap_or(rest);
     }
-    version.rsplit_once('-').map_or(version, |(upstream, _)| upstream)
+    without_revision(version)
 }
 
 #[cfg(test)]

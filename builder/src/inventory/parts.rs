@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::archive;
 use super::go::{Fetched, of_go};
 use super::package::{go, purl};
-use crate::formats::auditable::{self, Crate, Kind};
+use crate::formats::auditable::{self, Crate, Kind, LOCAL};
 use crate::formats::elf;
 use crate::formats::go_binary::{self, Functions};
 
@@ -80,9 +80,6 @@ impl Part {
         }
     }
 }
-
-/// What cargo-auditable calls the crates of a workspace itself, and those in other folders.
-const LOCAL: &str = "local";
 
 /// What was found in a file.
 #[derive(Debug, Default, PartialEq, Eq)]

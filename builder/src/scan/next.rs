@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::package::{Identity, Inventory, Package};
-use crate::sources::debian::source_version;
+use crate::sources::debian::{source_version, upstream_version};
 
 /// What an image says of how it was made.
 pub(super) struct Next<'a> {
@@ -86,7 +86,8 @@ fn is_component(package: &Package, identity: &Identity) -> bool {
 fn library(component: &str, identity: &Identity, fixed: &[String]) -> String {
     let Identity { name, version, .. } = identity;
     let version = version.as_deref().unwrap_or_default();
-    let newer: Vec<&str> = fixed.iter().map(|fixed| upstream(fixed)).filter(|fixed| *fixed != version).collect();
+    let newer: Vec<&str> =
+        fixed.iter().map(|fixed| upstream_version(fixed)).filter(|fixed| *fixed != version).collect();
     let lock = lock(&format!("library.{name}"));
     if newer.is_empty() {
         let versions = fixed.join(" or ");
@@ -100,12 +101,6 @@ fn library(component: &str, identity: &Identity, fixed: &[String]) -> String {
          patches",
         newer.join(" or ")
     )
-}
-
-/// A version of Debian without epoch and revision: `1:2.6.0-2` → `2.6.0`.
-fn upstream(version: &str) -> &str {
-    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
-    version.rsplit_once('-').map_or(version, |(upstream, _)| upstream)
 }
 
 /// Whether two versions differ in their patch release at most: that much a definition leaves open.

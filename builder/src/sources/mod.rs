@@ -44,7 +44,7 @@ pub use deb::{Archive, changelog, origin as debian};
 pub use error::{Error, Gone};
 pub use fetch::fetch;
 pub(crate) use licences::is_expression;
-pub use licences::{Licensed, Owner, collect as licences, is_licence};
+pub use licences::{Licensed, OWN_LICENCE, Owner, collect as licences, is_licence};
 pub use local::local_digest;
 pub use lock::{Change, Locked, lock, newer, relock_gone};
 pub use oci::ARCHIVE as OCI_ARCHIVE;

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Namespace;
 use super::accepting::Accepting;
+use super::forward::join;
 use crate::Result;
 
 /// How long the server behind may take to take a connection.
@@ -63,13 +64,7 @@ fn serve(client: TcpStream, basic: &str, connect: impl FnOnce() -> io::Result<Tc
     let server = connect()?;
     (&server).write_all(&head)?;
     (&server).write_all(reader.buffer())?;
-    let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
-    std::thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to);
-        let _ = to.shutdown(Shutdown::Write);
-    });
-    io::copy(&mut &server, &mut &client)?;
-    client.shutdown(Shutdown::Write)
+    join(client, server)
 }
 
 /// The scheme's case does not matter.

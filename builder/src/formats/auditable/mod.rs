@@ -15,6 +15,8 @@ use super::elf;
 
 /// The section's name.
 pub const SECTION: &str = ".dep-v0";
+/// The source of a workspace's own crates, and of those in other folders.
+pub const LOCAL: &str = "local";
 /// No list of crates is longer; the format's own readers stop at 8 MiB.
 const MOST: u64 = 8 << 20;
 

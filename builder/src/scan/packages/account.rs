@@ -12,6 +12,7 @@ use orlop_config::node::PRELOAD;
 use super::super::package::{By, Identity, Inventory, Package, Unjudged};
 use super::{debian, purl};
 use crate::formats::go_binary::Functions;
+use crate::sources::debian::without_revision;
 
 /// The ecosystem of package URLs that stand in no registry: `pkg:generic/NAME`.
 const GENERIC: &str = "generic";
@@ -168,7 +169,7 @@ impl Account {
         match self.identity(entry).filter(|identity| ![GENERIC, DEB].contains(&&*identity.ecosystem)) {
             Some(mut identity) => {
                 if debian::is(&identity) {
-                    let upstream = identity.version.as_deref().map(debian::upstream_version);
+                    let upstream = identity.version.as_deref().map(without_revision);
                     identity.version = upstream.map(str::to_owned);
                 }
                 self.put(identity, None, entry, used_by);

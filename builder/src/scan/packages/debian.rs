@@ -19,8 +19,3 @@ pub(super) fn upstream(package: &Identity) -> Option<Identity> {
         version: package.version.as_deref().map(release),
     })
 }
-
-/// A version without Debian's revision: `2.6.0-2` → `2.6.0`.
-pub(super) fn upstream_version(version: &str) -> &str {
-    version.rsplit_once('-').map_or(version, |(upstream, _)| upstream)
-}

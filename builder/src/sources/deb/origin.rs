@@ -41,6 +41,16 @@ pub fn signed(source: &str) -> Option<&'static str> {
     source.starts_with("linux-signed-").then_some("linux")
 }
 
+/// A version without the revision, which is Debian's own: `1:2.6.0-2` → `1:2.6.0`.
+pub fn without_revision(version: &str) -> &str {
+    version.rsplit_once('-').map_or(version, |(upstream, _)| upstream)
+}
+
+/// Upstream's own version: without epoch and revision.
+pub fn upstream_version(version: &str) -> &str {
+    without_revision(version.split_once(':').map_or(version, |(_, rest)| rest))
+}
+
 /// The source's version. Built again without a change of the source, a package has `+bN` behind it.
 pub fn source_version(version: &str) -> &str {
     match version.rsplit_once("+b") {

@@ -4,10 +4,7 @@ use super::super::error::{At, Error};
 use super::super::produce::Produced;
 use super::super::workspace;
 use super::{Collecting, Found, Owner, declared, files, own, programs};
-use crate::formats::auditable::{self, Kind};
-
-/// What cargo-auditable calls the crates of a workspace itself.
-const LOCAL: &str = "local";
+use crate::formats::auditable::{self, Kind, LOCAL};
 
 impl Collecting<'_> {
     /// What each program says that it was built of.

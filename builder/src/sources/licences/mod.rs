@@ -37,7 +37,7 @@ const OWN: [(&str, &str); 2] = [
     ("LICENSE-MIT", include_str!("../../../../LICENSE-MIT")),
 ];
 /// The same, as all its manifests have it.
-const OWN_EXPRESSION: &str = env!("CARGO_PKG_LICENSE");
+pub const OWN_LICENCE: &str = env!("CARGO_PKG_LICENSE");
 
 /// File name → text.
 pub type Texts = BTreeMap<String, String>;
@@ -142,7 +142,7 @@ impl From<Texts> for Found {
 
 fn own() -> Found {
     let texts = OWN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    Found { texts, declared: Some(OWN_EXPRESSION.to_owned()) }
+    Found { texts, declared: Some(OWN_LICENCE.to_owned()) }
 }
 
 struct Collecting<'a> {

@@ -83,5 +83,5 @@ fn our_own_texts_are_those_of_the_repository() {
     let holds = |file: &str, text: &str| texts[file].contains(text);
     assert!(holds("LICENSE-APACHE", "Apache License") && holds("LICENSE-MIT", "Permission is hereby granted"));
     assert_eq!(declared.as_deref(), Some("Apache-2.0 OR MIT"));
-    assert!(is_expression(OWN_EXPRESSION));
+    assert!(is_expression(OWN_LICENCE));
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::formats::auditable::{Crate, Crates, Kind};
+use crate::formats::auditable::{Crate, Crates, Kind, LOCAL};
 
 /// A crate by name and version: of one name and version from two places there is none here.
 type Id = (String, String);
@@ -82,7 +82,7 @@ fn parse(id: &str) -> Option<(Id, String)> {
         None => (place.rsplit('/').next()?, tail),
     };
     let source = match place.split_once('+')? {
-        ("path", _) => "local",
+        ("path", _) => LOCAL,
         ("git", _) => "git",
         ("registry" | "sparse", url) if url.contains("crates.io") => "crates.io",
         _ => "registry",
