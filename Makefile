@@ -23,7 +23,7 @@ export ORLOP_TEST_VALIDATORS := $(CACHE)/tools/validators-$(shell sha256sum $(VA
 PACKAGES_BUILD   := build-essential ca-certificates curl git gpgv python3 python3-pip xz-utils
 PACKAGES_LAB     := dnsmasq-base iproute2 nftables procps util-linux
 PACKAGES_RUN     := ovmf qemu-system-x86 qemu-utils
-PACKAGES_WITNESS := chromium cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools opensc openssl sbsigntool softhsm2 util-linux
+PACKAGES_WITNESS := chromium cpio cryptsetup-bin dosfstools e2fsprogs gdisk mtools opensc openssl sbsigntool softhsm2 util-linux xorriso
 
 # Another release of Go than Debian's does as well.
 GO := $(if $(shell command -v go),,golang-go)

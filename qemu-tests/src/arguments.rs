@@ -158,6 +158,8 @@ fn attach(all: &mut Arguments, number: usize, disk: &Disk, (file, format): &(Pat
             all.add("-device", &format!("virtio-scsi-pci,id=scsi{number}"));
             json!({ "driver": "scsi-hd", "bus": format!("scsi{number}.0") })
         }
+        // q35 has a SATA controller of its own.
+        Bus::Cdrom => json!({ "driver": "ide-cd" }),
     };
     let Value::Object(mut device) = device else { unreachable!("each arm is an object") };
     device.insert("drive".into(), json!(node));
@@ -280,8 +282,10 @@ mod tests {
     fn each_bus_has_its_device_and_a_recorded_disk_its_log() {
         let nvme = Disk::image("a").bus(Bus::Nvme);
         let scsi = Disk::image("b").bus(Bus::Scsi).recorded("log");
-        let line = line(&Machine::with_disk(nvme).disk(scsi));
+        let cdrom = Disk::image("c").bus(Bus::Cdrom);
+        let line = line(&Machine::with_disk(nvme).disk(scsi).disk(cdrom));
         assert!(line.contains(r#""driver":"nvme""#) && line.contains(r#""bus":"scsi1.0""#), "{line}");
+        assert!(line.contains(r#""driver":"ide-cd""#), "{line}");
         assert!(line.contains(r#""driver":"blklogwrites""#), "{line}");
     }
 

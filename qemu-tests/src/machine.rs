@@ -119,6 +119,8 @@ pub enum Bus {
     Nvme,
     /// SCSI behind virtio-scsi.
     Scsi,
+    /// A CD-ROM behind SATA: nothing can be written.
+    Cdrom,
 }
 
 impl Machine {

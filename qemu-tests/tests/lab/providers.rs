@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use orlop_machine::image::Image;
-use orlop_machine::{Disk, Format, overlay, program, within};
+use orlop_machine::{Bus, Disk, Format, overlay, program, within};
 
 use crate::joining::joined;
 use crate::segment::{self, Node};
@@ -36,6 +36,19 @@ fn a_machine_is_told_by_a_volume_of_vfat() -> Result<()> {
     mtools("mformat", &["-C", "-f", "1440", "-v", "cidata", "-i"], &[volume.as_os_str(), "::".as_ref()])?;
     mtools("mcopy", &["-i"], &[volume.as_os_str(), file.as_os_str(), "::/user-data".as_ref()])?;
     node.machine.disks.push(Disk::image(&volume));
+    joins(&node, "nocloud")
+}
+
+/// As hypervisors and management controllers attach it: by a CD-ROM.
+#[test]
+fn a_machine_is_told_by_a_volume_of_iso_9660() -> Result<()> {
+    let (mut node, document) = untold("told-by-cdrom")?;
+    let folder = tempfile::tempdir()?;
+    let (file, volume) = (folder.path().join("user-data"), folder.path().join("cidata.iso"));
+    std::fs::write(&file, document)?;
+    let words = ["-quiet", "-volid", "cidata", "-joliet", "-rational-rock", "-output"].map(OsStr::new);
+    program::run(("xorrisofs", "xorriso"), &[&words[..], &[volume.as_os_str(), file.as_os_str()]].concat())?;
+    node.machine.disks.push(Disk::image(&volume).bus(Bus::Cdrom));
     joins(&node, "nocloud")
 }
 
