@@ -25,6 +25,10 @@ const EMPTY_FOLDERS: &[&str] =
     &["/dev", "/etc/cni/net.d", "/opt/cni/bin", "/proc", "/root", "/run", "/sys", "/tmp", "/var"];
 /// Files that init renders at each boot, as links to where it renders them.
 const RENDERED_AT_BOOT: &[&str] = &["hostname", "hosts", "machine-id", "resolv.conf"];
+/// What others look for where it is not, as links. A cluster's DaemonSets (kube-proxy, CNIs, storage drivers) mount the
+/// host's `/lib/modules` whether or not they load any, and containerd cannot make a folder in this root: without it they
+/// never start.
+const LINKS: &[(&str, &str)] = &[("/lib", "usr/lib")];
 /// Counted up when the way an image is made of a tree changes.
 const RECIPE: u32 = 3;
 
@@ -100,6 +104,9 @@ pub fn plan(
     }
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
+    }
+    for (path, target) in LINKS {
+        root.insert(path, tree::IMAGE, Node::Link { target: (*target).to_owned() })?;
     }
     let components = tree::components(&root, records::records(inputs, produced)?, &made_of);
     root.insert_rendered(COMPONENTS, json_line(&components)?)?;

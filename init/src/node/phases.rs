@@ -296,6 +296,21 @@ mod tests {
         assert_eq!((NAMES[NET], NAMES[LOGIND]), ("net", "logind"));
     }
 
+    /// Who reads the last phase on a console learns what the next one waits for.
+    #[test]
+    fn each_phase_that_others_wait_behind_has_its_row_in_the_documents() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate.md");
+        let text = std::fs::read_to_string(path).expect("the manual");
+        let (_, behind) = text.split_once("\n## When a node does not join\n").expect("the table's title");
+        let table = behind.split("\n## ").next().unwrap_or_default();
+        let first = |row: &str| row.strip_prefix("| ")?.split('|').next()?.split('`').nth(1).map(str::to_owned);
+        let rows: Vec<String> = table.lines().filter_map(first).collect();
+        let mut want: Vec<&str> =
+            PHASES.iter().map(|phase| phase.name).skip_while(|name| *name != "services").collect();
+        want.truncate(want.iter().position(|name| *name == "pods").expect("pods"));
+        assert_eq!(rows, want);
+    }
+
     /// Who sees a refusal on a console looks its stage up there. Those of the chain are looked up where they are named.
     #[test]
     fn each_stage_that_may_refuse_has_its_remedy_in_the_documents() {

@@ -107,7 +107,12 @@ fn proxy_objects(image: &str) -> Value {
             {"name": "PATH", "value": "/usr/sbin"},
         ],
         "securityContext": {"privileged": true},
-        "volumeMounts": [{"name": "config", "mountPath": "/config"}],
+        // The node's own as `kubeadm` mounts them, needed or not: a cluster's kube-proxy does not start without them.
+        "volumeMounts": [
+            {"name": "config", "mountPath": "/config"},
+            {"name": "xtables-lock", "mountPath": "/run/xtables.lock"},
+            {"name": "lib-modules", "mountPath": "/lib/modules", "readOnly": true},
+        ],
     });
     let pod = json!({
         "serviceAccountName": name,
@@ -116,7 +121,11 @@ fn proxy_objects(image: &str) -> Value {
         "priorityClassName": "system-node-critical",
         "tolerations": [{"operator": "Exists"}],
         "containers": [container],
-        "volumes": [{"name": "config", "configMap": {"name": name}}],
+        "volumes": [
+            {"name": "config", "configMap": {"name": name}},
+            {"name": "xtables-lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}},
+            {"name": "lib-modules", "hostPath": {"path": "/lib/modules"}},
+        ],
     });
     let mut items = account(name, "system:node-proxier").to_vec();
     items.push(config_map(name, &[("kubeconfig", kubeconfig.to_string()), ("config", config.to_string())]));

@@ -86,7 +86,7 @@ fn keep(node: &mut Node, place: &Place) -> Result<Option<Kept>, Refusal> {
     if found.is_err() || writable.is_err() {
         or_refuse(umount(MOUNT_POINT), STAGE, MOUNT_POINT)?;
     }
-    let id = found?;
+    let id = found.map_err(|refusal| with_remedy(refusal, place))?;
     match writable {
         Ok(()) => Ok(Some(Kept { id })),
         Err(error) => damaged(node, place, error).map(|()| None),
@@ -94,12 +94,14 @@ fn keep(node: &mut Node, place: &Place) -> Result<Option<Kept>, Refusal> {
 }
 
 fn unknown(place: &Place) -> Refusal {
+    let reason = "holds something that is neither blank nor a state of Orlop; it is left as it is";
+    with_remedy(Refusal::new(STAGE, format!("{} {reason}", place.node.display())), place)
+}
+
+/// The operator decides whether what is there is given up.
+fn with_remedy(refusal: Refusal, place: &Place) -> Refusal {
     let node = place.node.display();
-    let reason = format!(
-        "{node} holds something that is neither blank nor a state of Orlop; it is left as it is: \
-         zero its first 64 KiB to give it up"
-    );
-    Refusal::new(STAGE, reason)
+    Refusal::new(refusal.stage, format!("{}: zero the first 64 KiB of {node} to give it up", refusal.reason))
 }
 
 /// Finds the state partition on the very disk that carries the root.
@@ -132,7 +134,7 @@ fn damaged(node: &mut Node, place: &Place, error: Errno) -> Result<(), Refusal> 
     let name = place.node.display();
     if node.settings.on_damage == OnDamage::Refuse {
         let reason = format!("{name} does not mount ({error}) and state.on_damage is `refuse`; nothing was written");
-        return Err(Refusal::new(STAGE, reason));
+        return Err(with_remedy(Refusal::new(STAGE, reason), place));
     }
     node.report.error(STAGE, format!("{name} does not mount ({error}): wiped, as state.on_damage says"));
     Ok(())
