@@ -129,7 +129,7 @@ endef
 test: witnesses lint test-images lab-tools $(ORLOP_TEST_VALIDATORS) ## all tests that fit the budget, boot tests included
 	$(call run-tests,$(FAST),$(keep-time) echo "left to make test-slow: $(SLOW)";)
 
-SLOW := some rows of the matrix; fuzzing forty times as long; a privileged pod without Secure Boot; in the lab joining that does not work, the second boot, the graceful end, certificates renewed, make cluster, emptyDir's limits, leases, clouds and clocks that change, a node that is told everything, machines told by SMBIOS, volumes and the ESP, killed programs, an absent API server, critest, 110 pods; a kubelet that hangs; a kernel that crashes; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
+SLOW := some rows of the matrix; fuzzing forty times as long; a privileged pod without Secure Boot; in the lab joining that does not work, the second boot, the graceful end, a wiped node, a pod that hears no SIGTERM, a stopped kubelet, certificates renewed, make cluster, emptyDir's limits, leases, clouds and clocks that change, a node that is told everything, machines told by SMBIOS, volumes and the ESP, killed programs, an absent API server, critest, 110 pods; a kubelet that hangs; a kernel that crashes; power cuts at every flush; disks of 4x and 2 TiB; a rebuild that shares nothing; a second Kubernetes minor
 
 .PHONY: test-slow
 test-slow: witnesses lint test-images lab-tools $(ORLOP_TEST_VALIDATORS) ## the long rounds
