@@ -12,7 +12,7 @@ use orlop_machine::lab::condition;
 use orlop_machine::lab::network::HOST;
 use orlop_machine::lab::{
     Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, NodeConfig, Pushed, REGISTRY_PORT, Registry, TimeServer,
-    cni, services,
+    cni, services, subject,
 };
 use orlop_machine::turn::{self, Turn};
 use orlop_machine::{Disk, Format, Machine, Running, overlay, within};
@@ -104,6 +104,8 @@ pub fn one() -> Result<&'static Joined> {
 /// A node that runs.
 pub struct Joined {
     pub segment: &'static Segment,
+    /// The requests that it joined by: the cluster forgets them after an hour.
+    pub requests: Vec<String>,
     node: Node,
     _running: Running,
 }
@@ -122,7 +124,7 @@ impl Joined {
         node.add_disk(SPARE_DISK)?;
         node.also_has(ONE_IPV6)?;
         let running = node.join()?;
-        Ok(Joined { segment, node, _running: running })
+        Ok(Joined { segment, requests: segment.requests("one")?, node, _running: running })
     }
 
     /// The device of a disk that is there for raw block volumes: the last one.
@@ -175,6 +177,20 @@ impl Segment {
         let ready = condition(&node, "Ready").context("Ready")?;
         ensure!(ready["status"] == "True", "{ready}");
         Ok(ready["lastTransitionTime"].as_str().context("a time")?.to_owned())
+    }
+
+    /// The requests for a client certificate of this node, and no other, that came by the lab's token and were granted.
+    pub fn requests(&self, node: &str) -> Result<Vec<String>> {
+        let name = format!("system:node:{node}");
+        let all = self.kubectl.get(&["csr"])?;
+        let ours = all["items"].as_array().context("requests")?.iter().filter(|request| {
+            let spec = &request["spec"];
+            spec["username"] == "system:bootstrap:lab001"
+                && spec["signerName"] == "kubernetes.io/kube-apiserver-client-kubelet"
+                && subject(request).is_ok_and(|found| found == name)
+                && request["status"]["certificate"].is_string()
+        });
+        Ok(ours.filter_map(|request| request["metadata"]["name"].as_str().map(str::to_owned)).collect())
     }
 
     /// The pod of a DaemonSet on a node, once it is ready. One that is going away is none.
