@@ -1,6 +1,8 @@
 //! What the tests here stand on: the network with its servers and control plane, made once for all of them, and nodes.
 
 use std::fs::File;
+#[cfg(feature = "slow")]
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
@@ -32,6 +34,10 @@ pub const MISTAKEN: &str = "192.0.2.1:8443";
 
 /// Bytes of the empty disk that the node `one` has beside its own.
 pub const SPARE_DISK: u64 = 32 << 20;
+
+/// A state partition that begins with so many zeros is taken for blank (docs/node.md).
+#[cfg(feature = "slow")]
+const BLANK: usize = 64 << 10;
 
 /// What the node `one` is told of [`ELSEWHERE`]: nobody is at the first mirror; the second is the lab's registry.
 fn mirrors() -> String {
@@ -300,6 +306,20 @@ impl Node {
         let path = self.files.path().join(format!("disk{}.raw", self.machine.disks.len()));
         File::create(&path)?.set_len(bytes)?;
         self.machine.disks.push(Disk::kept(path, Format::Raw));
+        Ok(())
+    }
+
+    /// Zeroes the beginning of the state partition, which gives up all of it. The machine is off.
+    #[cfg(feature = "slow")]
+    pub fn wipe(&mut self) -> Result<()> {
+        let disk = self.machine.disks.first_mut().context("a disk")?;
+        let raw = self.files.path().join("wiped.raw");
+        overlay::flatten(&disk.file, &raw)?;
+        std::fs::remove_file(&disk.file)?;
+        // By the disk's own table, which the node has written anew.
+        let state = Image::open(&raw)?.partition("state")?.offset;
+        File::options().write(true).open(&raw)?.write_all_at(&[0; BLANK], state)?;
+        *disk = Disk::kept(raw, Format::Raw);
         Ok(())
     }
 
