@@ -133,10 +133,9 @@ impl Joined {
         Ok(Joined { segment, requests: segment.requests("one")?, node, _running: running })
     }
 
-    /// The device of a disk that is there for raw block volumes: the last one.
+    /// The device of a disk that is there for raw block volumes.
     pub fn spare_disk(&self) -> Result<String> {
-        let number = u8::try_from(self.node.machine.disks.len())?;
-        Ok(format!("/dev/vd{}", char::from(b'a' + number - 1)))
+        self.node.last_disk()
     }
 }
 
@@ -307,6 +306,12 @@ impl Node {
         File::create(&path)?.set_len(bytes)?;
         self.machine.disks.push(Disk::kept(path, Format::Raw));
         Ok(())
+    }
+
+    /// The device of its last disk.
+    pub fn last_disk(&self) -> Result<String> {
+        let number = u8::try_from(self.machine.disks.len())?;
+        Ok(format!("/dev/vd{}", char::from(b'a' + number - 1)))
     }
 
     /// Zeroes the beginning of the state partition, which gives up all of it. The machine is off.
