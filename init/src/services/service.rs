@@ -70,7 +70,7 @@ pub struct Service {
     recipe: Recipe,
     arguments: Vec<CString>,
     environment: Vec<CString>,
-    /// An end of a pipe or a pair of sockets, which the program has for its standard output the next time that it starts.
+    /// An end of a pipe or a pair of sockets, which the program has for its standard output the next time that it runs.
     gift: Option<OwnedFd>,
     state: State,
     wanted: bool,
@@ -123,7 +123,7 @@ impl Service {
         Ok(())
     }
 
-    /// Gives it an end of a pipe or a pair of sockets for its standard output, once; [`READS_STDOUT`] tells it so.
+    /// Gives its next run an end of a pipe or a pair of sockets for its standard output; [`READS_STDOUT`] tells it so.
     pub fn give(&mut self, end: OwnedFd) {
         self.gift = Some(end);
     }
@@ -186,22 +186,24 @@ impl Service {
             environment.push(CString::new(format!("WATCHDOG_USEC={}", (silence / 2).as_micros()))?);
         }
         environment.extend_from_slice(&self.environment);
-        // Closed here once the program has it: its reader hears when the program closes it, or ends.
-        let gift = self.gift.take();
-        if gift.is_some() {
+        if self.gift.is_some() {
             environment.push(CString::new(format!("{READS_STDOUT}=1"))?);
         }
         let cgroup = crate::node::cgroups::open(self.recipe.cgroup)?;
-        spawn(&Program {
+        let pid = spawn(&Program {
             file: self.recipe.program.as_fd(),
             arguments: &self.arguments,
             environment: &environment,
-            output: [gift.as_ref().unwrap_or(&self.write).as_fd(), self.write.as_fd()],
+            output: [self.gift.as_ref().unwrap_or(&self.write).as_fd(), self.write.as_fd()],
             cgroup: Some(&cgroup),
             oom_score: Some(self.recipe.oom_score),
             open_files: Some(OPEN_FILES),
             without: capability::CLOSED,
-        })
+        })?;
+        // Closed here once the program has it: its reader hears when the program closes it, or ends. A program that could
+        // not be started has not had it, and gets it the next time.
+        self.gift = None;
+        Ok(pid)
     }
 
     /// Its main process ended; how long until it is started again, unless it was to stop.
@@ -349,7 +351,8 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixListener;
+    use std::io::Read;
+    use std::os::unix::net::{UnixListener, UnixStream};
 
     #[test]
     fn a_service_that_hangs_is_killed_once_its_time_is_up() {
@@ -383,6 +386,32 @@ mod tests {
         service.is_alive();
         service.wanted = false;
         assert_eq!(service.end_if_silent(later(600)), None, "it is to stop, and has its own deadline");
+    }
+
+    /// A fork may fail for a moment (`EAGAIN`). Without its end of the pair `orlop-logind` never hears of a shutdown.
+    #[test]
+    fn what_it_is_given_waits_for_the_start_that_works() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().canonicalize().expect("a path");
+        let recipe = Recipe {
+            name: "given",
+            arguments: Vec::new(),
+            program: std::fs::File::open("/dev/null").expect("a file").into(),
+            cgroup: "/no/such/group",
+            oom_score: 0,
+            endpoint: None,
+            silent_for: None,
+        };
+        let mut service = Service::with_logs(recipe, &folder).expect("a service");
+        let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+        ours.set_nonblocking(true).expect("one that does not wait");
+        service.give(theirs.into());
+        for _ in 0..2 {
+            assert!(matches!(service.start(), News::NotStarted(_)));
+            let heard = ours.read(&mut [0; 1]).expect_err("nobody has closed or written it");
+            assert_eq!(heard.kind(), io::ErrorKind::WouldBlock);
+        }
+        assert!(service.gift.is_some(), "the next start has it");
     }
 
     #[test]

@@ -119,6 +119,16 @@ fn watch_once(kubectl: &Kubectl, watch: &Mutex<Watch>, decisions: &Feed<String>)
     (!ended).then_some(())
 }
 
+/// Whom the certificate that a request asks for is to name: its subject's CN. Who made the request may be somebody else, as
+/// with a bootstrap token, which is good for any node.
+pub fn subject(request: &Value) -> Result<String> {
+    let asked = Asked::read(request["spec"]["request"].as_str().unwrap_or_default()).map_err(Error::Lab)?;
+    match asked.names.as_slice() {
+        [name] => Ok(name.clone()),
+        names => Err(Error::Lab(format!("a certificate request names {names:?}, want one name"))),
+    }
+}
+
 /// The addresses that the cluster knows of a node.
 fn addresses(kubectl: &Kubectl, node: &str) -> Vec<String> {
     let found = kubectl.get(&["node", node]).unwrap_or_default();
@@ -238,6 +248,13 @@ mod tests {
         params.distinguished_name.push(DnType::OrganizationName, group);
         let made = params.serialize_request(&KeyPair::generate().unwrap()).unwrap();
         STANDARD.encode(made.pem().unwrap())
+    }
+
+    #[test]
+    fn whom_a_request_names_is_read_whoever_made_it() {
+        let named = |text: String| subject(&json!({"spec": {"username": "system:bootstrap:lab001", "request": text}}));
+        assert_eq!(named(request("system:node:one", "system:nodes", &[])).unwrap(), "system:node:one");
+        assert!(named("?".into()).unwrap_err().to_string().contains("no base64"));
     }
 
     fn judged(user: &str, usages: &[&str], request: &str) -> Result<(), String> {

@@ -18,6 +18,9 @@ use super::{
 use crate::image::Image;
 use crate::{Disk, Error, Format, Machine, Result, Running, overlay, within};
 
+/// Bytes of a node's disk. The image's own state partition holds 512 MiB, too few for what people pull; the file is sparse.
+const DISK: u64 = 8 << 30;
+
 /// How long the nodes may take for their orderly end.
 const POWER_OFF: Duration = Duration::from_secs(120);
 
@@ -131,7 +134,7 @@ impl Cluster {
     fn node(&self, lab: &Lab, config: &NodeConfig, number: u8) -> Result<Running> {
         let name = &config.hostname;
         let disk = self.folder.join(format!("{name}.qcow2"));
-        overlay::create(&self.image, &disk, None)?;
+        overlay::create(&self.image, &disk, Some(DISK))?;
         let boot = self.folder.join(name);
         std::fs::create_dir_all(&boot).map_err(Error::file("making", &boot))?;
         let boot = Image::open(&self.image)?.direct_boot(&boot)?;

@@ -46,7 +46,7 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 
-pub use approver::Approver;
+pub use approver::{Approver, subject};
 pub use cluster::Cluster;
 pub use control_plane::{ControlPlane, Token};
 pub use dhcp::{Answer, Dhcp, Lease, RENEWED};

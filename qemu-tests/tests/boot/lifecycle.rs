@@ -56,6 +56,7 @@ fn assert_stopped_in_order(machine: &Booted) {
         "orlop: stop: pod=hello",
         "orlop: poweroff phase=containers",
         "orlop: poweroff phase=containerd",
+        "orlop: poweroff phase=sync",
         "orlop: state: unmounted clean=true",
     ];
     assert!(steps.map(at).is_sorted(), "{:?}", steps.map(at));

@@ -49,6 +49,8 @@ fn the_lab_for_people_has_a_node_and_a_kubeconfig_and_ends_by_ctrl_c() -> Result
     ensure!(status.success(), "{status}");
     let console = std::fs::read(folder.join("node-1.console.log"))?;
     let console = String::from_utf8_lossy(&console);
+    let grows = "orlop: state: partition table moves to the end of the disk";
+    ensure!(console.contains(grows), "node-1 has no more room than the image: {console}");
     ensure!(console.contains("orlop: state: unmounted clean=true"), "node-1 was not powered off: {console}");
     Ok(())
 }

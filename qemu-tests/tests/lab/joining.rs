@@ -158,15 +158,27 @@ fn a_node_without_a_network_or_a_serving_certificate_a_renamed_one_and_a_wiped_o
     let (mut before, running) = machines.pop().context("the second machine")?;
     joined(&running, "before")?;
     before.ready(&running)?;
-    let uid = uid(segment, "before")?;
+    let (uid, machine_id) = (uid(segment, "before")?, machine_id(segment, "before")?);
+    let requests = segment.requests("before")?;
     running.power_off(within(180))?;
     before.tell(|config| config.hostname = "after".into());
     before.name = "after".into();
     let running = before.start()?;
-    ends_at(segment, &(before, running), "identity", "before")?;
+    let renamed = (before, running);
+    ends_at(segment, &renamed, "identity", "before")?;
+    let (mut before, running) = renamed;
+    running.cut_power();
 
-    let wiped = start_in(&turn, vec![told("before", |_| ())])?;
-    joined(&wiped[0].1, "before")?;
+    before.wipe()?;
+    before.tell(|config| config.hostname = "before".into());
+    before.name = "before".into();
+    let wiped = before.start()?;
+    joined(&wiped, "before")?;
+    ensure!(segment.requests("before")?.iter().any(|name| !requests.contains(name)), "it came without its token");
+    kubectl.watch_one("nodes", "before", within(120), |found| {
+        let id = found["status"]["nodeInfo"]["machineID"].as_str()?;
+        (id != machine_id).then_some(())
+    })?;
     ensure!(self::uid(segment, "before")? == uid, "the Node object is the one that was there");
 
     let (netless, running) = &machines[0];
@@ -192,6 +204,12 @@ fn served_by_hand(node: &Node, running: &Running) -> Result<()> {
     approve(segment, &format!("system:node:{}", node.name))?;
     kubectl.until("logs of a pod", within(120), |kubectl| kubectl.run(&logs).map(Some))?;
     Ok(())
+}
+
+/// What the machine calls itself, on its state partition: another one once that was wiped.
+fn machine_id(segment: &Segment, node: &str) -> Result<String> {
+    let node = segment.kubectl.get(&["node", node])?;
+    Ok(node["status"]["nodeInfo"]["machineID"].as_str().context("a machine id")?.to_owned())
 }
 
 /// Of the Node object, which another object of the same name has not.

@@ -15,7 +15,7 @@ fn a_pod_has_a_disk_as_a_device_and_the_next_pod_finds_what_it_wrote() -> Result
     let (segment, disk) = (joined.segment, joined.spare_disk()?);
     let kubectl = &segment.kubectl;
     let node = segment.daemon("lab-cni", "one")?;
-    kubectl.apply(&local("lab-raw", &disk, "Block"))?;
+    kubectl.apply(&local("one", "lab-raw", &disk, "Block"))?;
     // It is that disk and no other.
     let size = format!("test $(cat /sys/class/block/{}/size) = {}", disk.trim_start_matches("/dev/"), SPARE_DISK / 512);
     let script = format!("{size}; test -b /dev/raw; printf written-raw >/dev/raw; {LOCKS}");

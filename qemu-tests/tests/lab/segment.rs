@@ -1,6 +1,8 @@
 //! What the tests here stand on: the network with its servers and control plane, made once for all of them, and nodes.
 
 use std::fs::File;
+#[cfg(feature = "slow")]
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
@@ -12,7 +14,7 @@ use orlop_machine::lab::condition;
 use orlop_machine::lab::network::HOST;
 use orlop_machine::lab::{
     Approver, ControlPlane, Dhcp, Dns, Kubectl, Lab, Lease, NodeConfig, Pushed, REGISTRY_PORT, Registry, TimeServer,
-    cni, services,
+    cni, services, subject,
 };
 use orlop_machine::turn::{self, Turn};
 use orlop_machine::{Disk, Format, Machine, Running, overlay, within};
@@ -32,6 +34,10 @@ pub const MISTAKEN: &str = "192.0.2.1:8443";
 
 /// Bytes of the empty disk that the node `one` has beside its own.
 pub const SPARE_DISK: u64 = 32 << 20;
+
+/// A state partition that begins with so many zeros is taken for blank (docs/node.md).
+#[cfg(feature = "slow")]
+const BLANK: usize = 64 << 10;
 
 /// What the node `one` is told of [`ELSEWHERE`]: nobody is at the first mirror; the second is the lab's registry.
 fn mirrors() -> String {
@@ -104,6 +110,8 @@ pub fn one() -> Result<&'static Joined> {
 /// A node that runs.
 pub struct Joined {
     pub segment: &'static Segment,
+    /// The requests that it joined by: the cluster forgets them after an hour.
+    pub requests: Vec<String>,
     node: Node,
     _running: Running,
 }
@@ -122,13 +130,12 @@ impl Joined {
         node.add_disk(SPARE_DISK)?;
         node.also_has(ONE_IPV6)?;
         let running = node.join()?;
-        Ok(Joined { segment, node, _running: running })
+        Ok(Joined { segment, requests: segment.requests("one")?, node, _running: running })
     }
 
-    /// The device of a disk that is there for raw block volumes: the last one.
+    /// The device of a disk that is there for raw block volumes.
     pub fn spare_disk(&self) -> Result<String> {
-        let number = u8::try_from(self.node.machine.disks.len())?;
-        Ok(format!("/dev/vd{}", char::from(b'a' + number - 1)))
+        self.node.last_disk()
     }
 }
 
@@ -175,6 +182,20 @@ impl Segment {
         let ready = condition(&node, "Ready").context("Ready")?;
         ensure!(ready["status"] == "True", "{ready}");
         Ok(ready["lastTransitionTime"].as_str().context("a time")?.to_owned())
+    }
+
+    /// The requests for a client certificate of this node, and no other, that came by the lab's token and were granted.
+    pub fn requests(&self, node: &str) -> Result<Vec<String>> {
+        let name = format!("system:node:{node}");
+        let all = self.kubectl.get(&["csr"])?;
+        let ours = all["items"].as_array().context("requests")?.iter().filter(|request| {
+            let spec = &request["spec"];
+            spec["username"] == "system:bootstrap:lab001"
+                && spec["signerName"] == "kubernetes.io/kube-apiserver-client-kubelet"
+                && subject(request).is_ok_and(|found| found == name)
+                && request["status"]["certificate"].is_string()
+        });
+        Ok(ours.filter_map(|request| request["metadata"]["name"].as_str().map(str::to_owned)).collect())
     }
 
     /// The pod of a DaemonSet on a node, once it is ready. One that is going away is none.
@@ -284,6 +305,26 @@ impl Node {
         let path = self.files.path().join(format!("disk{}.raw", self.machine.disks.len()));
         File::create(&path)?.set_len(bytes)?;
         self.machine.disks.push(Disk::kept(path, Format::Raw));
+        Ok(())
+    }
+
+    /// The device of its last disk.
+    pub fn last_disk(&self) -> Result<String> {
+        let number = u8::try_from(self.machine.disks.len())?;
+        Ok(format!("/dev/vd{}", char::from(b'a' + number - 1)))
+    }
+
+    /// Zeroes the beginning of the state partition, which gives up all of it. The machine is off.
+    #[cfg(feature = "slow")]
+    pub fn wipe(&mut self) -> Result<()> {
+        let disk = self.machine.disks.first_mut().context("a disk")?;
+        let raw = self.files.path().join("wiped.raw");
+        overlay::flatten(&disk.file, &raw)?;
+        std::fs::remove_file(&disk.file)?;
+        // By the disk's own table, which the node has written anew.
+        let state = Image::open(&raw)?.partition("state")?.offset;
+        File::options().write(true).open(&raw)?.write_all_at(&[0; BLANK], state)?;
+        *disk = Disk::kept(raw, Format::Raw);
         Ok(())
     }
 

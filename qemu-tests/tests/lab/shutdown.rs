@@ -3,18 +3,32 @@
 //!
 //! Pods say what happens to them in the kernel's log, and so on the console, whose order is that of the events.
 
+use std::fs::File;
+use std::io::Read;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
 use orlop_machine::lab::condition;
 use orlop_machine::{Running, within};
+use serde_json::{Value, json};
 
-use crate::segment::{Node, Segment, segment};
+use crate::outages::pid;
+use crate::segment::{Node, SPARE_DISK, Segment, segment};
+use crate::volumes::local;
 
-/// Seconds that each pod takes for its end: so many that kubelet, which tells the cluster at the same time, is sooner even under
-/// emulation.
-const END: u64 = 10;
+/// Seconds that the node gives its ordinary pods, of all.
+const BUDGET: (u32, u32) = (120, 240);
+/// The grace of a pod, in seconds, that would take ten times as long.
+const GRACE: u32 = 8;
+
+/// What a pod's shell does at its SIGTERM. It says its last word only when nothing cuts it short. It takes ten seconds: so
+/// many that kubelet, which tells the cluster at the same time, is sooner even under emulation.
+const ENDS: &str = "say ends; sleep 10; say ended; exit 0";
+/// The same of one that does not end by itself.
+const LIVES_ON: &str = "say ends; while :; do sleep 1; say lives; done";
+/// The same of one that has something to write to the end.
+const WRITES: &str = "say ends; printf written-raw >/dev/raw; sleep 10; say ended; exit 0";
 
 #[test]
 fn a_node_is_drained_and_powered_off_and_its_pods_have_their_grace() -> Result<()> {
@@ -22,10 +36,20 @@ fn a_node_is_drained_and_powered_off_and_its_pods_have_their_grace() -> Result<(
     let kubectl = &segment.kubectl;
     let node = patient(segment, "ends")?;
     let running = node.join()?;
-    for (name, priority) in [("drained", ""), ("ordinary", ""), ("critical", "system-node-critical")] {
-        kubectl.apply(&pod(segment, name, "ends", priority))?;
+    let pods = [
+        ("drained", "", 100, ENDS),
+        ("ordinary", "", 100, ENDS),
+        ("critical", "system-node-critical", 100, ENDS),
+        ("stubborn", "", GRACE, LIVES_ON),
+    ];
+    for (name, priority, grace, at_term) in pods {
+        let mut pod = pod(segment, name, at_term);
+        pod["spec"]["nodeName"] = "ends".into();
+        pod["spec"]["priorityClassName"] = priority.into();
+        pod["spec"]["terminationGracePeriodSeconds"] = grace.into();
+        kubectl.apply(&pod.to_string())?;
     }
-    for name in ["drained", "ordinary", "critical"] {
+    for (name, ..) in pods {
         running.wait_line(&format!("lab-pod {name} runs"), within(180))?;
     }
     drain(&node, &running)?;
@@ -37,7 +61,7 @@ fn a_node_is_drained_and_powered_off_and_its_pods_have_their_grace() -> Result<(
         let wanted = status["phase"] == "Failed" && status["reason"] == "Terminated";
         ensure!(wanted || status["phase"] == "Succeeded", "{name}: {status}");
     }
-    kubectl.run_within(&["delete", "pod/ordinary", "pod/critical", "--force", "--grace-period=0"], within(60))?;
+    forget(segment, &["pod/ordinary", "pod/critical", "pod/stubborn"])?;
     kubectl.run(&["delete", "node/ends"])?;
     Ok(())
 }
@@ -55,7 +79,9 @@ fn a_node_that_is_rebooted_comes_back_as_the_same_node() -> Result<()> {
         Ok(format!("{} {}", found["metadata"]["uid"], found["status"]["nodeInfo"]["machineID"]))
     };
     let before = identity(kubectl)?;
-    kubectl.apply(&pod(segment, "stays", "again", ""))?;
+    let mut stays = pod(segment, "stays", ENDS);
+    stays["spec"]["nodeName"] = "again".into();
+    kubectl.apply(&stays.to_string())?;
     running.wait_line("lab-pod stays runs", within(180))?;
     let keys = ["ctrl", "alt", "delete"].map(|key| serde_json::json!({ "type": "qcode", "data": key }));
     let mark = running.mark();
@@ -68,17 +94,77 @@ fn a_node_that_is_rebooted_comes_back_as_the_same_node() -> Result<()> {
     node.ready(&running)?;
     ensure!(identity(kubectl)? == before, "another node: {} was {before}", identity(kubectl)?);
     running.power_off(within(180))?;
-    kubectl.run_within(&["delete", "pod/stays", "--force", "--grace-period=0"], within(60))?;
+    forget(segment, &["pod/stays"])?;
     kubectl.run(&["delete", "node/again"])?;
+    Ok(())
+}
+
+/// Nobody tells the pods to end but `cri stop-all`, and nobody unmounts their volumes but PID 1.
+#[test]
+fn a_node_whose_kubelet_is_stopped_ends_its_pods_and_lets_go_of_their_volumes() -> Result<()> {
+    let segment = segment()?;
+    let kubectl = &segment.kubectl;
+    // Less than the minute after which PID 1 kills a silent kubelet: it stays as it is until its turn comes.
+    let short = "\n[kubelet]\nshutdown_grace_period_seconds = 10\nshutdown_grace_period_critical_pods_seconds = 5\n";
+    let mut node = segment.machine_told("stopped", |config| config.tables = short.into())?;
+    node.add_disk(SPARE_DISK)?;
+    let running = node.join()?;
+    kubectl.apply(&local("stopped", "stopped-raw", &node.last_disk()?, "Block"))?;
+    kubectl.apply(&with_volumes(pod(segment, "holds", WRITES), "stopped-raw").to_string())?;
+    running.wait_line("lab-pod holds runs", within(240))?;
+    let mut stops = pod(segment, "stops", ENDS);
+    stops["spec"]["nodeName"] = "stopped".into();
+    stops["spec"]["hostPID"] = true.into();
+    let stop =
+        format!("kill -STOP {} && echo lab-pod stops kubelet >/dev/kmsg; exec sleep 100000", pid(&running, "kubelet")?);
+    stops["spec"]["containers"][0]["command"] = json!(["/bin/sh", "-c", stop]);
+    kubectl.apply(&stops.to_string())?;
+    running.wait_line("lab-pod stops kubelet", within(180))?;
+
+    let mark = running.mark();
+    running.power_key()?;
+    let steps = [
+        "orlop: shutdown: asked by power key",
+        "orlop: shutdown: pods not done after ",
+        "orlop: shutdown: kubelet not done after ",
+        "lab-pod holds ends",
+        "lab-pod holds ended",
+        "orlop: poweroff phase=containers",
+        "orlop: poweroff phase=sync",
+        "/volumeDevices/stopped-raw/",
+        "orlop: shutdown: mounts that were left, and are unmounted now: ",
+        "orlop: state: unmounted clean=true",
+    ];
+    in_order(&running, mark, &steps)?;
+    running.wait_exit(within(60))?;
+    let lines = since(&running, mark);
+    let wrong = lines.iter().find(|line| line.contains("orlop: shutdown: umount ") || line.contains("is not detached"));
+    ensure!(wrong.is_none(), "{wrong:?} of {lines:#?}");
+    let mut written = [0; 11];
+    File::open(&node.machine.disks.last().context("a disk")?.file)?.read_exact(&mut written)?;
+    ensure!(&written == b"written-raw", "{}", written.escape_ascii());
+    forget(segment, &["pod/holds", "pod/stops"])?;
+    kubectl.run(&["delete", "pvc/stopped-raw", "pv/stopped-raw", "storageclass/stopped-raw", "--wait=false"])?;
+    kubectl.run(&["delete", "node/stopped"])?;
+    Ok(())
+}
+
+/// Pods of a node that is gone.
+fn forget(segment: &Segment, pods: &[&str]) -> Result<()> {
+    segment.kubectl.run_within(&[&["delete", "--force", "--grace-period=0"], pods].concat(), within(60))?;
     Ok(())
 }
 
 /// A machine whose pods have so much time at the end that even under emulation, on a machine that has other work, none is cut
 /// short: kubelet counts what it needs itself as theirs.
 fn patient(segment: &'static Segment, name: &str) -> Result<Node> {
-    let grace = "\n[kubelet]\nshutdown_grace_period_seconds = 240\n\
-                 shutdown_grace_period_critical_pods_seconds = 120\n";
-    segment.machine_told(name, |config| config.tables = grace.into())
+    let (ordinary, all) = BUDGET;
+    let critical = all - ordinary;
+    let grace = format!(
+        "\n[kubelet]\nshutdown_grace_period_seconds = {all}\n\
+         shutdown_grace_period_critical_pods_seconds = {critical}\n"
+    );
+    segment.machine_told(name, |config| config.tables = grace)
 }
 
 /// Evicted by the cluster, a pod has its grace; the others are not touched.
@@ -88,7 +174,6 @@ fn drain(node: &Node, running: &Running) -> Result<()> {
     let words = ["drain", &node.name, "--force", "--ignore-daemonsets", "--pod-selector=app=drained", "--timeout=120s"];
     segment.kubectl.run_within(&words, within(150))?;
     running.wait_line_since(mark, "lab-pod drained ended", within(60))?;
-    ensure!(took(running, mark, "drained")? >= END, "it had less than its grace");
     Ok(())
 }
 
@@ -122,16 +207,10 @@ fn powered_off(node: &Node, running: &Running) -> Result<()> {
         "orlop: poweroff phase=kubelet",
         "orlop: state: unmounted clean=true",
     ];
-    for step in steps {
-        running.wait_line_since(mark, step, within(180))?;
-    }
+    in_order(running, mark, &steps)?;
     running.wait_exit(within(60))?;
     let lines = since(running, mark);
-    let places: Vec<_> = steps.iter().map(|step| lines.iter().position(|line| line.contains(step))).collect();
-    ensure!(places.is_sorted(), "not in order: {places:?} of {steps:?}: {lines:#?}");
-    for pod in ["ordinary", "critical"] {
-        ensure!(took(running, mark, pod)? >= END, "{pod} had less than its grace");
-    }
+    killed_in_time(&lines)?;
     ensure!(!lines.iter().any(|line| line.contains(" not done after ")), "a step was late: {lines:#?}");
     Ok(())
 }
@@ -140,42 +219,66 @@ fn since(running: &Running, mark: Mark) -> Vec<String> {
     running.feed().collect(mark, |happening| happening.console().map(str::to_owned))
 }
 
-/// Seconds from a pod's SIGTERM to its own end, by its own clock.
-fn took(running: &Running, mark: Mark, pod: &str) -> Result<u64> {
+/// Waits for all of these lines, and for them to have come one after the other.
+fn in_order(running: &Running, mark: Mark, steps: &[&str]) -> Result<()> {
+    for step in steps {
+        running.wait_line_since(mark, step, within(180))?;
+    }
     let lines = since(running, mark);
-    let at = |what: &str| -> Result<f64> {
-        let marker = format!("lab-pod {pod} {what} ");
-        let time = lines.iter().find_map(|line| line.split_once(&marker)?.1.split_whitespace().next());
-        time.with_context(|| format!("no `{marker}`"))?.parse().context("a time")
-    };
-    Ok((at("ended")? - at("ends")?).round() as u64)
+    let places: Vec<_> = steps.iter().map(|step| lines.iter().position(|line| line.contains(step))).collect();
+    ensure!(places.is_sorted(), "not in order: {places:?} of {steps:?}: {lines:#?}");
+    Ok(())
 }
 
-/// A pod that takes its time when it is asked to end. Privileged, as the kernel's log is no device of a pod's.
-fn pod(segment: &Segment, name: &str, node: &str, priority: &str) -> String {
-    let image = &segment.busybox.digest;
-    format!(
-        r#"
-apiVersion: v1
-kind: Pod
-metadata: {{name: {name}, labels: {{app: {name}}}}}
-spec:
-  nodeName: {node}
-  priorityClassName: "{priority}"
-  restartPolicy: Never
-  terminationGracePeriodSeconds: 100
-  containers:
-  - name: it
-    image: {image}
-    securityContext: {{privileged: true}}
-    command:
-    - /bin/sh
-    - -c
-    - |
-      say() {{ read -r now idle </proc/uptime; echo "lab-pod {name} $1 $now" >/dev/kmsg; }}
-      trap 'say ends; sleep {END}; say ended; exit 0' TERM
-      say runs
-      while :; do sleep 1; done
-"#
-    )
+/// The pod that hears no SIGTERM had its own grace, and not the time that the node gives all ordinary pods; nor did the
+/// critical ones wait for that. By the machine's own clock.
+fn killed_in_time(lines: &[String]) -> Result<()> {
+    let asked = *times(lines, "stubborn ends").first().context("its SIGTERM")?;
+    let lived = times(lines, "stubborn lives").last().context("no sign of life")? - asked;
+    let grace = f64::from(GRACE);
+    ensure!((grace / 2.0..4.0 * grace).contains(&lived), "killed after {lived} s, and its grace is {GRACE} s");
+    let waited = times(lines, "critical ends").first().context("the critical pod's SIGTERM")? - asked;
+    ensure!(waited < f64::from(BUDGET.0), "the critical pod was asked {waited} s later");
+    Ok(())
+}
+
+/// When a pod said this, in seconds since the machine's start. What another line has cut in two does not count.
+fn times(lines: &[String], what: &str) -> Vec<f64> {
+    let marker = format!("lab-pod {what} ");
+    let said = lines.iter().filter_map(|line| line.split_once(&marker)?.1.split_whitespace().next());
+    said.filter_map(|time| time.parse().ok()).collect()
+}
+
+/// A pod that says what happens to it, and does this when it is asked to end. Privileged, as the kernel's log is no device of
+/// a pod's.
+fn pod(segment: &Segment, name: &str, at_term: &str) -> Value {
+    let script = format!(
+        "say() {{ read -r now idle </proc/uptime; echo \"lab-pod {name} $1 $now\" >/dev/kmsg; }}\n\
+         trap '{at_term}' TERM\n\
+         say runs\n\
+         while :; do sleep 1; done\n"
+    );
+    let container = json!({
+        "name": "it",
+        "image": segment.busybox.digest,
+        "securityContext": {"privileged": true},
+        "command": ["/bin/sh", "-c", script],
+    });
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 100, "containers": [container]},
+    })
+}
+
+/// The pod with the raw volume of this claim, which keeps a loop device and a mount busy, and a folder of another one, which is
+/// one more mount. Whoever binds the claim chooses the pod's node.
+fn with_volumes(mut pod: Value, claim: &str) -> Value {
+    let spec = &mut pod["spec"];
+    spec["containers"][0]["volumeDevices"] = json!([{"name": "raw", "devicePath": "/dev/raw"}]);
+    spec["containers"][0]["volumeMounts"] = json!([{"name": "disk", "mountPath": "/inner", "subPath": "inner"}]);
+    let raw = json!({"name": "raw", "persistentVolumeClaim": {"claimName": claim}});
+    spec["volumes"] = json!([raw, {"name": "disk", "emptyDir": {}}]);
+    pod
 }

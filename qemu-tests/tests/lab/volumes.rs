@@ -10,7 +10,7 @@ fn a_host_path_and_a_local_volume_keep_what_pods_write() -> Result<()> {
     let segment = one()?.segment;
     let kubectl = &segment.kubectl;
     let image = &segment.busybox.digest;
-    kubectl.apply(&local("local", "/var/lib/lab-local", "Filesystem"))?;
+    kubectl.apply(&local("one", "local", "/var/lib/lab-local", "Filesystem"))?;
     kubectl.apply(&format!(
         r#"
 apiVersion: v1
@@ -80,8 +80,8 @@ spec:
     Ok(())
 }
 
-/// A folder or a disk of the node `one` as a volume of this mode, and a claim for it; all of this name.
-pub fn local(name: &str, path: &str, mode: &str) -> String {
+/// A folder or a disk of a node as a volume of this mode, and a claim for it; all of this name.
+pub fn local(node: &str, name: &str, path: &str, mode: &str) -> String {
     format!(
         r#"
 apiVersion: storage.k8s.io/v1
@@ -101,7 +101,7 @@ spec:
   local: {{path: {path}}}
   nodeAffinity:
     required:
-      nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [one]}}]}}]
+      nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [{node}]}}]}}]
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim

@@ -59,7 +59,7 @@ fn kill(segment: &Segment, running: &Running, killer: IpAddr, programs: &[&str])
 }
 
 /// The program's process, as the node said when it started it last.
-fn pid(running: &Running, program: &str) -> Result<String> {
+pub fn pid(running: &Running, program: &str) -> Result<String> {
     let pids = running.feed().collect(Mark::default(), |happening| match happening.event() {
         Some(Event::Service { name, what, pid: Some(pid) }) if name == program && what == "started" => Some(*pid),
         _ => None,

@@ -11,6 +11,7 @@ use anyhow::Result;
 use orlop_machine::within;
 
 use crate::segment::segment;
+pub use kills::pid;
 use steady::Steady;
 
 #[test]

@@ -1,12 +1,15 @@
 //! The orderly end: the pods, by kubelet; kubelet; the containers that are left, with their grace period; containerd; what
-//! is left at all; the state partition; power. Each step has a deadline; one that is late is said, and the next begins.
+//! is left at all; what is not on the disks yet; the state partition; power. Each step has a deadline; one that is late is
+//! said, and the next begins.
+
+mod sync;
+mod unmount;
 
 use super::guard::Guard;
 use super::{CONTAINERD, KUBELET, LOGIND, NET, Node, grace};
 use crate::early::stop_of;
 use crate::report::{Event, Refusal, Stop, now_ms};
 use crate::services::{Purpose, Service};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -36,6 +39,7 @@ struct Step {
     name: &'static str,
     start: fn(&mut Node),
     done: fn(&mut Node) -> bool,
+    /// How long it may take in all. Asked at each look: what it waits for may show that it goes on.
     deadline: fn(&Node) -> Duration,
     /// What happens when it is not done by then.
     force: fn(&mut Node),
@@ -49,7 +53,7 @@ const CONTAINERS_REST: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Exit status of `cri stop-all` for: all were asked, some did not stop. Asking again would not help.
 const PARTLY: i32 = 3;
-/// For the last sync and unmount, which may hang in the kernel.
+/// For the unmounts, which may hang in the kernel.
 const UNMOUNT: Duration = Duration::from_secs(30);
 
 /// In order.
@@ -94,6 +98,8 @@ const STEPS: &[Step] = &[
         deadline: |_| Duration::from_secs(5),
         force: |_| (),
     },
+    // Behind all others: nobody is left who writes, and its own process is none of those that are awaited or killed.
+    Step { name: "sync", start: sync::start, done: sync::is_over, deadline: sync::patience, force: sync::give_up },
 ];
 
 /// How far the shutdown is.
@@ -101,9 +107,12 @@ const STEPS: &[Step] = &[
 pub struct Shutdown {
     wish: Wish,
     index: usize,
-    deadline: Option<Instant>,
+    /// When this step began.
+    begun: Option<Instant>,
     /// When the containers are to be asked to stop, unless that is done.
     ask: Option<Instant>,
+    /// In the last step.
+    writing: Option<sync::Writing>,
 }
 
 impl Shutdown {
@@ -117,7 +126,7 @@ impl Shutdown {
 pub fn begin(node: &mut Node, wish: Wish) {
     if node.shutdown.is_none() {
         node.report.note("shutdown", format!("asked by {}", wish.by));
-        node.shutdown = Some(Shutdown { wish, index: 0, deadline: None, ask: None });
+        node.shutdown = Some(Shutdown { wish, index: 0, begun: None, ask: None, writing: None });
         // Nothing of the boot goes on, and none of its deadlines wakes the loop.
         node.retries = Default::default();
         node.progress = Default::default();
@@ -143,25 +152,24 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
     loop {
         let Some(shutdown) = &mut node.shutdown else { return Ok(()) };
         let Some(step) = STEPS.get(shutdown.index) else { finish(node) };
-        let begun = shutdown.deadline;
-        let deadline = begun.unwrap_or_else(|| Instant::now() + (step.deadline)(node));
-        if begun.is_none() {
-            node.shutdown.iter_mut().for_each(|shutdown| shutdown.deadline = Some(deadline));
+        let is_new = shutdown.begun.is_none();
+        let begun = *shutdown.begun.get_or_insert_with(Instant::now);
+        if is_new {
             (step.start)(node);
         }
         let done = (step.done)(node);
-        if !done && Instant::now() < deadline {
+        let deadline = (step.deadline)(node);
+        if !done && begun.elapsed() < deadline {
             return Ok(());
         }
         if !done {
             (step.force)(node);
-            node.report
-                .error("shutdown", format!("{} not done after {} s", step.name, (step.deadline)(node).as_secs()));
+            node.report.error("shutdown", format!("{} not done after {} s", step.name, deadline.as_secs()));
         }
         node.report.tell(&Event::Poweroff { phase: Some(step.name.to_owned()), ms: now_ms() });
         if let Some(shutdown) = &mut node.shutdown {
             shutdown.index += 1;
-            shutdown.deadline = None;
+            shutdown.begun = None;
         }
     }
 }
@@ -195,8 +203,8 @@ fn containers_stopped(node: &mut Node) -> bool {
     }
     let runs = node.runs(Purpose::StopAll);
     if !runs && node.has_containerd() && ask.is_some_and(|at| at <= Instant::now()) {
-        let deadline = node.shutdown.as_ref().and_then(|shutdown| shutdown.deadline);
-        let left = deadline.map_or(CONTAINERS, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let begun = node.shutdown.as_ref().and_then(|shutdown| shutdown.begun);
+        let left = begun.map_or(CONTAINERS, |begun| CONTAINERS.saturating_sub(begun.elapsed()));
         let within = left.saturating_sub(CONTAINERS_REST).as_secs().to_string();
         let asked = node.start_job(Purpose::StopAll, &["cri", "stop-all", "--within", &within]);
         ask = asked.is_err().then(|| Instant::now() + ASK_AGAIN);
@@ -225,16 +233,13 @@ fn processes() -> usize {
 
 /// Unmounts the state and turns the machine off.
 fn finish(node: &mut Node) -> ! {
-    // The logs are open files on the state partition.
-    node.services.clear();
     let mode = node.shutdown.as_ref().map_or(RebootMode::RB_POWER_OFF, |shutdown| shutdown.wish.mode);
     // A disk that no longer answers must not keep the machine from its end. Kept until then.
     let guard = Guard::start(UNMOUNT, |_| {
         node.report.error("shutdown", format!("the state is not unmounted after {} s", UNMOUNT.as_secs()));
         let _ = reboot(mode);
     });
-    nix::unistd::sync();
-    let clean = unmount_state(node);
+    let clean = unmount::state(&mut node.report);
     node.report.note("state", format!("unmounted clean={clean}"));
     node.report.tell(&Event::Poweroff { phase: None, ms: now_ms() });
     node.report.send_document();
@@ -243,78 +248,13 @@ fn finish(node: &mut Node) -> ! {
     std::process::exit(1)
 }
 
-/// Unmounts what pods and containerd left, then the state. Never lazily: that would hide what is
-/// still open. What cannot be unmounted is made read-only, so that at least nothing is torn.
-fn unmount_state(node: &mut Node) -> bool {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    for target in to_unmount(&table) {
-        if let Err(error) = umount2(target.as_str(), MntFlags::UMOUNT_NOFOLLOW) {
-            node.report.error("shutdown", format!("umount {target}: {error}"));
-            if target == super::state::MOUNT_POINT {
-                let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-                let _ = mount(None::<&str>, target.as_str(), None::<&str>, flags, None::<&str>);
-                return false;
-            }
-        }
-    }
-    true
-}
-
-/// Mount points at and below `/var` and `/run`, the last mounted first, without `/run` itself.
-fn to_unmount(mountinfo: &str) -> Vec<String> {
-    let targets = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
-    let below = |target: &String| target == "/var" || target.starts_with("/var/") || target.starts_with("/run/");
-    let mut targets: Vec<String> = targets.filter(below).collect();
-    targets.reverse();
-    targets
-}
-
-/// `/proc/self/mountinfo` writes white space and backslashes as octal.
-fn unescape(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let code = tail.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
-        match (first, code.and_then(|digits| u8::from_str_radix(digits, 8).ok())) {
-            (b'\\', Some(byte)) => {
-                out.push(byte);
-                rest = &tail[3..];
-            }
-            _ => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn the_state_comes_after_what_lies_on_it() {
-        let table = "30 1 253:0 / / ro shared:1 - erofs /dev/dm-0 ro\n\
-            31 30 254:8 / /var rw shared:2 - ext4 /dev/vda8 rw\n\
-            32 30 0:5 / /run rw - tmpfs tmpfs rw\n\
-            33 32 0:9 / /run/containerd/a\\040b rw - overlay overlay rw\n\
-            34 31 0:8 / /var/lib/kubelet/pods/x rw - tmpfs tmpfs rw\n";
-        assert_eq!(to_unmount(table), ["/var/lib/kubelet/pods/x", "/run/containerd/a b", "/var"]);
-    }
 
     #[test]
     fn the_steps_are_in_order() {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        assert_eq!(names, ["pods", "kubelet", "containers", "containerd", "processes", "killed"]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_table_is_read(table in ".{0,100}") {
-            let _ = to_unmount(&table);
-            let _ = unescape(&table);
-        }
+        assert_eq!(names, ["pods", "kubelet", "containers", "containerd", "processes", "killed", "sync"]);
     }
 }
