@@ -10,9 +10,12 @@ pub const KUBELET: Ports = Ports::one(Protocol::Tcp, 10250);
 const NODE_PORTS: (u16, u16) = (30000, 32767);
 /// ICMP, and that of IPv6, without which there is no IPv6.
 const ICMP: [u8; 2] = [1, 58];
-/// The clouds' metadata, and EC2's over IPv6.
-const METADATA: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
+/// The clouds' metadata, and over IPv6 EC2's and GCE's.
+const METADATA: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
 /// Azure's wireserver gives out the machine's settings and certificates on these ports; on 53 it is the name server.
 const WIRESERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 const WIRESERVER_PORTS: [u16; 2] = [80, 32526];
@@ -77,7 +80,7 @@ mod tests {
         rules.iter().map(|rule| format!("{}: {rule}", rule.chain.name())).collect()
     }
 
-    const CLOSED: [&str; 10] = [
+    const CLOSED: [&str; 11] = [
         "input: ct state established,related accept",
         "input: iifname \"lo\" accept",
         "input: meta l4proto icmp accept",
@@ -86,6 +89,7 @@ mod tests {
         "input: ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
         "forward: ip daddr 169.254.169.254 drop",
         "forward: ip6 daddr fd00:ec2::254 drop",
+        "forward: ip6 daddr fd20:ce::254 drop",
         "forward: ip daddr 168.63.129.16 tcp dport 80 drop",
         "forward: ip daddr 168.63.129.16 tcp dport 32526 drop",
     ];

@@ -60,6 +60,12 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "invalid IPv4 address syntax (the value is `\"192.0.2\"`)",
     ),
     (
+        "gateway4 = \"192.0.2.1\"",
+        "gateway4 = \"192.0.2.255\"",
+        "network.interfaces[0].gateway4",
+        "`192.0.2.255` is the first or last address of its network; name the router's address",
+    ),
+    (
         "gateway6 = \"fe80::1\"",
         "gateway6 = \"2001:db8:1::1\"",
         "network.interfaces[0].gateway6",
@@ -82,6 +88,24 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "\"203.0.113.1\"",
         "network.interfaces[0].routes[0].via",
         "`203.0.113.1` is outside of the interface's networks",
+    ),
+    (
+        "\"192.0.2.254\"",
+        "\"192.0.2.0\"",
+        "network.interfaces[0].routes[0].via",
+        "`192.0.2.0` is the first or last address of its network",
+    ),
+    (
+        "via = \"192.0.2.254\" }",
+        "via = \"192.0.2.254\" }, { to = \"198.51.100.0/24\", via = \"192.0.2.253\" }",
+        "network.interfaces[0].routes[1].to",
+        "a route to `198.51.100.0/24` is there already; keep one of them: one way leads to each network",
+    ),
+    (
+        "default_route = false",
+        "default_route = false\nroutes = [{ to = \"198.51.100.0/24\" }]",
+        "network.interfaces[1].routes[0].to",
+        "a route to `198.51.100.0/24` is there already",
     ),
     ("\"198.51.100.0/24\"", "\"0.0.0.0/0\"", "network.interfaces[0].routes", "a second default route for IPv4"),
     ("default_route = false", "", "network.interfaces[1].ipv4", "a second default route for IPv4"),

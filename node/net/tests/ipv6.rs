@@ -67,6 +67,32 @@ fn a_dhcpv6_server_gives_an_address_where_the_router_says_so() {
     });
 }
 
+/// Neither's lifetime has ended, and the one whose card has no carrier is the first in the plan's order.
+#[test]
+fn of_two_routers_the_one_is_taken_whose_card_has_a_carrier() {
+    lab::inside("of_two_routers_the_one_is_taken_whose_card_has_a_carrier", |lab| {
+        lab.card(0, &["192.0.2.1/24", "2001:db8:1::1/64"]);
+        lab.card(1, &["198.51.100.1/24", "2001:db8:2::1/64"]);
+        lab.there(NODE);
+        lab.there("sysctl -qw net.ipv6.conf.cl1.accept_ra=0");
+        let _first = lab.dnsmasq(0, &[RANGE4, "--dhcp-range=2001:db8:1::,ra-only", "--enable-ra"]);
+        let second =
+            ["--dhcp-range=198.51.100.50,198.51.100.59,2m", "--dhcp-range=2001:db8:2::,ra-only", "--enable-ra"];
+        let _second = lab.dnsmasq(1, &second);
+        let _net = lab.net(&["--card", "cl0", "--card", "cl1"]);
+        for card in ["cl0", "cl1"] {
+            lab.until_there("ip -6 route show default", &format!("dev {card} proto ra"));
+        }
+        let way = "ip -6 route get 2001:db8:9::9";
+        lab.until_there(way, "dev cl0");
+        lab.here("ip link set srv0 down");
+        lab.until_there(way, "dev cl1");
+        assert!(lab.there("ip -6 route show default").contains("dev cl0 proto ra"), "it is there all the time");
+        lab.here("ip link set srv0 up");
+        lab.until_there(way, "dev cl0");
+    });
+}
+
 /// The right router, and one that is none of the segment's.
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const ROGUE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xbad);
@@ -75,7 +101,8 @@ const FIT: u16 = 40;
 /// `max_addresses`: the kernel gives a card no more by advertisements.
 const MOST: usize = 16;
 
-/// What comes from the segment is the kernel's to judge; what another router may say there costs neither the way out nor the MTU.
+/// What comes from the segment is the kernel's to judge; what another router may say there costs neither the way out, nor the
+/// MTU, nor how far packets get.
 #[test]
 fn a_rogue_router_takes_neither_the_default_route_nor_the_mtu_and_fills_nothing() {
     lab::inside("a_rogue_router_takes_neither_the_default_route_nor_the_mtu_and_fills_nothing", |lab| {
@@ -103,6 +130,7 @@ fn a_rogue_router_takes_neither_the_default_route_nor_the_mtu_and_fills_nothing(
             assert!(four.contains("default via 192.0.2.1 dev cl0"), "{four}");
             assert!(six.contains(&default) && !six.contains(&ROGUE.to_string()), "{six}");
             assert_eq!(lab.there("cat /proc/sys/net/ipv6/conf/cl0/mtu").trim(), "1500");
+            assert_eq!(lab.there("cat /proc/sys/net/ipv6/conf/cl0/hop_limit").trim(), "255");
             let has = lab.there("ip -6 address show dev cl0");
             assert!(has.contains("mtu 1500") && has.matches("inet6 ").count() <= MOST, "{has}");
         };
@@ -128,8 +156,10 @@ fn advertise(from: Ipv6Addr, seconds: u16, options: &[u8]) {
     // With less it may have come from elsewhere, and is thrown away.
     setsockopt(&made, sockopt::Ipv6MulticastHops, &255).expect("a hop limit");
     bind(made.as_raw_fd(), &at(from)).expect("an address of this end");
+    // With the rogue's packets would not get past the first router.
+    let hop_limit = if from == ROGUE { 1 } else { 255 };
     // Type, code, the checksum (the kernel's work), hop limit, flags.
-    let mut packet: Vec<u8> = vec![134, 0, 0, 0, 64, 0];
+    let mut packet: Vec<u8> = vec![134, 0, 0, 0, hop_limit, 0];
     packet.extend(seconds.to_be_bytes());
     // Times of neighbours: none are told.
     packet.extend([0; 8]);

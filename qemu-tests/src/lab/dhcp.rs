@@ -1,13 +1,14 @@
 //! DHCP, router advertisements and their options: dnsmasq, a real server.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::network::{BRIDGE, DOMAIN, HOST, address};
 use super::{Lab, Namespace, Service};
+use crate::feed::Mark;
 use crate::{Card, Error, Result, program, within};
 
 /// dnsmasq, which Debian has without its service in this package.
@@ -27,7 +28,8 @@ pub struct Lease {
     pub shift: u8,
     /// The network's MTU, where it is told.
     pub mtu: Option<u16>,
-    /// Whether routers are advertised, and addresses given by DHCPv6.
+    /// Whether a router is advertised, of whose network machines make themselves an address, and another one is given by
+    /// DHCPv6.
     pub ipv6: bool,
     /// Further options, as dnsmasq's `--dhcp-option` takes them.
     pub options: Vec<String>,
@@ -123,6 +125,20 @@ impl Dhcp {
         let line = format!("DHCPACK({BRIDGE}) {address} {}", card.mac);
         self.service.wait_line_since(self.service.mark(), &line, limit).map(drop)
     }
+
+    /// The address of IPv6 that it gives to a machine, or gave.
+    pub fn given6(&self, card: &Card, limit: Duration) -> Result<Ipv6Addr> {
+        let awaited = format!("address of IPv6 for {}", card.mac);
+        self.service.wait_for(Mark::default(), &awaited, limit, |line| reply6(line, &card.mac))
+    }
+}
+
+/// The address in a line about an answer to a machine, whose name by DHCPv6 is its hardware address behind two numbers (RFC
+/// 8415 §11.4).
+fn reply6(line: &str, mac: &str) -> Option<Ipv6Addr> {
+    let (_, answer) = line.split_once(&format!("DHCPREPLY({BRIDGE}) "))?;
+    let (address, name) = answer.trim_end().split_once(' ')?;
+    (name.strip_prefix("00:03:00:01:")? == mac).then(|| address.parse().ok())?
 }
 
 fn leases(lab: &Lab) -> PathBuf {
@@ -150,6 +166,14 @@ fn hosts_text(usual: &BTreeMap<String, Ipv4Addr>, others: &BTreeMap<String, Answ
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_of_ipv6_is_one_machines() {
+        let line = "dnsmasq-dhcp: 1909054 DHCPREPLY(br0) 2001:db8::167 00:03:00:01:52:54:00:12:34:02";
+        assert_eq!(reply6(line, "52:54:00:12:34:02"), Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x167)));
+        assert_eq!(reply6(line, "52:54:00:12:34:03"), None);
+        assert_eq!(reply6(&line.replace("REPLY", "ADVERTISE"), "52:54:00:12:34:02"), None);
+    }
 
     #[test]
     fn each_machine_has_its_line() {

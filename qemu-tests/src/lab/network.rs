@@ -1,7 +1,7 @@
 //! The lab's addresses, in one place. They are those that documents reserve for examples (RFC 5737, RFC 3849), the
 //! clouds' own for metadata, and kubeadm's defaults for Services and pods.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Namespace;
 use crate::Card;
@@ -76,6 +76,16 @@ pub fn address(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, 10u8.saturating_add(number))
 }
 
+/// The address that a card makes itself of the lab's network of IPv6, which a router advertises: its hardware address is in
+/// it (RFC 4291, appendix A). None: that is none.
+#[must_use]
+pub fn by_router(card: &Card) -> Option<Ipv6Addr> {
+    let bytes = card.mac.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<Vec<u8>, _>>().ok()?;
+    let [a, b, c, d, e, f] = bytes[..] else { return None };
+    let pair = |high, low| u16::from_be_bytes([high, low]);
+    Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, pair(a ^ 2, b), pair(c, 0xff), pair(0xfe, d), pair(e, f)))
+}
+
 /// The host's address as a value.
 pub(super) fn host() -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))
@@ -84,6 +94,14 @@ pub(super) fn host() -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cards_hardware_address_is_in_the_one_that_it_makes_itself() {
+        let card = |mac: &str| Card { tap: "tap2".into(), mac: mac.into(), address: address(2), enter: Vec::new() };
+        let made = by_router(&card("52:54:00:12:34:02")).map(|address| address.to_string());
+        assert_eq!(made.as_deref(), Some("2001:db8::5054:ff:fe12:3402"));
+        assert_eq!(by_router(&card("52:54:00:12:34")), None);
+    }
 
     #[test]
     fn the_host_is_written_the_same_twice_and_the_machines_are_in_its_network() {

@@ -72,13 +72,25 @@ impl Service {
 
     /// Waits for a line since `mark` that holds `text`. The server's end is an error at once.
     pub fn wait_line_since(&self, mark: Mark, text: &str, limit: Duration) -> Result<String> {
+        let holds = |line: &str| line.contains(text).then(|| line.to_owned());
+        self.wait_for(mark, &format!("line with `{text}`"), limit, holds)
+    }
+
+    /// Waits for a line since `mark` of which `pick` makes something. The server's end is an error at once.
+    pub(super) fn wait_for<R>(
+        &self,
+        mark: Mark,
+        awaited: &str,
+        limit: Duration,
+        pick: impl Fn(&str) -> Option<R>,
+    ) -> Result<R> {
         let found = self.feed.wait(mark, limit, |sign| match sign {
-            Sign::Line(line) => line.contains(text).then(|| Some(line.clone())),
+            Sign::Line(line) => pick(line).map(Some),
             Sign::Gone => Some(None),
         });
-        let awaited = format!("line with `{text}` of {}", self.name);
+        let awaited = format!("{awaited} of {}", self.name);
         match found {
-            Some(Some(line)) => Ok(line),
+            Some(Some(found)) => Ok(found),
             Some(None) => Err(self.error(&format!("{} ended while waiting for a {awaited}", self.name))),
             None => Err(self.error(&format!("no {awaited} within {} s", limit.as_secs_f32()))),
         }

@@ -17,6 +17,8 @@ mod credentials;
 mod critest;
 mod debug;
 #[cfg(feature = "slow")]
+mod dual_stack;
+#[cfg(feature = "slow")]
 mod empty_dirs;
 mod join;
 #[cfg(feature = "slow")]

@@ -70,7 +70,7 @@ pub struct Segment {
 /// The one segment of this test process. Nobody drops it: it ends with the process, by its first process' end.
 pub fn segment() -> Result<&'static Segment> {
     static SEGMENT: OnceLock<Result<Segment, String>> = OnceLock::new();
-    let start = || Segment::start("lab", ControlPlane::start);
+    let start = || Segment::start("lab", &Lease::default(), ControlPlane::start);
     let made = SEGMENT.get_or_init(|| start().map_err(|error| format!("{error:#}")));
     made.as_ref().map_err(|error| anyhow!("{error}"))
 }
@@ -78,7 +78,13 @@ pub fn segment() -> Result<&'static Segment> {
 /// A segment for one test alone, with nodes of its own, whose control plane it may take away. It too ends with the process.
 #[cfg(feature = "slow")]
 pub fn alone(name: &str) -> Result<&'static Segment> {
-    alone_with(name, ControlPlane::start)
+    alone_on(name, &Lease::default())
+}
+
+/// The same on a network that gives out something else than the usual.
+#[cfg(feature = "slow")]
+pub fn alone_on(name: &str, lease: &Lease) -> Result<&'static Segment> {
+    Ok(Box::leak(Box::new(Segment::start(&format!("lab-{name}"), lease, ControlPlane::start)?)))
 }
 
 /// The same with another control plane than the usual one.
@@ -87,7 +93,7 @@ pub fn alone_with(
     name: &str,
     plane: impl FnOnce(&Lab) -> orlop_machine::Result<ControlPlane>,
 ) -> Result<&'static Segment> {
-    Ok(Box::leak(Box::new(Segment::start(&format!("lab-{name}"), plane)?)))
+    Ok(Box::leak(Box::new(Segment::start(&format!("lab-{name}"), &Lease::default(), plane)?)))
 }
 
 /// The node `one`, which most tests share: it has joined.
@@ -141,10 +147,14 @@ impl Joined {
 
 impl Segment {
     /// Starts all of it. Logs and consoles are kept in this folder of `target/tmp`.
-    fn start(folder: &str, plane: impl FnOnce(&Lab) -> orlop_machine::Result<ControlPlane>) -> Result<Segment> {
+    fn start(
+        folder: &str,
+        lease: &Lease,
+        plane: impl FnOnce(&Lab) -> orlop_machine::Result<ControlPlane>,
+    ) -> Result<Segment> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         let lab = Lab::start(&folder, Path::new(env!("CARGO_BIN_EXE_orlop-lab")))?;
-        let dhcp = Dhcp::start(&lab, &Lease::default())?;
+        let dhcp = Dhcp::start(&lab, lease)?;
         let (dns, time, registry) = (Dns::start(&lab, &[])?, TimeServer::start(&lab)?, Registry::start(&lab)?);
         let plane = plane(&lab)?;
         let kubectl = plane.kubectl.clone();

@@ -117,6 +117,9 @@ impl At<'_> {
         let own = addresses.iter().any(|address| address.address == router);
         let message = format!("`{router}` is this interface's own address");
         self.expect(!own, path, message, "name the router's address");
+        let end = |address: &Cidr| address.contains(router) && !Cidr { address: router, ..*address }.is_host();
+        let message = format!("`{router}` is the first or last address of its network");
+        self.expect(!addresses.iter().any(end), path, message, "name the router's address: those are no machine's");
         let link_local = matches!(router, IpAddr::V6(address) if address.is_unicast_link_local());
         let near = link_local || addresses.iter().any(|address| address.contains(router));
         let networks: Vec<String> = addresses
@@ -167,6 +170,7 @@ fn check_once(network: &Network, report: &mut Report) {
     let interfaces = &network.interfaces;
     let names: Vec<_> = interfaces.iter().map(|interface| (&interface.name, interface.mac)).collect();
     let mut seen: Vec<IpAddr> = Vec::new();
+    let mut led: Vec<Cidr> = Vec::new();
     for (index, interface) in interfaces.iter().enumerate() {
         let at = index.to_string();
         if names[index] != (&None, None) {
@@ -177,6 +181,13 @@ fn check_once(network: &Network, report: &mut Report) {
             let message = format!("`{}` is there already", address.address);
             report.expect(!seen.contains(&address.address), &path, message, "give each address once");
             seen.push(address.address);
+        }
+        // The kernel takes one route to each network. Default routes have a rule of their own.
+        for (number, route) in interface.routes.iter().enumerate().filter(|(_, route)| !route.is_default()) {
+            let path = ["network", "interfaces", &at, "routes", &number.to_string(), "to"];
+            let message = format!("a route to `{}` is there already", route.to);
+            report.expect(!led.contains(&route.to), &path, message, "keep one of them: one way leads to each network");
+            led.push(route.to);
         }
     }
 }

@@ -66,7 +66,7 @@ impl Lease {
         let t1 = reply.t1.filter(|t1| (SOONEST..=t2).contains(t1)).unwrap_or(t2.min(seconds / 2));
         let after = |seconds: u32| sent + Millis::seconds(seconds.into());
         let host = |address: &Ipv4Addr| is_host(*address);
-        let (router, routes) = split(reply, address);
+        let (router, routes) = split(reply, address, prefix);
         Ok(Lease {
             address,
             prefix,
@@ -85,8 +85,11 @@ impl Lease {
 }
 
 /// The default router and the other routes: of option 121 where there is one, else of option 3.
-fn split(reply: &Reply, address: Ipv4Addr) -> (Option<Ipv4Addr>, Vec<StaticRoute>) {
-    let usable = |gateway: &Ipv4Addr| is_host(*gateway) && *gateway != address;
+fn split(reply: &Reply, address: Ipv4Addr, prefix: u8) -> (Option<Ipv4Addr>, Vec<StaticRoute>) {
+    // The kernel takes no route by it (`EINVAL`). Networks of two addresses and of one have none (RFC 3021).
+    let broadcast = Ipv4Addr::from(u32::from(address) | !mask(prefix));
+    let usable =
+        |gateway: &Ipv4Addr| is_host(*gateway) && *gateway != address && (prefix > 30 || *gateway != broadcast);
     if reply.routes.is_empty() {
         return (reply.routers.iter().copied().find(usable), Vec::new());
     }

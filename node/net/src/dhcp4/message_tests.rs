@@ -111,6 +111,20 @@ fn halves_of_the_world_and_routes_to_oneself_are_not_taken() {
 }
 
 #[test]
+fn the_broadcast_address_is_no_router() {
+    let broadcast = Ipv4Addr::new(192, 0, 2, 255);
+    let routed = lease(&[(ROUTES, &[8, 10, 192, 0, 2, 255, 0, 192, 0, 2, 255])]).expect("a lease");
+    assert_eq!((routed.router, routed.routes), (None, Vec::new()));
+    let second = lease(&[(ROUTER, &[192, 0, 2, 255, 192, 0, 2, 1])]).expect("a lease");
+    assert_eq!(second.router, Some(Ipv4Addr::new(192, 0, 2, 1)));
+    // A network of one address has none, and that of a larger one is another.
+    for netmask in [[255, 255, 255, 255], [255, 255, 0, 0]] {
+        let lease = lease(&[(NETMASK, &netmask), (ROUTER, &broadcast.octets())]).expect("a lease");
+        assert_eq!(lease.router, Some(broadcast));
+    }
+}
+
+#[test]
 fn hostile_answers_are_refused_by_name() {
     let cases: [(&[Bytes<'_>], &str); 6] = [
         (&[(LEASE_TIME, &[0, 0, 0, 1])], "a lease of 1 s is shorter than 20 s"),

@@ -1,6 +1,7 @@
 //! What should be there: addresses, routes and settings, from the plan and from what the network gave.
 
 use super::nics::{Nic, Nics};
+use super::reconcile::Kernel;
 use crate::dhcp4::client::Client;
 use crate::dhcp4::message::mask;
 use crate::netlink::{Address, Route};
@@ -41,7 +42,7 @@ impl Desired {
         for nic in &cards {
             desired.add(nic);
         }
-        desired.one_default(&cards);
+        desired.one_route_each(&cards);
         if !plan.dns.is_empty() {
             desired.dns.clone_from(&plan.dns);
         }
@@ -61,7 +62,7 @@ impl Desired {
             self.addresses.insert(Address { index, address: *address, prefix: *prefix }, None);
         }
         for route in &nic.interface.routes {
-            self.routes.insert(Route {
+            self.lead(Route {
                 index,
                 destination: route.destination,
                 prefix: route.prefix,
@@ -87,12 +88,12 @@ impl Desired {
                 // The card's own network is the kernel's.
                 if (u32::from(route.destination), route.prefix) != (network, lease.prefix) {
                     let gateway = Some(route.gateway).filter(|gateway| !gateway.is_unspecified());
-                    self.routes.insert(through(route.destination, route.prefix, gateway));
+                    self.lead(through(route.destination, route.prefix, gateway));
                 }
             }
             if lease.router.is_some() && nic.interface.default_route {
                 self.wants_default = true;
-                self.routes.insert(through(Ipv4Addr::UNSPECIFIED, 0, lease.router));
+                self.lead(through(Ipv4Addr::UNSPECIFIED, 0, lease.router));
             }
             append(&mut self.dns, lease.dns.iter().copied().map(IpAddr::from));
             append(&mut self.search, lease.search.iter().cloned());
@@ -114,20 +115,44 @@ impl Desired {
         }
     }
 
-    /// Of the default routes of a family one stays: of the first card that has a carrier.
-    fn one_default(&mut self, cards: &[&Nic]) {
-        for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
-            let has = |nic: &Nic| self.routes.iter().any(|route| route.index == nic.link.index && is(route, any));
-            let with_carrier = cards.iter().find(|nic| nic.link.carrier && has(nic));
-            let chosen = with_carrier.or_else(|| cards.iter().find(|nic| has(nic))).map(|nic| nic.link.index);
-            self.routes.retain(|route| !is(route, any) || Some(route.index) == chosen);
+    /// Of a card's routes to one destination the first holds: the document's, then the lease's in their order.
+    fn lead(&mut self, route: Route) {
+        let to = |route: &Route| (route.index, route.destination, route.prefix);
+        if self.routes.iter().all(|known| to(known) != to(&route)) {
+            self.routes.insert(route);
         }
     }
-}
 
-/// A default route of a family.
-fn is(route: &Route, any: IpAddr) -> bool {
-    route.is_default() && route.destination == any
+    /// Of several cards' routes to one destination one stays: that of the first card that has a carrier. The kernel takes
+    /// no second one of the same metric (`EEXIST`).
+    fn one_route_each(&mut self, cards: &[&Nic]) {
+        let place = |route: &Route| {
+            let at = cards.iter().position(|nic| nic.link.index == route.index);
+            at.map(|at| (!cards[at].link.carrier, at))
+        };
+        let mut chosen: BTreeMap<(IpAddr, u8), Route> = BTreeMap::new();
+        for route in &self.routes {
+            let one = chosen.entry((route.destination, route.prefix)).or_insert(*route);
+            if place(route) < place(one) {
+                *one = *route;
+            }
+        }
+        self.routes = chosen.into_values().collect();
+    }
+
+    /// What a node cannot be without is there, as far as it is wanted: an address and a default route of each family.
+    /// Whatever else the kernel refused harms itself alone.
+    pub fn is_met(&self, kernel: &Kernel) -> bool {
+        let has = |wanted: &Address| kernel.addresses.iter().any(|told| told.address == *wanted);
+        let address = [true, false].into_iter().all(|ipv4| {
+            let mut wanted = self.addresses.keys().filter(|one| one.address.is_ipv4() == ipv4).peekable();
+            wanted.peek().is_none() || wanted.any(has)
+        });
+        // Somebody else's route of the family serves as well.
+        let leads = |to: IpAddr| kernel.routes.iter().any(|(route, _)| route.is_default() && route.destination == to);
+        let route = self.routes.iter().filter(|route| route.is_default()).all(|route| leads(route.destination));
+        address && route && (!self.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default()))
+    }
 }
 
 fn append<T: PartialEq>(list: &mut Vec<T>, more: impl Iterator<Item = T>) {

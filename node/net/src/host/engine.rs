@@ -5,13 +5,13 @@ use super::desired::Desired;
 use super::files::{self, LEASES};
 use super::ipv6;
 use super::nics::{Nic, Nics, Wish};
-use super::reconcile::{Kernel, changes};
+use super::reconcile::{Change, Kernel, changes};
 use super::time::Time;
 use crate::dhcp4;
 use crate::dhcp6;
 use crate::error::{Error, Result};
 use crate::firewall::Firewall;
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::netlink::address::Told;
 use crate::netlink::message::Message;
 use crate::netlink::socket::{Events, Requests};
@@ -26,7 +26,7 @@ use crate::{notify, sys};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use orlop_config::node::RESOLV_CONF;
 use orlop_config::node_config::{LONGEST_SEARCH_LIST, MOST_SEARCH_DOMAINS};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -57,6 +57,8 @@ pub struct Engine {
     log: Log,
     /// The ends that the addresses were given.
     applied: BTreeMap<Address, Option<Millis>>,
+    /// What the kernel refused at the last look. It is tried again all the time, and said once.
+    refused: BTreeSet<String>,
     /// The files' contents.
     written: BTreeMap<&'static str, Vec<u8>>,
     /// Something happened: the kernel is to be compared with what it should have.
@@ -91,6 +93,7 @@ impl Engine {
             nics: Nics::new(plan, kept),
             log,
             applied: BTreeMap::new(),
+            refused: BTreeSet::new(),
             written: BTreeMap::new(),
             look: true,
             again: None,
@@ -229,60 +232,101 @@ impl Engine {
             self.log.say("firewall", &error.to_string());
             self.again = Some(sys::now() + RETRY);
         }
-        match self.apply(&desired) {
-            Ok(kernel) => self.tell(&desired, &kernel),
-            Err(error) => {
-                self.log.say("kernel", &error.to_string());
-                self.again = Some(sys::now() + RETRY);
-            }
+        let kernel = self.apply(&desired);
+        self.write_all(&desired);
+        if let Some(kernel) = kernel {
+            self.tell(&desired, &kernel);
         }
     }
 
-    fn apply(&mut self, desired: &Desired) -> io::Result<Kernel> {
+    /// Makes the kernel what it should be. What it refuses harms itself alone. What it has then; none: it does not say.
+    fn apply(&mut self, desired: &Desired) -> Option<Kernel> {
+        let mut refused = BTreeSet::new();
+        self.prepare(&mut refused);
+        let kernel = self.change(desired, &mut refused);
+        if let Err(error) = &kernel {
+            refused.insert(format!("its addresses and routes are not to be had: {error}"));
+        }
+        if !refused.is_empty() {
+            self.again = Some(sys::now() + RETRY);
+        }
+        for text in refused.difference(&self.refused) {
+            log::line("kernel", &format!("{text}; trying on"));
+        }
+        self.refused = refused;
+        kernel.ok()
+    }
+
+    /// Has the kernel do its own part of IPv6, and switches cards on.
+    fn prepare(&mut self, refused: &mut BTreeSet<String>) {
+        let settings = Path::new(NETWORK_SETTINGS);
+        let mut note = |link: &Link, what: &str, error: io::Error| {
+            refused.insert(format!("{}: {what}: {error}", link.name));
+        };
         for nic in self.nics.all() {
-            ipv6::apply(Path::new(NETWORK_SETTINGS), nic)
-                .map_err(|error| io::Error::other(format!("{}'s settings of IPv6: {error}", nic.link.name)))?;
+            if let Err(error) = ipv6::apply(settings, nic) {
+                note(&nic.link, "its settings of IPv6", error);
+            }
+        }
+        for card in self.nics.left() {
+            match ipv6::leave(settings, &card) {
+                Ok(()) => self.nics.let_go(card.index),
+                Err(error) => note(&card, "its settings of IPv6, which is to hear no more routers", error),
+            }
         }
         for nic in self.nics.all().filter(|nic| !nic.link.up) {
             // The kernel answers with an event, which brings the loop here again.
-            self.requests.ask(link::up(nic.link.index))?;
-        }
-        let kernel = self.kernel()?;
-        let wanted = changes(desired, &kernel, &self.applied, sys::now());
-        if wanted.is_empty() {
-            return Ok(kernel);
-        }
-        let mut failed = None;
-        for change in wanted {
-            match self.requests.ask(change.request()) {
-                Ok(()) => {}
-                Err(_) if change.removes() => {}
-                Err(error) => failed = Some(io::Error::other(format!("{change}: {error}"))),
+            if let Err(error) = self.requests.ask(link::up(nic.link.index)) {
+                note(&nic.link, "it cannot be switched on", error);
             }
         }
-        self.applied.clone_from(&desired.addresses);
-        self.config.network_changed();
-        self.time.network_changed(sys::now());
-        failed.map_or_else(|| self.kernel(), Err)
     }
 
-    /// What the kernel has on the cards.
+    fn change(&mut self, desired: &Desired, refused: &mut BTreeSet<String>) -> io::Result<Kernel> {
+        let kernel = self.kernel()?;
+        let wanted = changes(desired, &kernel, &self.applied, sys::now());
+        self.applied.clone_from(&desired.addresses);
+        let mut changed = false;
+        for change in wanted {
+            match self.requests.ask(change.request()) {
+                Ok(()) => changed = true,
+                Err(_) if change.removes() => {}
+                Err(error) => {
+                    if let Change::Address(address, _) = &change {
+                        self.applied.remove(address);
+                    }
+                    let name = self.nics.get(change.index()).map_or("", |nic| &nic.link.name);
+                    refused.insert(format!("{name}: {change}: {error}"));
+                }
+            }
+        }
+        if !changed {
+            return Ok(kernel);
+        }
+        self.config.network_changed();
+        self.time.network_changed(sys::now());
+        self.kernel()
+    }
+
+    /// What the kernel has on the cards, and what this program made on others: cards that an earlier plan had.
     fn kernel(&mut self) -> io::Result<Kernel> {
         let mut kernel = Kernel::default();
         let nics = &self.nics;
         let known = |index| nics.get(index).is_some();
         self.requests.list(address::dump(), |message| {
-            kernel.addresses.extend(Told::parse(message).filter(|told| known(told.address.index)));
+            kernel.addresses.extend(Told::parse(message).filter(|told| told.ours || known(told.address.index)));
         })?;
         self.requests.list(route::dump(), |message| {
-            kernel.routes.extend(Route::parse(message).filter(|(route, _)| known(route.index)));
+            if let Some((route, ours)) = Route::parse(message).filter(|(route, ours)| *ours || known(route.index)) {
+                kernel.take_up(route, ours);
+            }
         })?;
         kernel.mtus = nics.all().map(|nic| (nic.link.index, nic.link.mtu)).collect();
         Ok(kernel)
     }
 
-    /// Writes the files, and says once that the network is there.
-    fn tell(&mut self, desired: &Desired, kernel: &Kernel) {
+    /// Writes the files.
+    fn write_all(&mut self, desired: &Desired) {
         self.write(LEASES, files::leases(&self.nics));
         let (resolv, left_out) = files::resolv(&desired.dns, &desired.search);
         if left_out > 0 {
@@ -291,10 +335,14 @@ impl Engine {
             self.log.say(RESOLV_CONF, &format!("{text}; name those that count in `network.search`"));
         }
         self.write(RESOLV_CONF, resolv.into_bytes());
-        let address = kernel.addresses.iter().any(|told| told.usable);
-        let route = !desired.wants_default || kernel.routes.iter().any(|(route, _)| route.is_default());
-        let connected =
-            address && !self.waits_for_dhcp4(address) && route && self.config.settled() && self.firewall.is_up();
+    }
+
+    /// Says once that the network is there.
+    fn tell(&mut self, desired: &Desired, kernel: &Kernel) {
+        let is_of_use = |told: &Told| told.usable && self.nics.get(told.address.index).is_some();
+        let address = kernel.addresses.iter().any(is_of_use);
+        let there = address && !self.waits_for_dhcp4(address) && desired.is_met(kernel);
+        let connected = there && self.config.settled() && self.firewall.is_up();
         if !self.ready && self.time.sane(connected, &mut self.log) && connected {
             match notify::ready() {
                 Ok(()) => self.ready = true,

@@ -1,35 +1,60 @@
-//! The kernel's own part of IPv6: whether it listens to routers on a card.
+//! The kernel's own part of IPv6: whether it listens to routers on a card, and what it believes them.
 
 use super::nics::Nic;
+use crate::netlink::Link;
 use orlop_config::node_config::Ipv6Method;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The kernel's own metric of a router's default route.
 const METRIC: usize = 1024;
+/// What hosts begin with (RFC 4861 §6.3.2, IANA's default), and the least that a router may make of it: with 1 packets
+/// would not get past the first one.
+const HOP_LIMIT: &str = "64";
 
 /// Makes a card's settings what its plan says, before it is switched on. `settings`: `/proc/sys/net`.
 pub fn apply(settings: &Path, nic: &Nic) -> io::Result<()> {
-    let folder = settings.join("ipv6/conf").join(&nic.link.name);
+    let folder = folder(settings, &nic.link);
     if !folder.exists() {
         // A kernel without IPv6.
         return Ok(());
     }
     let automatic = nic.interface.ipv6 == Ipv6Method::Auto;
-    set(&folder, "accept_ra_defrtr", if nic.interface.default_route { "1" } else { "0" })?;
+    // A router's route would be taken until its lifetime ends, although the card has no carrier and another has.
+    set(&folder, "ignore_routes_with_linkdown", "1")?;
+    set(&folder, "accept_ra_min_hop_limit", HOP_LIMIT)?;
+    let route = set(&folder, "accept_ra_defrtr", if nic.interface.default_route { "1" } else { "0" })?;
     // Every card's router gives a default route: that of the first card in the plan's order is taken. Since Linux 5.12.
     if folder.join("ra_defrtr_metric").exists() {
         let metric = METRIC + 1000 * nic.order.min(1000) + nic.link.index.min(999) as usize;
         set(&folder, "ra_defrtr_metric", &metric.to_string())?;
     }
     // 2: although this machine forwards packets.
-    let changed = set(&folder, "accept_ra", if automatic { "2" } else { "0" })?;
-    if changed && automatic && nic.link.up {
-        // It has asked for routers already and did not listen: it starts over.
-        set(&folder, "disable_ipv6", "1")?;
-        set(&folder, "disable_ipv6", "0")?;
+    let listens = set(&folder, "accept_ra", if automatic { "2" } else { "0" })?;
+    if (listens || (route && automatic)) && nic.link.up {
+        start_over(&folder)?;
     }
     Ok(())
+}
+
+/// Has the kernel listen to no router on a card that is not the plan's any more.
+pub fn leave(settings: &Path, link: &Link) -> io::Result<()> {
+    let folder = folder(settings, link);
+    if folder.exists() && set(&folder, "accept_ra", "0")? && link.up {
+        start_over(&folder)?;
+    }
+    Ok(())
+}
+
+/// What routers said before goes: the kernel keeps addresses and routes of theirs when it listens no more. And it asks for
+/// routers, which it did already while it did not listen.
+fn start_over(folder: &Path) -> io::Result<()> {
+    set(folder, "disable_ipv6", "1")?;
+    set(folder, "disable_ipv6", "0").map(drop)
+}
+
+fn folder(settings: &Path, link: &Link) -> PathBuf {
+    settings.join("ipv6/conf").join(&link.name)
 }
 
 /// `true`: it was another.
@@ -44,37 +69,110 @@ fn set(folder: &Path, name: &str, value: &str) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::nics::Nics;
     use super::*;
-    use crate::netlink::Link;
-    use crate::plan::{Plan, Select};
+    use crate::plan::Plan;
+    use crate::time::{Millis, Tick};
     use std::collections::BTreeMap;
 
-    #[test]
-    fn a_card_that_is_up_starts_over_once() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let conf = folder.path().join("ipv6/conf/eth0");
-        std::fs::create_dir_all(&conf).expect("a folder");
-        for name in ["accept_ra", "accept_ra_defrtr", "disable_ipv6"] {
-            std::fs::write(conf.join(name), "0\n").expect("written");
+    const TICK: Tick = Tick { now: Millis(0), random: 1 };
+
+    /// The settings of a card as a node's kernel has them.
+    struct Settings(tempfile::TempDir);
+
+    impl Settings {
+        fn new() -> Self {
+            let settings = Settings(tempfile::tempdir().expect("a folder"));
+            std::fs::create_dir_all(settings.0.path().join("ipv6/conf/eth0")).expect("a folder");
+            for (name, value) in [
+                ("accept_ra", "0\n"),
+                ("accept_ra_defrtr", "1\n"),
+                ("accept_ra_min_hop_limit", "1\n"),
+                ("disable_ipv6", "0\n"),
+                ("ignore_routes_with_linkdown", "0\n"),
+            ] {
+                settings.write(name, value);
+            }
+            settings
         }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join("ipv6/conf/eth0").join(name)
+        }
+
+        fn write(&self, name: &str, value: &str) {
+            std::fs::write(self.path(name), value).expect("written");
+        }
+
+        fn read(&self, name: &str) -> String {
+            std::fs::read_to_string(self.path(name)).expect("read")
+        }
+
+        /// The card has started over since the last time that this was asked: both was written, without the kernel's newline.
+        fn started_over(&self) -> bool {
+            let started = self.read("disable_ipv6") == "0";
+            self.write("disable_ipv6", "0\n");
+            started
+        }
+    }
+
+    fn card(up: bool) -> Link {
+        Link { index: 2, name: "eth0".into(), mac: Some([2; 6]), up, ..Link::default() }
+    }
+
+    #[test]
+    fn a_card_that_is_up_starts_over_at_each_change() {
+        let settings = Settings::new();
         let mut plan = Plan::automatic(&["eth0".into()]);
-        let link = Link { index: 2, name: "eth0".into(), mac: Some([2; 6]), up: true, ..Link::default() };
-        let tick = crate::time::Tick { now: crate::time::Millis(0), random: 1 };
-        let mut nics = super::super::nics::Nics::new(plan.clone(), BTreeMap::new());
-        nics.link(link.clone(), tick);
-        apply(folder.path(), nics.get(2).expect("a card")).expect("applied");
-        let read = |name: &str| std::fs::read_to_string(conf.join(name)).expect("read");
-        assert_eq!(
-            (read("accept_ra"), read("accept_ra_defrtr"), read("disable_ipv6")),
-            ("2".into(), "1".into(), "0".into())
-        );
-        plan.interfaces[0].ipv6 = Ipv6Method::Off;
+        let mut nics = Nics::new(plan.clone(), BTreeMap::new());
+        nics.link(card(true), TICK);
+        let apply = |nics: &Nics| apply(settings.0.path(), nics.get(2).expect("a card")).expect("applied");
+        apply(&nics);
+        assert_eq!((settings.read("accept_ra"), settings.read("accept_ra_defrtr")), ("2".into(), "1\n".into()));
+        assert_eq!(settings.read("accept_ra_min_hop_limit"), "64");
+        assert_eq!(settings.read("ignore_routes_with_linkdown"), "1");
+        assert!(settings.started_over(), "it has asked for routers and did not listen");
+        apply(&nics);
+        assert!(!settings.started_over(), "nothing is another than before");
         plan.interfaces[0].default_route = false;
-        assert_eq!(plan.interfaces[0].select, Select::Name("eth0".into()));
-        nics.set_plan(plan, tick);
-        apply(folder.path(), nics.get(2).expect("a card")).expect("applied");
-        assert_eq!((read("accept_ra"), read("accept_ra_defrtr")), ("0".into(), "0".into()));
-        // A kernel without IPv6.
-        apply(&folder.path().join("none"), nics.get(2).expect("a card")).expect("nothing to do");
+        nics.set_plan(plan.clone(), TICK);
+        apply(&nics);
+        assert_eq!(settings.read("accept_ra_defrtr"), "0");
+        assert!(settings.started_over(), "the router's default route goes");
+        plan.interfaces[0].ipv6 = Ipv6Method::Off;
+        nics.set_plan(plan.clone(), TICK);
+        apply(&nics);
+        assert_eq!(settings.read("accept_ra"), "0");
+        assert!(settings.started_over(), "the router's addresses go");
+        plan.interfaces[0].default_route = true;
+        nics.set_plan(plan, TICK);
+        apply(&nics);
+        assert!(!settings.started_over(), "it listens to no router, whatever it would take");
+    }
+
+    #[test]
+    fn a_card_that_is_not_up_or_has_no_ipv6_does_not_start_over() {
+        let settings = Settings::new();
+        let mut nics = Nics::new(Plan::automatic(&["eth0".into()]), BTreeMap::new());
+        nics.link(card(false), TICK);
+        apply(settings.0.path(), nics.get(2).expect("a card")).expect("applied");
+        assert_eq!(settings.read("accept_ra"), "2");
+        assert!(!settings.started_over());
+        apply(&settings.0.path().join("none"), nics.get(2).expect("a card")).expect("a kernel without IPv6");
+        leave(&settings.0.path().join("none"), &card(true)).expect("a kernel without IPv6");
+    }
+
+    #[test]
+    fn a_card_that_is_left_listens_no_more_and_starts_over_once_if_it_listened() {
+        let settings = Settings::new();
+        leave(settings.0.path(), &card(true)).expect("left");
+        assert!(!settings.started_over(), "it did not listen");
+        settings.write("accept_ra", "2\n");
+        leave(settings.0.path(), &card(true)).expect("left");
+        assert_eq!(settings.read("accept_ra"), "0");
+        assert!(settings.started_over());
+        settings.write("accept_ra", "2\n");
+        leave(settings.0.path(), &card(false)).expect("left");
+        assert!(!settings.started_over(), "it is not up");
     }
 }

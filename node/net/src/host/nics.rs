@@ -10,7 +10,7 @@ use crate::ra::{self, Resolvers};
 use crate::time::{Millis, Tick};
 use orlop_config::node_config::Ipv6Method;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// One card that the plan has something to say about.
@@ -95,6 +95,8 @@ pub struct Nics {
     plan: Plan,
     links: BTreeMap<u32, Link>,
     nics: BTreeMap<u32, Nic>,
+    /// Cards that heard routers by an earlier plan and are none of this one's, until the kernel listens no more.
+    left: BTreeSet<u32>,
     /// What was before this program was started anew, by hardware address.
     kept: BTreeMap<[u8; 6], Memory>,
 }
@@ -102,7 +104,7 @@ pub struct Nics {
 impl Nics {
     /// None yet; leases of before are taken up by the cards of their addresses.
     pub fn new(plan: Plan, kept: BTreeMap<[u8; 6], Memory>) -> Self {
-        Nics { plan, links: BTreeMap::new(), nics: BTreeMap::new(), kept }
+        Nics { plan, links: BTreeMap::new(), nics: BTreeMap::new(), left: BTreeSet::new(), kept }
     }
 
     /// The plan.
@@ -128,9 +130,23 @@ impl Nics {
             }
         }
         self.plan = plan;
-        self.nics.clear();
+        let before = std::mem::take(&mut self.nics);
         let links: Vec<Link> = self.links.values().cloned().collect();
-        links.into_iter().flat_map(|link| self.link(link, tick)).collect()
+        let wishes = links.into_iter().flat_map(|link| self.link(link, tick)).collect();
+        let heard = before.values().filter(|nic| nic.interface.ipv6 == Ipv6Method::Auto);
+        self.left.extend(heard.map(|nic| nic.link.index));
+        self.left.retain(|index| !self.nics.contains_key(index));
+        wishes
+    }
+
+    /// The cards that the kernel is to hear no more routers on.
+    pub fn left(&self) -> Vec<Link> {
+        self.left.iter().filter_map(|index| self.links.get(index)).cloned().collect()
+    }
+
+    /// It does not, on this one.
+    pub fn let_go(&mut self, index: u32) {
+        self.left.remove(&index);
     }
 
     /// A link is there, or has changed.
@@ -185,6 +201,7 @@ impl Nics {
     /// A link is gone.
     pub fn gone(&mut self, index: u32) -> Vec<Wish> {
         self.links.remove(&index);
+        self.left.remove(&index);
         let gone = self.nics.remove(&index);
         gone.map(|nic| Wish::Say { name: nic.link.name, text: "the card is gone".into() }).into_iter().collect()
     }

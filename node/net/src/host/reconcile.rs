@@ -14,10 +14,21 @@ use std::fmt;
 pub struct Kernel {
     /// Addresses.
     pub addresses: Vec<Told>,
-    /// Routes of the main table, and whether this program made them.
+    /// Routes of the main table, and whether this program made them: those that it made, and who else has a default route.
     pub routes: Vec<(Route, bool)>,
     /// Largest packets by link.
     pub mtus: BTreeMap<u32, u32>,
+}
+
+impl Kernel {
+    /// Takes up a route if it is of use. Anybody on the segment can have the kernel make any number of routes: of those
+    /// that this program did not make, one default route of each family is enough.
+    pub fn take_up(&mut self, route: Route, ours: bool) {
+        let is_known = |(known, ours): &(Route, bool)| !ours && known.destination == route.destination;
+        if ours || (route.is_default() && !self.routes.iter().any(is_known)) {
+            self.routes.push((route, ours));
+        }
+    }
 }
 
 /// One change.
@@ -44,6 +55,15 @@ impl Change {
             Change::NoAddress(address) => address::remove(address),
             Change::Route(route) => route::add(route),
             Change::NoRoute(route) => route::remove(route),
+        }
+    }
+
+    /// The link that it is about.
+    pub fn index(&self) -> u32 {
+        match self {
+            Change::Mtu(index, _) => *index,
+            Change::Address(address, _) | Change::NoAddress(address) => address.index,
+            Change::Route(route) | Change::NoRoute(route) => route.index,
         }
     }
 

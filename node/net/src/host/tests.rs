@@ -4,13 +4,14 @@ use super::desired::Desired;
 use super::files;
 use super::nics::{Nics, Wish};
 use super::reconcile::{Change, Kernel, changes};
-use crate::dhcp4::message::{Kind, Reply};
+use crate::dhcp4::message::{Kind, Reply, StaticRoute};
 use crate::netlink::address::Told;
-use crate::netlink::{Address, Link};
+use crate::netlink::{Address, Link, Route};
 use crate::plan::{Interface, Plan, PlannedRoute, Select};
 use crate::time::{Millis, Tick};
+use orlop_config::node_config::Ipv6Method;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const TICK: Tick = Tick { now: Millis::seconds(50), random: 42 };
 
@@ -42,6 +43,11 @@ fn reply(kind: Kind, index: u32, xid: u32) -> Reply {
 }
 
 fn bound(indices: &[u32]) -> Nics {
+    bound_by(indices, reply)
+}
+
+/// The same by other answers.
+fn bound_by(indices: &[u32], reply: impl Fn(Kind, u32, u32) -> Reply) -> Nics {
     let mut nics = Nics::new(Plan::automatic(&[]), BTreeMap::new());
     for index in indices {
         let mut wishes = nics.link(card(*index, true), TICK);
@@ -94,7 +100,7 @@ fn what_is_there_is_left_alone_and_what_others_made_always() {
     let foreign = Address { index: 2, address: Ipv4Addr::new(10, 0, 0, 1).into(), prefix: 24 };
     kernel.addresses.push(Told { address: foreign, ours: false, usable: true });
     let route = kernel.routes[0].0;
-    kernel.routes.push((crate::netlink::Route { prefix: 8, metric: 7, ..route }, false));
+    kernel.routes.push((Route { prefix: 8, metric: 7, ..route }, false));
     assert_eq!(changes(&desired, &kernel, &desired.addresses, TICK.now), []);
     let list = changes(&Desired::default(), &kernel, &desired.addresses, TICK.now);
     assert!(matches!(list[..], [Change::NoRoute(_), Change::NoAddress(_)]), "{list:?}");
@@ -147,6 +153,135 @@ fn another_plan_keeps_the_leases_of_cards_that_keep_dhcp() {
     assert_eq!(desired.routes.iter().map(|route| route.index).collect::<Vec<_>>(), [3]);
     assert_eq!(desired.dns, [IpAddr::from(Ipv4Addr::new(192, 0, 9, 9))]);
     assert_eq!(desired.mtus, [(2, 1300), (3, 1400)].into());
+}
+
+/// Option 121 of a server, which has no default route by it.
+fn routed(kind: Kind, index: u32, xid: u32) -> Reply {
+    let route = |last: u8| StaticRoute {
+        destination: Ipv4Addr::new(10, 0, 0, 0),
+        prefix: 8,
+        gateway: Ipv4Addr::new(192, 0, index as u8, last),
+    };
+    // The same network twice: the first one holds.
+    Reply { routes: vec![route(9), route(7)], ..reply(kind, index, xid) }
+}
+
+#[test]
+fn to_each_network_leads_one_route_of_the_first_card_with_a_carrier() {
+    let mut nics = bound_by(&[2, 3], routed);
+    let gateways = |nics: &Nics| {
+        let desired = Desired::of(nics);
+        desired.routes.iter().map(|route| (route.index, route.prefix, route.gateway)).collect::<Vec<_>>()
+    };
+    assert_eq!(gateways(&nics), [(2, 8, Some(Ipv4Addr::new(192, 0, 2, 9).into()))]);
+    nics.link(card(2, false), TICK);
+    assert_eq!(gateways(&nics), [(3, 8, Some(Ipv4Addr::new(192, 0, 3, 9).into()))]);
+    // Nobody has a carrier: the first card, as long as it is there.
+    nics.link(card(3, false), TICK);
+    assert_eq!(gateways(&nics), [(2, 8, Some(Ipv4Addr::new(192, 0, 2, 9).into()))]);
+    nics.gone(2);
+    assert_eq!(gateways(&nics), [(3, 8, Some(Ipv4Addr::new(192, 0, 3, 9).into()))]);
+    // The document's routes come before the network's, and its order of cards is theirs.
+    let mut plan = Plan::automatic(&["eth3".into(), "eth2".into()]);
+    plan.interfaces[1].routes.push(PlannedRoute {
+        destination: Ipv4Addr::new(10, 0, 0, 0).into(),
+        prefix: 8,
+        gateway: Some(Ipv4Addr::new(192, 0, 2, 5).into()),
+    });
+    let mut nics = bound_by(&[2, 3], routed);
+    nics.set_plan(plan, TICK);
+    assert_eq!(gateways(&nics), [(3, 8, Some(Ipv4Addr::new(192, 0, 3, 9).into()))]);
+    nics.link(card(3, false), TICK);
+    assert_eq!(gateways(&nics), [(2, 8, Some(Ipv4Addr::new(192, 0, 2, 5).into()))]);
+}
+
+#[test]
+fn what_a_card_has_goes_once_it_leaves_the_plan() {
+    let mut nics = bound(&[2, 3]);
+    let before = Desired::of(&nics);
+    assert_eq!(nics.left(), []);
+    nics.set_plan(Plan::automatic(&["eth3".into()]), TICK);
+    assert_eq!(nics.left(), [card(2, true)]);
+    let after = Desired::of(&nics);
+    let list = changes(&after, &kernel_of(&before), &before.addresses, TICK.now);
+    assert!(matches!(list[..], [Change::NoRoute(_), Change::NoAddress(_), Change::Route(_)]), "{list:?}");
+    assert_eq!(list.iter().map(Change::index).collect::<Vec<_>>(), [2, 2, 3]);
+    // As the kernel tells it now, and only until it hears no more routers there.
+    nics.link(Link { up: false, ..card(2, false) }, TICK);
+    assert_eq!(nics.left(), [Link { up: false, ..card(2, false) }]);
+    nics.let_go(2);
+    assert_eq!(nics.left(), []);
+    // One that comes back, and one that is gone.
+    nics.set_plan(Plan::automatic(&["eth2".into()]), TICK);
+    assert_eq!(nics.left(), [card(3, true)]);
+    nics.set_plan(Plan::automatic(&[]), TICK);
+    assert_eq!(nics.left(), []);
+    nics.set_plan(Plan::automatic(&["eth2".into()]), TICK);
+    nics.gone(3);
+    assert_eq!(nics.left(), []);
+    // Nobody listened to routers there.
+    let mut plan = Plan::automatic(&[]);
+    plan.interfaces[0].ipv6 = Ipv6Method::Off;
+    nics.set_plan(plan, TICK);
+    nics.set_plan(Plan::automatic(&["eth9".into()]), TICK);
+    assert_eq!(nics.left(), []);
+}
+
+#[test]
+fn a_network_is_there_once_its_addresses_and_default_routes_are() {
+    let desired = Desired::of(&bound(&[2]));
+    let kernel = kernel_of(&desired);
+    assert!(desired.is_met(&kernel));
+    assert!(!desired.is_met(&Kernel { addresses: Vec::new(), ..kernel.clone() }));
+    assert!(!desired.is_met(&Kernel { routes: Vec::new(), ..kernel.clone() }));
+    // Somebody else's default route serves as well, but for one of the other family; and another address does not.
+    let default = *desired.routes.first().expect("a default route");
+    let other = Route { metric: 7, ..default };
+    assert!(desired.is_met(&Kernel { routes: vec![(other, false)], ..kernel.clone() }));
+    let other = Route { destination: Ipv6Addr::UNSPECIFIED.into(), ..other };
+    assert!(!desired.is_met(&Kernel { routes: vec![(other, false)], ..kernel.clone() }));
+    let foreign = Address { index: 2, address: Ipv4Addr::new(10, 0, 0, 1).into(), prefix: 24 };
+    let told = Told { address: foreign, ours: false, usable: true };
+    assert!(!desired.is_met(&Kernel { addresses: vec![told], ..kernel.clone() }));
+    // A second card's route and address that the kernel refused are no matter, and a second family's address is.
+    let two = Desired::of(&bound_by(&[2, 3], routed));
+    let told = |address: &Address| Told { address: *address, ours: true, usable: true };
+    let mut has = Kernel { addresses: two.addresses.keys().take(1).map(told).collect(), ..Kernel::default() };
+    assert!(two.is_met(&has));
+    let six = Address { index: 2, address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).into(), prefix: 64 };
+    let mut both = two;
+    both.addresses.insert(six, None);
+    assert!(!both.is_met(&has));
+    has.addresses.push(told(&six));
+    assert!(both.is_met(&has));
+    // Where the plan names a default route and its card is not there yet.
+    let none = Desired { wants_default: true, ..Desired::default() };
+    assert!(!none.is_met(&Kernel::default()) && none.is_met(&Kernel { routes: vec![(default, false)], ..has }));
+}
+
+#[test]
+fn routes_that_routers_make_fill_no_memory() {
+    let mut kernel = Kernel::default();
+    let route = |index, destination: IpAddr, prefix, last: u16| Route {
+        index,
+        destination,
+        prefix,
+        gateway: Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last).into()),
+        source: None,
+        metric: 1024,
+    };
+    let any = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    for number in 0..1000 {
+        kernel.take_up(route(2, Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, 0).into(), 64, 1), false);
+        kernel.take_up(route(2, any, 0, number), false);
+    }
+    assert_eq!(kernel.routes, [(route(2, any, 0, 0), false)]);
+    // The other family's, and this program's own, of which there may be two for a moment.
+    let four = Route { gateway: None, ..route(2, Ipv4Addr::UNSPECIFIED.into(), 0, 0) };
+    kernel.take_up(four, false);
+    kernel.take_up(route(2, any, 0, 7), true);
+    kernel.take_up(route(3, any, 0, 8), true);
+    assert_eq!(kernel.routes.len(), 4);
 }
 
 #[test]

@@ -1,20 +1,23 @@
-//! The API server gone for two minutes, for everybody.
+//! The API server gone for two minutes, for everybody; on a network that gives addresses of IPv6 as well.
 
 use anyhow::{Result, ensure};
+use orlop_machine::lab::Lease;
 use orlop_machine::within;
 
 use super::steady::Steady;
-use crate::segment::alone;
+use crate::dual_stack;
+use crate::segment::alone_on;
 
 /// How long it is away, in seconds of the node's own.
 const AWAY: u64 = 120;
 
 #[test]
 fn two_minutes_without_an_api_server_are_no_matter_to_pods() -> Result<()> {
-    let segment = alone("two-minutes")?;
+    let segment = alone_on("two-minutes", &Lease { ipv6: true, ..Lease::default() })?;
     let kubectl = &segment.kubectl;
     let node = segment.machine("patient")?;
     let running = node.join()?;
+    dual_stack::has_what_the_network_gives(&node)?;
     segment.approver.approved("patient", within(60))?;
     let steady = Steady::start(segment, "patient")?;
     kubectl.apply(r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"a": "b"}}"#)?;
