@@ -12,4 +12,6 @@ pub mod reconcile;
 pub mod time;
 
 #[cfg(test)]
+mod dhcp6_tests;
+#[cfg(test)]
 mod tests;

@@ -45,9 +45,11 @@ pub fn readers() -> Vec<Reader> {
             corpus!["dhcp4/dnsmasq-offer.bin", "dhcp4/dnsmasq-ack.bin", "dhcp4/dnsmasq-renewed.bin"],
             dhcp4,
         ),
-        reader("dhcp6", corpus!["dhcp6/dnsmasq-advertise.bin", "dhcp6/dnsmasq-reply.bin"], |bytes| {
-            dhcp6::message::Reply::parse(bytes, MAC).is_some()
-        }),
+        reader(
+            "dhcp6",
+            corpus!["dhcp6/dnsmasq-advertise.bin", "dhcp6/dnsmasq-reply.bin", "dhcp6/dnsmasq-information.bin"],
+            |bytes| dhcp6::message::Reply::parse(bytes, MAC).is_some(),
+        ),
         reader("router advertisement", corpus!["netlink/router-advertisement.bin"], |bytes| {
             Messages(bytes).filter_map(|message| ra::parse(&message)).count() > 0
         }),
