@@ -54,7 +54,7 @@ pub fn readers() -> Vec<Reader> {
             Messages(bytes).filter_map(|message| ra::parse(&message)).count() > 0
         }),
         reader("dns", corpus!["dns/dnsmasq-a.bin", "dns/dnsmasq-aaaa.bin"], |bytes| {
-            dns::answer(bytes, 0x1234, "ntp.lab.example").is_some_and(|found| !found.is_empty())
+            dns::answer(bytes, 0x1234, "ntp.lab.example").is_some_and(|found| !found.addresses.is_empty())
         }),
         reader("sntp", vec![time_answer()], |bytes| sntp::message::parse(bytes, NONCE, 1_800_000_000).is_ok()),
         reader(
