@@ -18,8 +18,10 @@ const INTERNET: u16 = 1;
 const WAIT: Millis = Millis::seconds(2);
 /// Waits after so many questions double, up to this.
 const LONGEST: Millis = Millis::seconds(64);
-/// More addresses of a name than this are left out.
+/// More addresses of a name than this, of a family, are left out.
 const MANY: usize = 8;
+/// One family's addresses are there: for the other family's answer, which mostly comes at once.
+const OTHER: Millis = Millis(500);
 
 /// A question for the addresses of one family.
 pub fn question(id: u16, name: &str, v6: bool) -> Vec<u8> {
@@ -38,8 +40,17 @@ pub fn question(id: u16, name: &str, v6: bool) -> Vec<u8> {
     packet
 }
 
-/// The addresses of an answer to a question; `None`: it is no answer to it.
-pub fn answer(packet: &[u8], id: u16, asked: &str) -> Option<Vec<IpAddr>> {
+/// An answer to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The question was for addresses of IPv6.
+    pub v6: bool,
+    /// Addresses of the family that was asked for.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Reads an answer to a question; `None`: it is no answer to it.
+pub fn answer(packet: &[u8], id: u16, asked: &str) -> Option<Answer> {
     let mut reader = Reader(packet);
     let [its, flags, questions, answers] = [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?];
     if its != id || flags & 0x8000 == 0 || questions != 1 {
@@ -49,16 +60,21 @@ pub fn answer(packet: &[u8], id: u16, asked: &str) -> Option<Vec<IpAddr>> {
     if !name.eq_ignore_ascii_case(asked) {
         return None;
     }
+    let v6 = match Reader(packet.get(at..)?).u16()? {
+        A => false,
+        AAAA => true,
+        _ => return None,
+    };
     let mut at = at + 4;
     let mut addresses = Vec::new();
     for _ in 0..answers {
         // What is cut, or not of its form, ends the list: what came before it counts.
         let Some((address, end)) = record(packet, at) else { break };
-        addresses.extend(address.filter(|address| is_host(*address)));
+        addresses.extend(address.filter(|address| is_host(*address) && address.is_ipv6() == v6));
         at = end;
     }
     addresses.truncate(MANY);
-    Some(addresses)
+    Some(Answer { v6, addresses })
 }
 
 /// A record's address, if it is one of an address, and where it ends.
@@ -92,12 +108,26 @@ pub struct Lookup {
     id: u16,
     tries: u32,
     due: Millis,
+    /// The questions that were answered: for IPv4 and for IPv6.
+    answered: [bool; 2],
+    found: Vec<IpAddr>,
+    /// Something is found: until when the other answer is waited for.
+    until: Option<Millis>,
 }
 
 impl Lookup {
     /// Begins at once.
     pub fn new(name: String, tick: Tick) -> Self {
-        Lookup { name, socket: None, id: 0, tries: 0, due: tick.now }
+        Lookup {
+            name,
+            socket: None,
+            id: 0,
+            tries: 0,
+            due: tick.now,
+            answered: [false; 2],
+            found: Vec::new(),
+            until: None,
+        }
     }
 
     /// The name.
@@ -105,9 +135,9 @@ impl Lookup {
         &self.name
     }
 
-    /// When [`Lookup::timer`] is due.
+    /// When [`Lookup::receive`] or [`Lookup::timer`] is due.
     pub fn deadline(&self) -> Millis {
-        self.due
+        self.until.unwrap_or(self.due)
     }
 
     /// It asks soon, as at first.
@@ -123,12 +153,12 @@ impl Lookup {
 
     /// Asks the next of the name servers, from a new port.
     pub fn timer(&mut self, servers: &[IpAddr], tick: Tick) -> io::Result<()> {
-        if self.due > tick.now {
+        if self.due > tick.now || self.until.is_some() {
             return Ok(());
         }
         let wait = Millis(WAIT.0 << (self.tries / 3).min(8)).min(LONGEST);
         self.due = tick.about(wait);
-        self.socket = None;
+        (self.socket, self.answered) = (None, [false; 2]);
         let Some(server) = servers.get(self.tries as usize % servers.len().max(1)) else { return Ok(()) };
         self.tries = self.tries.wrapping_add(1);
         self.id = tick.random as u16;
@@ -143,15 +173,37 @@ impl Lookup {
         Ok(())
     }
 
-    /// The addresses, once an answer has some.
-    pub fn receive(&mut self) -> Option<Vec<IpAddr>> {
+    /// The addresses, IPv4's first, once both answers are there, or one that has some and a moment has passed: of which
+    /// family an address can be used is not known here.
+    pub fn receive(&mut self, now: Millis) -> Option<Vec<IpAddr>> {
         let mut packet = [0; LARGEST];
-        loop {
-            let length = self.socket.as_ref()?.recv(&mut packet).ok()?;
-            if let Some(addresses) = answer(&packet[..length], self.id, &self.name).filter(|list| !list.is_empty()) {
-                return Some(addresses);
-            }
+        while let Some(length) = self.socket.as_ref().and_then(|socket| socket.recv(&mut packet).ok()) {
+            self.take(&packet[..length], now);
         }
+        self.done(now)
+    }
+
+    fn take(&mut self, packet: &[u8], now: Millis) {
+        let Some(answer) = answer(packet, self.id, &self.name) else { return };
+        // The same answer for a second time adds nothing.
+        if std::mem::replace(&mut self.answered[usize::from(answer.v6)], true) {
+            return;
+        }
+        self.found.extend(answer.addresses);
+        if !self.found.is_empty() {
+            self.until.get_or_insert(now + OTHER);
+        }
+    }
+
+    fn done(&mut self, now: Millis) -> Option<Vec<IpAddr>> {
+        let over = self.answered == [true; 2] || self.until.is_some_and(|until| until <= now);
+        if self.found.is_empty() || !over {
+            return None;
+        }
+        self.until = None;
+        let mut found = std::mem::take(&mut self.found);
+        found.sort_by_key(IpAddr::is_ipv6);
+        Some(found)
     }
 }
 
@@ -169,8 +221,9 @@ mod tests {
 
     #[test]
     fn an_answer_with_an_alias_is_read() {
-        let addresses = answer(ANSWER, 0x1234, "NTP.example").expect("an answer");
-        assert_eq!(addresses, [IpAddr::from([192, 0, 2, 1]), [192, 0, 2, 2].into()]);
+        let read = answer(ANSWER, 0x1234, "NTP.example").expect("an answer");
+        assert_eq!(read.addresses, [IpAddr::from([192, 0, 2, 1]), [192, 0, 2, 2].into()]);
+        assert!(!read.v6);
         assert_eq!(answer(ANSWER, 0x1235, "ntp.example"), None, "another number");
         assert_eq!(answer(ANSWER, 0x1234, "ntp.exampel"), None, "another name");
         assert_eq!(answer(&question(7, "ntp.example", true), 7, "ntp.example"), None, "a question");
@@ -185,6 +238,48 @@ mod tests {
             question(0x0102, "ntp.example.", true),
             b"\x01\x02\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03ntp\x07example\x00\x00\x1c\x00\x01"
         );
+    }
+
+    /// An answer to the question for IPv6.
+    fn answer6(addresses: &[Ipv6Addr]) -> Vec<u8> {
+        let mut packet = question(0x1234, "ntp.example", true);
+        packet[2] |= 0x80;
+        packet[7] = addresses.len() as u8;
+        for address in addresses {
+            packet.extend_from_slice(b"\xc0\x0c\x00\x1c\x00\x01\x00\x00\x00\x3c\x00\x10");
+            packet.extend_from_slice(&address.octets());
+        }
+        packet
+    }
+
+    #[test]
+    fn both_families_are_waited_for_but_not_for_long() {
+        let tick = Tick { now: Millis::seconds(10), random: 7 };
+        let six = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        let four = [IpAddr::from([192, 0, 2, 1]), [192, 0, 2, 2].into()];
+        let lookup = || Lookup { id: 0x1234, ..Lookup::new("ntp.example".into(), tick) };
+        let mut both = lookup();
+        both.take(&answer6(&[six]), tick.now);
+        both.take(&answer6(&[six]), tick.now);
+        assert_eq!(both.done(tick.now), None, "the other answer is to come");
+        assert_eq!(both.deadline(), tick.now + OTHER);
+        both.take(ANSWER, tick.now + Millis(20));
+        assert_eq!(
+            both.done(tick.now + Millis(20)),
+            Some(vec![four[0], four[1], six.into()]),
+            "IPv4's first, each once"
+        );
+
+        let mut one = lookup();
+        one.take(&answer6(&[six]), tick.now);
+        one.timer(&[], Tick { now: tick.now + OTHER, ..tick }).expect("nothing is asked meanwhile");
+        assert_eq!(one.done(tick.now + OTHER), Some(vec![six.into()]));
+
+        let mut none = lookup();
+        none.take(&answer6(&[]), tick.now);
+        assert_eq!((none.done(tick.now), none.deadline()), (None, tick.now), "asked anew at its time");
+        none.take(ANSWER, tick.now);
+        assert_eq!(none.done(tick.now), Some(four.into()), "the name has no address of IPv6");
     }
 
     proptest! {

@@ -6,8 +6,9 @@ use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, bind, sendto, setsockopt, socket, sockopt,
 };
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::time::Duration;
 
 /// As a node is: it forwards packets, and listens to no routers by itself.
 const NODE: &str =
@@ -90,6 +91,96 @@ fn of_two_routers_the_one_is_taken_whose_card_has_a_carrier() {
         assert!(lab.there("ip -6 route show default").contains("dev cl0 proto ra"), "it is there all the time");
         lab.here("ip link set srv0 up");
         lab.until_there(way, "dev cl0");
+    });
+}
+
+/// Another host is on the segment with the first address that the server gives.
+#[test]
+fn an_address_that_another_host_has_is_given_back_and_another_one_is_had() {
+    lab::inside("an_address_that_another_host_has_is_given_back_and_another_one_is_had", |lab| {
+        lab.card(0, &["192.0.2.1/24", "2001:db8::1/64", "2001:db8::100/64"]);
+        lab.there("ip link set cl0 address 02:00:00:00:00:02");
+        let server = [
+            RANGE4,
+            "--dhcp-range=2001:db8::100,2001:db8::1ff,64,2m",
+            "--enable-ra",
+            "--dhcp-host=id:00:03:00:01:02:00:00:00:00:02,[2001:db8::100]",
+        ];
+        let mut server = lab.dnsmasq(0, &server);
+        let mut net = lab.net(&["--card", "cl0"]);
+        net.says("a DHCPv6 server gives 2001:db8::100");
+        net.says("another host has 2001:db8::100");
+        server.says("DHCPDECLINE");
+        net.says("a DHCPv6 server gives 2001:db8::1");
+        lab.until_there("ip -6 address show dev cl0", "/128 scope global dynamic");
+        lab.until_gone_there("ip -6 address show dev cl0", "tentative");
+        let has = lab.there("ip -6 address show dev cl0");
+        assert!(has.contains("inet6 2001:db8::1") && !has.contains("inet6 2001:db8::100/"), "{has}");
+        assert_eq!(server.rest().matches("DHCPDECLINE").count(), 1, "{}", server.rest());
+    });
+}
+
+#[test]
+fn an_address_is_confirmed_after_the_carrier_was_away_and_replaced_on_another_segment() {
+    lab::inside("an_address_is_confirmed_after_the_carrier_was_away_and_replaced_on_another_segment", |lab| {
+        lab.card(0, &["192.0.2.1/24", "2001:db8::1/64"]);
+        let mut server = lab.dnsmasq(0, &[RANGE4, "--dhcp-range=2001:db8::100,2001:db8::1ff,64,2m", "--enable-ra"]);
+        let mut net = lab.net(&["--card", "cl0"]);
+        net.says("a DHCPv6 server gives 2001:db8::1");
+        // A link that goes down loses its addresses of IPv6.
+        let comes_back = |address: &str| {
+            lab.here(&format!("ip link set srv0 up; ip address add {address} dev srv0 nodad"));
+        };
+        lab.here("ip link set srv0 down");
+        net.says("the carrier is gone");
+        comes_back("2001:db8::1/64");
+        server.says("DHCPCONFIRM");
+        assert!(lab.there("ip -6 address show dev cl0").contains("inet6 2001:db8::1"));
+
+        server.stop();
+        lab.here("ip link set srv0 down");
+        net.says("the carrier is gone");
+        comes_back("2001:db8:1::1/64");
+        let other = [RANGE4, "--dhcp-range=2001:db8:1::100,2001:db8:1::1ff,64,2m", "--enable-ra"];
+        let _server = lab.dnsmasq(0, &other);
+        net.says("is no address of this link; asking anew");
+        net.says("a DHCPv6 server gives 2001:db8:1::1");
+        lab.until_gone_there("ip -6 address show dev cl0", "inet6 2001:db8::1");
+    });
+}
+
+/// There is no IPv4, addresses come by the router alone, and it names nobody: what it could tell is in answers of DHCPv6 only.
+#[test]
+fn a_dhcpv6_server_names_servers_where_the_router_says_that_it_does() {
+    lab::inside("a_dhcpv6_server_names_servers_where_the_router_says_that_it_does", |lab| {
+        lab.card(0, &["2001:db8::1/64"]);
+        let time = UdpSocket::bind("[2001:db8::1]:123").expect("port 123");
+        time.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
+        let server = [
+            "--dhcp-range=2001:db8::,ra-stateless",
+            "--enable-ra",
+            "--dhcp-option=tag:dhcpv6,option6:dns-server,[2001:db8::53]",
+            "--dhcp-option=tag:dhcpv6,option6:domain-search,six.example",
+            "--dhcp-option=tag:dhcpv6,option6:ntp-server,[2001:db8::1]",
+        ];
+        let mut server = lab.dnsmasq(0, &server);
+        let mut net = lab.net(&["--card", "cl0"]);
+        net.says("a DHCPv6 server tells of name servers (1) and time servers (1)");
+        let resolv = format!("cat {} || true", lab.run().join("resolv.conf").display());
+        lab.until_here(&resolv, "nameserver 2001:db8::53");
+        assert!(lab.file("resolv.conf").contains("search six.example"), "{}", lab.file("resolv.conf"));
+        lab.until_there("ip -6 address show dev cl0", "scope global dynamic");
+        let mut question = [0; 64];
+        let (length, _) = time.recv_from(&mut question).expect("the time server is asked");
+        assert_eq!(length, 48);
+        // Killed: the next one knows it all, and asks nobody before it is due.
+        let asked = server.rest().matches("DHCPINFORMATION-REQUEST").count();
+        assert!(asked > 0, "{}", server.rest());
+        net.kill();
+        std::fs::remove_file(lab.run().join("resolv.conf")).expect("the file of before");
+        let _net = lab.net(&["--card", "cl0"]);
+        lab.until_here(&resolv, "nameserver 2001:db8::53");
+        assert_eq!(server.rest().matches("DHCPINFORMATION-REQUEST").count(), asked);
     });
 }
 

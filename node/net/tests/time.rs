@@ -3,14 +3,15 @@
 
 mod lab;
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Between 1900 and 1970.
 const BEFORE_1970: u64 = 2_208_988_800;
 
 /// A time server whose clock is off by so many seconds.
-fn server(address: Ipv4Addr, off: i64) {
+fn server(address: impl Into<IpAddr>, off: i64) {
+    let address: IpAddr = address.into();
     let socket = UdpSocket::bind((address, 123)).expect("port 123");
     std::thread::spawn(move || {
         let mut packet = [0; 48];
@@ -77,6 +78,37 @@ fn a_clock_that_was_set_to_the_build_is_not_believed_by_the_next_run() {
         net.says("it is kept");
         lab.ready(&mut net);
         assert!(!net.rest().contains("is believed"), "{}", net.rest());
+    });
+}
+
+/// There is no way to the name's address of IPv4, which the name server gives first; the one of IPv6 comes later than the
+/// answer.
+#[test]
+fn a_time_server_is_asked_at_the_address_that_there_is_a_way_to() {
+    lab::inside("a_time_server_is_asked_at_the_address_that_there_is_a_way_to", |lab| {
+        lab.card(0, &["192.0.2.1/24", "2001:db8::1/64"]);
+        server(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 0);
+        let document = include_str!("../../../config/tests/node_config/least.toml");
+        let document = format!("{document}\n[time]\nservers = [\"ntp.lab.example\"]\n");
+        std::fs::create_dir_all(lab.run()).expect("a folder");
+        std::fs::write(lab.run().join("config.toml"), document).expect("written");
+        let settings = lab.settings(r#""fw_cfg""#);
+        let _server = lab.dnsmasq(
+            0,
+            &[
+                "--dhcp-range=192.0.2.50,192.0.2.59,2m",
+                // No router.
+                "--dhcp-option=3",
+                "--dhcp-range=2001:db8::,ra-only",
+                "--enable-ra",
+                "--address=/ntp.lab.example/198.51.100.9",
+                "--address=/ntp.lab.example/2001:db8::1",
+                "--no-resolv",
+            ],
+        );
+        let mut net = lab.net(&["--card", "cl0", "--settings", &settings]);
+        net.says("it is kept");
+        lab.ready(&mut net);
     });
 }
 

@@ -25,8 +25,15 @@ const ELAPSED: u16 = 8;
 const STATUS: u16 = 13;
 const DNS: u16 = 23;
 const SEARCH: u16 = 24;
+/// For how long what came without an address holds (RFC 8415 §21.23).
+const REFRESH: u16 = 32;
 const NTP: u16 = 56;
 const NTP_ADDRESS: u16 = 1;
+
+/// The server knows of no lease (RFC 8415 §21.13).
+pub const NO_BINDING: u16 = 3;
+/// The address is none of this link.
+pub const NOT_ON_LINK: u16 = 4;
 
 /// What a packet is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +45,18 @@ pub enum Kind {
     Advertise = 2,
     /// Please.
     Request = 3,
+    /// Is the address still one of this link?
+    Confirm = 4,
     /// More time, of the same server.
     Renew = 5,
     /// More time, of anybody.
     Rebind = 6,
     /// Yours.
     Reply = 7,
+    /// Another host has it.
+    Decline = 9,
+    /// No address, but name servers and the like.
+    Information = 11,
 }
 
 /// An address in a packet, with the seconds that it may be preferred and used.
@@ -64,14 +77,18 @@ pub struct Reply {
     pub xid: u32,
     /// The server's identifier.
     pub server: Vec<u8>,
-    /// The first address.
+    /// The first address that may be used.
     pub given: Option<Given>,
+    /// Addresses that may not be used any more.
+    pub withdrawn: Vec<Ipv6Addr>,
     /// What is wrong, by the server's word: a number of RFC 8415 §21.13; 0: nothing.
     pub status: u16,
     /// When to ask the server again; 0: as the client likes.
     pub t1: u32,
     /// When to ask anybody.
     pub t2: u32,
+    /// When to ask again for what came without an address.
+    pub refresh: Option<u32>,
     /// Name servers.
     pub dns: Vec<Ipv6Addr>,
     /// Domains to look names up in.
@@ -97,9 +114,11 @@ impl Reply {
             xid: u32::from_be_bytes([0, x, y, z]),
             server,
             given: None,
+            withdrawn: Vec::new(),
             status: get(STATUS).and_then(status).unwrap_or(0),
             t1: 0,
             t2: 0,
+            refresh: get(REFRESH).and_then(|value| Reader(value).u32()),
             dns: addresses(get(DNS).unwrap_or_default()),
             search: get(SEARCH).and_then(name::list).unwrap_or_default(),
             ntp: Vec::new(),
@@ -117,6 +136,17 @@ impl Reply {
         Some(reply)
     }
 
+    /// A server that changes an address sends the old one with 0 seconds, before or behind the new one.
+    fn address(&mut self, given: Given) {
+        match given.seconds {
+            0 if self.withdrawn.len() < MANY => self.withdrawn.push(given.address),
+            0 => {}
+            _ => {
+                self.given.get_or_insert(given);
+            }
+        }
+    }
+
     fn association(&mut self, value: &[u8]) {
         let mut reader = Reader(value);
         let (Some(IAID), Some(t1), Some(t2)) = (reader.u32(), reader.u32(), reader.u32()) else { return };
@@ -124,11 +154,11 @@ impl Reply {
         for (kind, value) in options(reader.0) {
             match kind {
                 STATUS => self.status = status(value).unwrap_or(self.status),
-                IA_ADDRESS if self.given.is_none() => {
+                IA_ADDRESS => {
                     let mut reader = Reader(value);
                     if let (Some(address), Some(_), Some(seconds)) = (reader.array::<16>(), reader.u32(), reader.u32())
                     {
-                        self.given = Some(Given { address: address.into(), seconds });
+                        self.address(Given { address: address.into(), seconds });
                     }
                 }
                 _ => {}
@@ -196,8 +226,19 @@ impl Query {
             put(&mut packet, SERVER_ID, server);
         }
         put(&mut packet, ELAPSED, &self.elapsed.to_be_bytes());
-        let wanted: Vec<u8> = [DNS, SEARCH, NTP].iter().flat_map(|kind| kind.to_be_bytes()).collect();
-        put(&mut packet, WANTED, &wanted);
+        // Which options belong into which packet: RFC 8415, appendix B.
+        let wanted: &[u16] = match self.kind {
+            Kind::Confirm | Kind::Decline => &[],
+            Kind::Information => &[DNS, SEARCH, NTP, REFRESH],
+            _ => &[DNS, SEARCH, NTP],
+        };
+        if !wanted.is_empty() {
+            let wanted: Vec<u8> = wanted.iter().flat_map(|kind| kind.to_be_bytes()).collect();
+            put(&mut packet, WANTED, &wanted);
+        }
+        if self.kind == Kind::Information {
+            return packet;
+        }
         let mut association = [IAID, 0, 0].iter().flat_map(|number| number.to_be_bytes()).collect();
         if let Some(address) = self.address {
             put(&mut association, IA_ADDRESS, &[&address.octets()[..], &[0; 8]].concat());
@@ -206,3 +247,7 @@ impl Query {
         packet
     }
 }
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -106,6 +106,11 @@ impl Desired {
             append(&mut self.search, lease.search.iter().cloned());
             append(&mut self.ntp, lease.ntp.iter().map(Ipv6Addr::to_string));
         }
+        if let Some(settings) = nic.dhcp6.settings() {
+            append(&mut self.dns, settings.dns.iter().copied().map(IpAddr::from));
+            append(&mut self.search, settings.search.iter().cloned());
+            append(&mut self.ntp, settings.ntp.iter().map(Ipv6Addr::to_string));
+        }
         append(&mut self.dns, nic.resolvers.servers.iter().map(|(server, _)| IpAddr::from(*server)));
         append(&mut self.search, nic.resolvers.search.iter().map(|(domain, _)| domain.clone()));
         // More than the card can do would be refused every time.

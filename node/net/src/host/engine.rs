@@ -414,7 +414,7 @@ fn happened(nics: &mut Nics, look: &mut bool, message: &Message<'_>, tick: Tick)
         }
         address::NEW | address::DELETE => {
             *look |= Told::parse(message).is_some_and(|told| nics.get(told.address.index).is_some());
-            Vec::new()
+            Told::duplicate(message).map(|address| nics.duplicate(address, tick)).unwrap_or_default()
         }
         route::NEW | route::DELETE => {
             *look |= Route::parse(message).is_some_and(|(route, _)| nics.get(route.index).is_some());

@@ -4,14 +4,14 @@ use crate::dhcp4::client::{self, Action, Client, Event, Identity};
 use crate::dhcp4::message::Reply;
 use crate::dhcp4::{Lease, message::Query};
 use crate::dhcp6;
-use crate::netlink::Link;
+use crate::netlink::{Address, Link};
 use crate::plan::{Interface, Plan};
 use crate::ra::{self, Resolvers};
 use crate::time::{Millis, Tick};
 use orlop_config::node_config::Ipv6Method;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// One card that the plan has something to say about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Nic {
     pub interface: Interface,
     /// Its DHCP client.
     pub dhcp4: Option<Client>,
-    /// Its client for IPv6, which begins where a router says so.
+    /// Its client for IPv6, which begins where a router speaks of it.
     pub dhcp6: dhcp6::Client,
     /// Name servers that routers named.
     pub resolvers: Resolvers,
@@ -40,6 +40,9 @@ pub struct Memory {
     /// Its lease for IPv6.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease6: Option<dhcp6::Lease>,
+    /// What came by DHCPv6 without an address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings6: Option<dhcp6::Settings>,
     /// Name servers that routers named.
     #[serde(skip_serializing_if = "Resolvers::is_empty")]
     pub resolvers: Resolvers,
@@ -51,6 +54,7 @@ impl Nic {
         Memory {
             lease: self.dhcp4.as_ref().and_then(Client::lease).cloned(),
             lease6: self.dhcp6.lease().cloned(),
+            settings6: self.dhcp6.settings().cloned(),
             resolvers: self.resolvers.clone(),
         }
     }
@@ -163,6 +167,7 @@ impl Nics {
         let had_carrier = known.as_ref().is_some_and(|nic| nic.link.carrier);
         let (name, carrier) = (link.name.clone(), link.carrier);
         let automatic6 = interface.ipv6 == Ipv6Method::Auto;
+        let line = dhcp6::client::Line { carrier, managed: link.managed, other: link.other };
         let nic = match known {
             Some(nic) => Nic { link, order, interface: interface.clone(), ..nic },
             None => {
@@ -170,7 +175,7 @@ impl Nics {
                 let lease6 = kept.lease6.filter(|lease| automatic6 && lease.expire > tick.now);
                 Nic {
                     dhcp4: (interface.dhcp4 && link.mac.is_some()).then(|| first(kept.lease, &link, tick.now)),
-                    dhcp6: dhcp6::Client::new(lease6),
+                    dhcp6: dhcp6::Client::new(lease6, kept.settings6.filter(|_| automatic6), carrier),
                     resolvers: if automatic6 { kept.resolvers } else { Resolvers::default() },
                     link,
                     order,
@@ -183,10 +188,7 @@ impl Nics {
             wishes.push(Wish::Say { name, text: format!("the carrier is {}", if carrier { "there" } else { "gone" }) });
             wishes.extend(self.dhcp4(index, &if carrier { Event::Up } else { Event::Down }, tick));
         }
-        wishes.extend(self.dhcp6(index, |client, mac, managed| match managed {
-            true => client.start(mac, tick),
-            false => Vec::new(),
-        }));
+        wishes.extend(self.dhcp6(index, |client, mac| client.link(line, mac, tick)));
         wishes
     }
 
@@ -219,10 +221,18 @@ impl Nics {
 
     /// A packet of DHCPv6 came in on a card.
     pub fn packet6(&mut self, index: u32, packet: &[u8], tick: Tick) -> Vec<Wish> {
-        self.dhcp6(index, |client, mac, _| match dhcp6::message::Reply::parse(packet, mac) {
+        self.dhcp6(index, |client, mac| match dhcp6::message::Reply::parse(packet, mac) {
             Some(reply) => client.packet(&reply, mac, tick),
             None => Vec::new(),
         })
+    }
+
+    /// Another host of a card's link has this address.
+    pub fn duplicate(&mut self, address: Address, tick: Tick) -> Vec<Wish> {
+        match address.address {
+            IpAddr::V6(taken) => self.dhcp6(address.index, |client, mac| client.duplicate(taken, mac, tick)),
+            IpAddr::V4(_) => Vec::new(),
+        }
     }
 
     /// A router advertisement came in on a card; `true`: there are other name servers than before.
@@ -242,7 +252,7 @@ impl Nics {
         let mut wishes = Vec::new();
         for index in indices {
             wishes.extend(self.dhcp4(index, &Event::Timer, tick));
-            wishes.extend(self.dhcp6(index, |client, mac, _| client.timer(mac, tick)));
+            wishes.extend(self.dhcp6(index, |client, mac| client.timer(mac, tick)));
         }
         (wishes, ended)
     }
@@ -256,18 +266,17 @@ impl Nics {
         self.nics.values().filter_map(of).min()
     }
 
-    /// Has a card's client for IPv6 do something; it is told whether a router says that addresses come so.
+    /// Has a card's client for IPv6 do something.
     fn dhcp6(
         &mut self,
         index: u32,
-        what: impl FnOnce(&mut dhcp6::Client, [u8; 6], bool) -> Vec<dhcp6::client::Action>,
+        what: impl FnOnce(&mut dhcp6::Client, [u8; 6]) -> Vec<dhcp6::client::Action>,
     ) -> Vec<Wish> {
         let Some(nic) = self.nics.get_mut(&index).filter(|nic| nic.interface.ipv6 == Ipv6Method::Auto) else {
             return Vec::new();
         };
         let Some(mac) = nic.link.mac else { return Vec::new() };
-        let managed = nic.link.carrier && nic.link.managed;
-        let actions = what(&mut nic.dhcp6, mac, managed);
+        let actions = what(&mut nic.dhcp6, mac);
         let wish = |action| match action {
             dhcp6::client::Action::Send(query) => Wish::Send6 { index, query },
             dhcp6::client::Action::Say(text) => Wish::Say { name: nic.link.name.clone(), text },

@@ -1,15 +1,15 @@
-//! The time: the network's or the plan's servers, their names' addresses, and the clock.
+//! The time: the network's or the plan's servers, and the clock.
 
-use crate::dns::{Lookup, is_host};
+use super::names::Names;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::sntp::Client;
 use crate::sntp::client::{Action, Now};
 use crate::sntp::clock::Clock;
 use crate::sntp::message::LENGTH;
-use crate::sntp::{Client, socket::Sockets};
+use crate::sntp::socket::{Sockets, reaches};
 use crate::sys;
 use crate::time::{Millis, Tick};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
@@ -17,8 +17,6 @@ use std::os::fd::BorrowedFd;
 /// image's build is believed.
 const PATIENCE: Millis = Millis::seconds(30);
 
-/// For the names of the first round.
-const NAMES: Millis = Millis::seconds(5);
 /// Rounds without an answer after which names are looked up again.
 const SILENT: u32 = 4;
 
@@ -31,12 +29,8 @@ pub struct Time {
     /// The clock has shown a time before the image's build, in this run of the program or in one before it: only a server
     /// can say what time it is. Once one has, this is not asked any more.
     lost: bool,
-    servers: Vec<String>,
+    names: Names,
     dns: Vec<IpAddr>,
-    lookups: Vec<Lookup>,
-    known: BTreeMap<String, Vec<IpAddr>>,
-    /// Until when the first round waits for the names: one server that is found first must not decide alone.
-    names_until: Option<Millis>,
     /// Until when servers are waited for.
     until: Option<Millis>,
     /// That time is over.
@@ -60,11 +54,8 @@ impl Time {
             client: Client::new(earliest),
             sockets: Sockets::open().map_err(Error::kernel("a UDP socket"))?,
             lost,
-            servers: Vec::new(),
+            names: Names::default(),
             dns: Vec::new(),
-            lookups: Vec::new(),
-            known: BTreeMap::new(),
-            names_until: None,
             until: None,
             waited: false,
         })
@@ -78,7 +69,7 @@ impl Time {
         if self.lost || !connected {
             return false;
         }
-        if self.servers.is_empty() {
+        if self.names.is_empty() {
             log.say("clock", "nobody names a time server; the machine's own clock is believed");
             return true;
         }
@@ -90,52 +81,37 @@ impl Time {
         true
     }
 
-    /// The servers and name servers are these now.
+    /// The servers and name servers are these now. Something has happened: there may be a way to another of a name's
+    /// addresses as well.
     pub fn set_servers(&mut self, servers: &[String], dns: &[IpAddr], tick: Tick) {
         self.dns = dns.to_vec();
-        if self.servers == servers {
-            return;
-        }
-        self.servers = servers.to_vec();
-        self.known.retain(|name, _| servers.contains(name));
-        self.look_up(tick);
-        self.names_until = (!self.lookups.is_empty()).then_some(tick.now + NAMES);
+        self.names.set(servers, tick);
         self.tell_client(tick);
-    }
-
-    /// Looks up the names whose addresses are not known.
-    fn look_up(&mut self, tick: Tick) {
-        let servers = &self.servers;
-        self.lookups.retain(|lookup| servers.iter().any(|server| server == lookup.name()));
-        for server in servers.iter().filter(|server| server.parse::<IpAddr>().is_err()) {
-            if !self.known.contains_key(server) && !self.lookups.iter().any(|lookup| lookup.name() == server) {
-                self.lookups.push(Lookup::new(server.clone(), tick));
-            }
-        }
     }
 
     /// The network has changed: servers that were silent may be reached now.
     pub fn network_changed(&mut self, now: Millis) {
         self.client.hurry(now);
-        self.lookups.iter_mut().for_each(|lookup| lookup.hurry(now));
+        self.names.hurry(now);
     }
 
     /// The sockets to poll for.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.sockets.fds().chain(self.lookups.iter().filter_map(Lookup::fd))
+        self.sockets.fds().chain(self.names.fds())
     }
 
     /// When [`Time::turn`] is due, whatever the sockets say.
     pub fn deadline(&self) -> Option<Millis> {
-        let lookups = self.lookups.iter().map(Lookup::deadline);
         let until = self.until.filter(|_| !self.waited);
-        lookups.chain(self.client.deadline()).chain(self.names_until).chain(until).min()
+        [self.names.deadline(), self.client.deadline(), until].into_iter().flatten().min()
     }
 
     /// Reads what has come, and does what is due. `true`: whether the clock can be believed may have changed.
     pub fn turn(&mut self, tick: Tick, log: &mut Log) -> bool {
         let synced = self.client.synced();
-        self.names(tick, log);
+        if self.names.turn(&self.dns, tick, log) {
+            self.tell_client(tick);
+        }
         let mut packet = [0; 2 * LENGTH];
         while let Some((from, length)) = self.sockets.receive(&mut packet) {
             let actions = self.client.packet(from, &packet[..length], now(tick));
@@ -143,50 +119,16 @@ impl Time {
         }
         let actions = self.client.timer(now(tick), || getrandom::u64().unwrap_or(u64::from(tick.random)));
         self.fulfil(actions, log);
-        if self.client.silent() >= SILENT && !self.known.is_empty() {
-            // Their names may have other addresses now; those of before are asked on until then.
-            self.known.clear();
-            self.look_up(tick);
-        }
+        look_again(&mut self.client, &mut self.names, tick);
         let waited = !self.waited && self.until.is_some_and(|until| until <= tick.now);
         self.waited |= waited;
         waited || synced != self.client.synced()
     }
 
-    fn names(&mut self, tick: Tick, log: &mut Log) {
-        let mut found = Vec::new();
-        for lookup in &mut self.lookups {
-            match lookup.receive() {
-                Some(addresses) => found.push((lookup.name().to_owned(), addresses)),
-                None => {
-                    if let Err(error) = lookup.timer(&self.dns, tick) {
-                        log.say(lookup.name(), &format!("the time server's name cannot be looked up: {error}"));
-                    }
-                }
-            }
-        }
-        let waited = self.names_until.is_some_and(|until| until <= tick.now);
-        if !found.is_empty() || waited {
-            self.lookups.retain(|lookup| found.iter().all(|(name, _)| name != lookup.name()));
-            self.known.extend(found);
-            if waited || self.lookups.is_empty() {
-                self.names_until = None;
-            }
-            self.tell_client(tick);
-        }
-    }
-
     fn tell_client(&mut self, tick: Tick) {
-        if self.names_until.is_some() {
-            return;
+        if let Some(servers) = self.names.addresses(reaches) {
+            self.client.set_servers(servers, tick);
         }
-        let addresses = |server: &String| match server.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            // One of each name: they are one operator's.
-            Err(_) => self.known.get(server).and_then(|list| list.first()).copied().into_iter().collect(),
-        };
-        let servers = self.servers.iter().flat_map(addresses).filter(|server| is_host(*server)).collect();
-        self.client.set_servers(servers, tick);
     }
 
     fn fulfil(&mut self, actions: Vec<Action>, log: &mut Log) {
@@ -212,6 +154,43 @@ impl Time {
     }
 }
 
+/// Servers that were silent for some rounds are looked for by their names once more, and have as many rounds from then on.
+fn look_again(client: &mut Client, names: &mut Names, tick: Tick) {
+    if client.silent() >= SILENT {
+        client.forget_silence();
+        names.again(tick);
+    }
+}
+
 fn now(tick: Tick) -> Now {
     Now { tick, clock: Clock::now() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its name is found at once each time, and the server is deaf.
+    #[test]
+    fn a_server_that_is_silent_is_looked_up_again_but_seldom() {
+        let (mut client, mut names) = (Client::new(0), Names::default());
+        let servers = ["ntp.example".to_owned()];
+        let (mut lookups, mut questions) = (0, 0);
+        for millis in (0..60_000).step_by(10) {
+            let tick = Tick { now: Millis(millis), random: 7 };
+            names.set(&servers, tick);
+            if !names.asked().is_empty() {
+                lookups += 1;
+                names.finds("ntp.example", &[IpAddr::from([192, 0, 2, 1])]);
+            }
+            if let Some(servers) = names.addresses(|_| true) {
+                client.set_servers(servers, tick);
+            }
+            let actions = client.timer(Now { tick, clock: 0 }, || 1);
+            questions += actions.iter().filter(|action| matches!(action, Action::Send(..))).count();
+            look_again(&mut client, &mut names, tick);
+        }
+        assert!(questions >= 4, "the server is asked: {questions}");
+        assert!((2..5).contains(&lookups), "{lookups} look-ups in a minute");
+    }
 }

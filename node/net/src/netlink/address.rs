@@ -16,8 +16,10 @@ const IFA_LOCAL: u16 = 2;
 const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
+/// `IFA_F_DADFAILED`: another host has it.
+const DUPLICATE: u32 = 0x08;
 /// `IFA_F_TENTATIVE`, `IFA_F_DADFAILED`: not yet, or not at all, an address of ours.
-const NOT_YET: u32 = 0x40 | 0x08;
+const NOT_YET: u32 = 0x40 | DUPLICATE;
 /// `RT_SCOPE_LINK`
 const SCOPE_LINK: u8 = 253;
 const AF_INET: u8 = 2;
@@ -50,6 +52,17 @@ pub struct Told {
 impl Told {
     /// From a message about an address.
     pub fn parse(message: &Message<'_>) -> Option<Self> {
+        Self::read(message).map(|(told, _)| told)
+    }
+
+    /// The address of a message that says that another host of the link has it (RFC 4862 §5.4). Of one that is to end the
+    /// kernel says so as it takes it away.
+    pub fn duplicate(message: &Message<'_>) -> Option<Address> {
+        Self::read(message).filter(|(_, flags)| flags & DUPLICATE != 0).map(|(told, _)| told.address)
+    }
+
+    /// With the flags of `IFA_F_*`.
+    fn read(message: &Message<'_>) -> Option<(Self, u32)> {
         let (head, attributes) = message.split(FIXED)?;
         let mut flags = u32::from(head[2]);
         let (mut local, mut address, mut ours) = (None, None, false);
@@ -62,11 +75,12 @@ impl Told {
                 _ => {}
             }
         }
-        Some(Told {
+        let told = Told {
             address: Address { index: number(&head[4..])?, address: local.or(address)?, prefix: head[1] },
             ours,
             usable: head[3] < SCOPE_LINK && flags & NOT_YET == 0,
-        })
+        };
+        Some((told, flags))
     }
 }
 
@@ -122,6 +136,7 @@ mod tests {
     use super::*;
     use crate::netlink::message::Messages;
     use proptest::prelude::*;
+    use std::net::Ipv6Addr;
 
     proptest! {
         #[test]
@@ -135,6 +150,20 @@ mod tests {
         #[test]
         fn no_bytes_are_a_panic(body in proptest::collection::vec(any::<u8>(), 0..120)) {
             let _ = Told::parse(&Message { kind: NEW, sequence: 0, body: &body });
+            let _ = Told::duplicate(&Message { kind: DELETE, sequence: 0, body: &body });
         }
+    }
+
+    /// As Linux 6.18 tells of an address with an end: first that it is looked for, then that it goes.
+    #[test]
+    fn an_address_that_another_host_has_is_told_from_one_that_goes() {
+        let address = Address { index: 4, address: Ipv6Addr::LOCALHOST.into(), prefix: 128 };
+        let of = |kind: u16, flags: u32| {
+            let bytes = with(&address, kind, 0).put(IFA_FLAGS, &flags.to_ne_bytes()).finish(1);
+            Messages(&bytes).next().and_then(|message| Told::duplicate(&message))
+        };
+        assert_eq!(of(DELETE, 0x48), Some(address));
+        assert_eq!(of(NEW, 0xc8), Some(address), "one without an end stays");
+        assert_eq!((of(NEW, 0x40), of(NEW, 0), of(DELETE, 0)), (None, None, None));
     }
 }

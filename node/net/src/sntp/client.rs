@@ -19,6 +19,13 @@ const LONGEST: Millis = Millis::seconds(1024);
 const STEP: i64 = SECOND / 2;
 /// Below this the clock is well, and is looked at less often.
 const WELL: i64 = SECOND / 20;
+/// A clock that nobody turns goes wrong by one part in so many at most: more the kernel does not correct either.
+const DRIFT: u64 = 2000;
+/// Servers that all refuse are asked once more after this: who refused may have been told to by mistake, and without any
+/// a clock is never set.
+const PAUSE: Millis = Millis::seconds(3600);
+/// Servers that refused, as many as are remembered; they come from the network.
+const REFUSALS: usize = 64;
 
 /// A question that is out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +35,21 @@ struct Asked {
     /// When, by this machine's clock, and by its time since the start.
     clock: i64,
     sent: Millis,
+}
+
+/// A round said that a clock that was well is far off: a second one must say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Doubt {
+    offset: i64,
+    at: Millis,
+}
+
+impl Doubt {
+    /// This offset at this time is the same, seen later.
+    fn says(&self, offset: i64, now: Millis) -> bool {
+        let passed = (now - self.at).0.saturating_mul(1_000_000);
+        self.offset.abs_diff(offset) <= STEP.unsigned_abs().saturating_add(passed / DRIFT)
+    }
 }
 
 /// The moment of an event, by all clocks.
@@ -70,8 +92,10 @@ pub struct Client {
     synced: bool,
     /// Rounds without an answer, one after the other.
     silent: u32,
-    /// The last round wanted to set a clock that was well before: it must be said twice.
-    doubted: bool,
+    /// All servers refuse: until when nobody is asked.
+    pause: Option<Millis>,
+    /// What the last round said, if it wanted to set a clock that was well before.
+    doubt: Option<Doubt>,
 }
 
 impl Client {
@@ -88,7 +112,8 @@ impl Client {
             least: Millis(0),
             synced: false,
             silent: 0,
-            doubted: false,
+            pause: None,
+            doubt: None,
         }
     }
 
@@ -100,6 +125,11 @@ impl Client {
     /// So many rounds had no answer: the servers may be others by now.
     pub fn silent(&self) -> u32 {
         self.silent
+    }
+
+    /// What can be done about the silence was done: it counts from here on.
+    pub fn forget_silence(&mut self) {
+        self.silent = 0;
     }
 
     /// When [`Client::timer`] is due.
@@ -115,6 +145,7 @@ impl Client {
         }
         self.servers = servers;
         self.silent = 0;
+        self.pause = None;
         self.asked.clear();
         self.samples.clear();
         self.wait = if self.synced { SHORTEST } else { FIRST };
@@ -137,13 +168,22 @@ impl Client {
         if !self.asked.is_empty() || !self.samples.is_empty() {
             return self.judge(now);
         }
+        if self.pause.is_some_and(|end| end > now.tick.now) {
+            // Another network does not shorten it.
+            self.due = self.pause;
+            return Vec::new();
+        }
+        if self.pause.take().is_some() {
+            self.refused.clear();
+        }
         let servers = self.servers.iter().filter(|server| !self.refused.contains(server)).take(SERVERS);
         self.asked = servers
             .map(|server| Asked { server: *server, nonce: random(), clock: now.clock, sent: now.tick.now })
             .collect();
         if self.asked.is_empty() {
-            self.due = None;
-            return vec![Action::Say("no time server wants to be asked; name others".into())];
+            self.pause = Some(now.tick.about(PAUSE));
+            self.due = self.pause;
+            return vec![Action::Say("no time server wants to be asked; asking again in an hour; name others".into())];
         }
         self.due = Some(now.tick.now + ROUND);
         self.asked.iter().map(|asked| Action::Send(asked.server, message::question(asked.nonce))).collect()
@@ -179,14 +219,22 @@ impl Client {
     }
 
     fn kissed(&mut self, from: IpAddr, code: [u8; 4]) -> Action {
-        if code == *b"RATE" {
-            self.least = (self.least + self.least).clamp(SHORTEST + SHORTEST, LONGEST);
-            return Action::Say(format!("time server {from} is asked too often; asking less"));
-        }
-        self.refused.insert(from);
-        let code: String =
+        let text: String =
             code.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect();
-        Action::Say(format!("time server {from} refuses ({code}); not asked any more"))
+        Action::Say(match &code {
+            b"RATE" => {
+                self.least = (self.least + self.least).clamp(SHORTEST + SHORTEST, LONGEST);
+                format!("time server {from} is asked too often; asking less")
+            }
+            b"DENY" | b"RSTR" => {
+                if self.refused.len() >= REFUSALS {
+                    self.refused.clear();
+                }
+                self.refused.insert(from);
+                format!("time server {from} refuses ({text}); not asked any more")
+            }
+            _ => format!("time server {from} has no time ({text}); asking on"),
+        })
     }
 
     /// The end of a round.
@@ -199,6 +247,7 @@ impl Client {
         let mut actions = Vec::new();
         match best {
             None => {
+                self.doubt = None;
                 actions.push(Action::Say(match answers {
                     0 => "no time server answers; asking on".into(),
                     _ => format!("{answers} time servers disagree, no majority; name three or more"),
@@ -206,21 +255,22 @@ impl Client {
                 // More and more seldom, but a clock that was never set is waited for.
                 self.wait = (self.wait + self.wait).min(if self.synced { LONGEST } else { SHORTEST });
             }
-            Some(sample) => actions.extend(self.correct(sample.offset)),
+            Some(sample) => actions.extend(self.correct(sample.offset, now.tick.now)),
         }
         self.due = Some(now.tick.about(self.wait.max(self.least)));
         actions
     }
 
-    fn correct(&mut self, offset: i64) -> Vec<Action> {
+    fn correct(&mut self, offset: i64, now: Millis) -> Vec<Action> {
         let far = offset.abs() > STEP;
-        if far && self.synced && !self.doubted {
-            // A clock that was well does not jump: the machine was halted, or a server lies.
-            self.doubted = true;
-            self.wait = FIRST;
+        let before = self.doubt.take();
+        if far && self.synced && !before.is_some_and(|doubt| doubt.says(offset, now)) {
+            // A clock that was well does not jump: the machine was halted, or a server lies. Who says something else each
+            // time is asked more and more seldom.
+            self.wait = if before.is_none() { FIRST } else { (self.wait + self.wait).min(LONGEST) };
+            self.doubt = Some(Doubt { offset, at: now });
             return vec![Action::Say(format!("the clock seems to be off by {}; asking again", seconds(offset)))];
         }
-        self.doubted = false;
         let first = !std::mem::replace(&mut self.synced, true);
         self.wait = match (first, offset.abs() < WELL) {
             (true, _) | (_, false) => SHORTEST,

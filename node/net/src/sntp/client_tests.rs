@@ -75,12 +75,26 @@ impl Script {
         self.sent.clone()
     }
 
+    /// The questions of the next round.
+    fn asks(&mut self) -> Vec<(IpAddr, u64)> {
+        let asked = self.waits();
+        if asked.is_empty() { self.waits() } else { asked }
+    }
+
+    /// The one server answers with a kiss of death.
+    fn kissed(&mut self, code: &[u8; 4]) {
+        let (server, nonce) = self.asks()[0];
+        let mut kiss = answer(nonce, self.truth());
+        kiss[1] = 0;
+        kiss[12..16].copy_from_slice(code);
+        let at = self.at();
+        let actions = self.client.packet(server, &kiss, at);
+        self.take(actions);
+    }
+
     /// All servers answer, each with an error of its clock in seconds.
     fn round(&mut self, errors: &[i64]) {
-        let mut asked = self.waits();
-        if asked.is_empty() {
-            asked = self.waits();
-        }
+        let asked = self.asks();
         self.now = self.now + Millis(20);
         for ((server, nonce), error) in asked.into_iter().zip(errors) {
             let packet = answer(nonce, self.truth() + error * SECOND);
@@ -154,6 +168,44 @@ fn a_clock_that_was_well_is_set_only_if_it_is_said_twice() {
 }
 
 #[test]
+fn what_is_said_twice_is_the_same_and_said_one_after_the_other() {
+    let steps = |script: &Script| script.done.iter().filter(|action| matches!(action, Action::Step(_))).count();
+    let mut script = Script::new(1, 0);
+    script.round(&[0]);
+    let mut times = Vec::new();
+    for error in [3600, 3601, -86_400, 3600, -86_400, 7200] {
+        script.round(&[error]);
+        times.push(script.now);
+        assert_eq!(steps(&script), 0, "{error}");
+    }
+    assert!(times[1] - times[0] < Millis::seconds(5) && times[5] - times[0] > Millis::seconds(50), "{times:?}");
+    script.round(&[7200]);
+    assert_eq!(steps(&script), 1, "{:?}", script.done);
+
+    // Silence, or nobody's majority, in between.
+    let mut script = Script::new(2, 0);
+    script.round(&[0, 0]);
+    script.round(&[3600, 3600]);
+    script.round(&[]);
+    script.round(&[3600, 3600]);
+    script.round(&[3600, -3600]);
+    script.round(&[3600, 3600]);
+    assert_eq!(steps(&script), 0, "{:?}", script.done);
+    script.round(&[3600, 3600]);
+    assert_eq!(steps(&script), 1, "{:?}", script.done);
+}
+
+#[test]
+fn a_doubt_allows_for_the_time_that_passed() {
+    let doubt = Doubt { offset: 3600 * SECOND, at: Millis::seconds(100) };
+    let soon = Millis::seconds(102);
+    assert!(doubt.says(3600 * SECOND + SECOND / 2, soon) && doubt.says(3600 * SECOND - SECOND / 2, soon));
+    assert!(!doubt.says(3601 * SECOND, soon) && !doubt.says(-3600 * SECOND, soon));
+    assert!(doubt.says(3601 * SECOND, Millis::seconds(1200)));
+    assert!(!doubt.says(i64::MIN, soon) && !Doubt { offset: i64::MAX, ..doubt }.says(i64::MIN, Millis(u64::MAX / 2)));
+}
+
+#[test]
 fn who_did_not_see_the_question_cannot_answer_it() {
     let mut script = Script::new(1, 0);
     let (server, nonce) = script.waits()[0];
@@ -177,23 +229,39 @@ fn who_did_not_see_the_question_cannot_answer_it() {
 #[test]
 fn kisses_of_death_are_obeyed() {
     let mut script = Script::new(1, 0);
-    for (code, text) in [(*b"RATE", "asked too often"), (*b"DENY", "not asked any more")] {
-        let mut asked = script.waits();
-        if asked.is_empty() {
-            asked = script.waits();
-        }
-        let (server, nonce) = asked[0];
-        let mut kiss = answer(nonce, script.truth());
-        kiss[1] = 0;
-        kiss[12..16].copy_from_slice(&code);
-        let at = script.at();
-        let actions = script.client.packet(server, &kiss, at);
-        script.take(actions);
+    for (code, text) in [(b"RATE", "asked too often"), (b"DENY", "not asked any more")] {
+        script.kissed(code);
         assert!(script.said.iter().any(|line| line.contains(text)), "{:?}", script.said);
         assert!(script.client.deadline().expect("a deadline") - script.now > Millis::seconds(100));
     }
+    // Whom all refuse asks once more much later, whatever happens to the network meanwhile.
     assert!(script.waits().is_empty());
-    assert_eq!(script.client.deadline(), None);
+    let refused = script.now;
+    assert!(script.client.deadline().expect("a deadline") - refused > Millis::seconds(3000));
+    let later = refused + Millis::seconds(600);
+    script.client.hurry(later);
+    script.now = later;
+    assert!(script.waits().is_empty());
+    assert!(script.client.deadline().expect("a deadline") - refused > Millis::seconds(3000));
+    script.kissed(b"RSTR");
+    assert!(script.now - refused < Millis::seconds(4000));
+    assert!(script.waits().is_empty());
+    // Others are asked at once.
+    let tick = script.at().tick;
+    script.client.set_servers(vec![server(1), server(9)], tick);
+    assert_eq!(script.waits().iter().map(|(server, _)| *server).collect::<Vec<_>>(), [server(9)]);
+}
+
+#[test]
+fn a_server_that_has_no_time_yet_is_asked_on() {
+    let mut script = Script::new(1, 0);
+    for code in [b"INIT", b"STEP", b"AUTH", &[0; 4]] {
+        script.kissed(code);
+        assert!(script.client.deadline().expect("a deadline") - script.now < Millis::seconds(80), "{code:?}");
+    }
+    assert!(script.said.contains(&"time server 192.0.2.1 has no time (INIT); asking on".into()), "{:?}", script.said);
+    script.round(&[0]);
+    assert!(script.client.synced());
 }
 
 #[test]

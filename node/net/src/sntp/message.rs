@@ -24,7 +24,8 @@ pub enum Reply {
         /// When the answer went out.
         sent: i64,
     },
-    /// A kiss of death: ask less, or not any more.
+    /// No time, but a word instead: ask less (`RATE`), or not any more (`DENY`, `RSTR`). All others mean nothing (RFC 5905
+    /// §7.4), such as those of a server that has no time yet (`INIT`, `STEP`).
     Kiss([u8; 4]),
 }
 

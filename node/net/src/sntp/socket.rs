@@ -5,6 +5,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
+/// There is a way to an address: a socket that is connected looks for a route and for an address of this machine's to
+/// speak from, and sends nothing.
+pub fn reaches(to: IpAddr) -> bool {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect((to, PORT))).is_ok()
+}
+
 /// The sockets; a machine without IPv6 has one.
 #[derive(Debug)]
 pub struct Sockets {

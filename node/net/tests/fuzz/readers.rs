@@ -45,14 +45,16 @@ pub fn readers() -> Vec<Reader> {
             corpus!["dhcp4/dnsmasq-offer.bin", "dhcp4/dnsmasq-ack.bin", "dhcp4/dnsmasq-renewed.bin"],
             dhcp4,
         ),
-        reader("dhcp6", corpus!["dhcp6/dnsmasq-advertise.bin", "dhcp6/dnsmasq-reply.bin"], |bytes| {
-            dhcp6::message::Reply::parse(bytes, MAC).is_some()
-        }),
+        reader(
+            "dhcp6",
+            corpus!["dhcp6/dnsmasq-advertise.bin", "dhcp6/dnsmasq-reply.bin", "dhcp6/dnsmasq-information.bin"],
+            |bytes| dhcp6::message::Reply::parse(bytes, MAC).is_some(),
+        ),
         reader("router advertisement", corpus!["netlink/router-advertisement.bin"], |bytes| {
             Messages(bytes).filter_map(|message| ra::parse(&message)).count() > 0
         }),
         reader("dns", corpus!["dns/dnsmasq-a.bin", "dns/dnsmasq-aaaa.bin"], |bytes| {
-            dns::answer(bytes, 0x1234, "ntp.lab.example").is_some_and(|found| !found.is_empty())
+            dns::answer(bytes, 0x1234, "ntp.lab.example").is_some_and(|found| !found.addresses.is_empty())
         }),
         reader("sntp", vec![time_answer()], |bytes| sntp::message::parse(bytes, NONCE, 1_800_000_000).is_ok()),
         reader(

@@ -1,0 +1,131 @@
+//! Cards whose routers speak of DHCPv6: what the kernel and the files should have then.
+
+use super::desired::Desired;
+use super::files;
+use super::nics::{Nics, Wish};
+use crate::dhcp6::message::{Kind, Query};
+use crate::netlink::{Address, Link};
+use crate::plan::Plan;
+use crate::time::{Millis, Tick};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+const TICK: Tick = Tick { now: Millis::seconds(50), random: 42 };
+const MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+const GIVEN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x123);
+const NAME_SERVER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x53);
+const TIME_SERVER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x7b);
+
+fn card(managed: bool, other: bool) -> Link {
+    let name = "eth2".to_owned();
+    Link { index: 2, name, mac: Some(MAC), up: true, carrier: true, mtu: 1500, managed, other, ..Link::default() }
+}
+
+/// A server's packet: the address for an hour or none, a name server, a time server.
+fn packet(kind: Kind, xid: u32, address: Option<Ipv6Addr>) -> Vec<u8> {
+    let mut packet = xid.to_be_bytes().to_vec();
+    packet[0] = kind as u8;
+    let mut put = |kind: u16, value: &[u8]| {
+        packet.extend_from_slice(&kind.to_be_bytes());
+        packet.extend_from_slice(&(value.len() as u16).to_be_bytes());
+        packet.extend_from_slice(value);
+    };
+    put(1, &[&[0, 3, 0, 1][..], &MAC].concat());
+    put(2, &[0, 3, 0, 1, 2, 0, 0, 0, 0, 9]);
+    if let Some(address) = address {
+        let hour = 3600u32.to_be_bytes();
+        put(3, &[&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 24][..], &address.octets(), &hour, &hour].concat());
+    }
+    put(23, &NAME_SERVER.octets());
+    put(56, &[&[0, 1, 0, 16][..], &TIME_SERVER.octets()].concat());
+    packet
+}
+
+/// The one packet that is to be sent.
+fn query(wishes: &[Wish]) -> &Query {
+    let sent = wishes.iter().find_map(|wish| match wish {
+        Wish::Send6 { index: 2, query } => Some(query),
+        _ => None,
+    });
+    sent.expect("a packet of DHCPv6")
+}
+
+fn nics() -> Nics {
+    let mut plan = Plan::automatic(&[]);
+    plan.interfaces[0].dhcp4 = false;
+    Nics::new(plan, BTreeMap::new())
+}
+
+fn bound() -> Nics {
+    let mut nics = nics();
+    let mut wishes = nics.link(card(true, false), TICK);
+    for kind in [Kind::Advertise, Kind::Reply] {
+        let answer = packet(kind, query(&wishes).xid, Some(GIVEN));
+        wishes = nics.packet6(2, &answer, TICK);
+    }
+    nics
+}
+
+/// Has name and time servers without an address of a server's.
+fn told() -> Nics {
+    let mut nics = nics();
+    nics.link(card(false, true), TICK);
+    let tick = Tick { now: nics.deadline().expect("a deadline"), ..TICK };
+    let (wishes, _) = nics.timer(tick);
+    assert_eq!(query(&wishes).kind, Kind::Information);
+    nics.packet6(2, &packet(Kind::Reply, query(&wishes).xid, None), tick);
+    nics
+}
+
+#[test]
+fn what_another_host_has_is_not_to_be_there_any_more() {
+    let mut nics = bound();
+    let address = Address { index: 2, address: GIVEN.into(), prefix: 128 };
+    let desired = Desired::of(&nics);
+    assert_eq!(desired.addresses.keys().collect::<Vec<_>>(), [&address]);
+    assert_eq!((desired.dns, desired.ntp), (vec![IpAddr::from(NAME_SERVER)], vec![TIME_SERVER.to_string()]));
+    // Of the kernel's own address nobody has to hear.
+    let own = Address { address: Ipv6Addr::LOCALHOST.into(), ..address };
+    assert_eq!(nics.duplicate(own, TICK), []);
+    let wishes = nics.duplicate(address, TICK);
+    assert_eq!((query(&wishes).kind, query(&wishes).address), (Kind::Decline, Some(GIVEN)));
+    assert_eq!(Desired::of(&nics), Desired::default());
+}
+
+#[test]
+fn a_carrier_that_was_away_has_the_address_confirmed() {
+    let mut nics = bound();
+    let renewal = nics.deadline();
+    nics.link(Link { carrier: false, ..card(true, false) }, TICK);
+    assert!(nics.deadline() > renewal, "nothing is asked without a carrier");
+    nics.link(card(true, false), TICK);
+    let tick = Tick { now: nics.deadline().expect("a deadline"), ..TICK };
+    let (wishes, _) = nics.timer(tick);
+    assert_eq!((query(&wishes).kind, query(&wishes).address), (Kind::Confirm, Some(GIVEN)));
+    nics.packet6(2, &packet(Kind::Reply, query(&wishes).xid, None), tick);
+    assert_eq!((nics.deadline(), Desired::of(&nics).addresses.len()), (renewal, 1));
+}
+
+#[test]
+fn name_and_time_servers_come_without_an_address_and_outlive_the_program() {
+    let before = told();
+    let desired = Desired::of(&before);
+    assert_eq!(desired.dns, [IpAddr::from(NAME_SERVER)]);
+    assert_eq!(desired.ntp, [TIME_SERVER.to_string()]);
+    assert!(desired.addresses.is_empty());
+    let mut after = Nics::new(before.plan().clone(), files::parse_leases(&files::leases(&before)));
+    let wishes = after.link(card(false, true), TICK);
+    assert!(wishes.iter().all(|wish| matches!(wish, Wish::Say { .. })), "nothing is asked: {wishes:?}");
+    assert_eq!((Desired::of(&after), after.deadline()), (desired, before.deadline()));
+}
+
+#[test]
+fn a_router_that_speaks_of_addresses_later_has_one_asked_for() {
+    let mut nics = told();
+    let wishes = nics.managed(2, true, true, TICK);
+    assert_eq!(query(&wishes).kind, Kind::Solicit);
+    assert_eq!(Desired::of(&nics).dns.len(), 1, "until there is one");
+    assert_eq!(nics.managed(2, false, false, TICK), []);
+    let tick = Tick { now: nics.deadline().expect("a deadline"), ..TICK };
+    assert_eq!(nics.timer(tick), (Vec::new(), false), "nor when it says that there are none");
+}
