@@ -1,17 +1,21 @@
 //! One machine that is told nearly all that a node config can say: on two cards without DHCP, by a client certificate,
 //! through a proxy. Each key is asked for where it is in force, and all that are not are named at once.
 
+mod secrets;
+
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
 use orlop_machine::lab::network::{API_PORT, DOMAIN, HOST, HOST6};
 use orlop_machine::lab::{Kubectl, NodeConfig, Proxy, Subject, TimeServer, cni};
-use orlop_machine::{Event, Running, within};
+use orlop_machine::{Event, Happening, Running, within};
 use serde_json::{Value, json};
 
 use crate::joining::joined;
 use crate::segment::{ELSEWHERE, Node, Segment, segment};
+
+use secrets::{CONSOLE, Secret};
 
 const NAME: &str = "told";
 const USER: &str = "system:node:told";
@@ -42,12 +46,12 @@ const EYES: &str = "eyes-told";
 
 /// Where the lab's registry asks who pulls, and what it wants to hear: as `qemu-tests/images/lab.toml` has it.
 const GUARDED: u16 = 8443;
-const LOGIN: &str = r#"username = "lab", password = "open sesame""#;
+const LOGIN: (&str, &str) = ("lab", "open sesame");
 
 /// Shows that a key is in force.
 type Check = fn(&Told<'_>) -> Result<()>;
 
-const CHECKS: [(&str, Check); 16] = [
+const CHECKS: [(&str, Check); 18] = [
     ("cluster.client_certificate", renews_its_certificate),
     ("labels", has_its_label),
     ("taints", has_its_taint),
@@ -64,6 +68,8 @@ const CHECKS: [(&str, Check); 16] = [
     ("registries.username", pulls_by_a_registrys_password),
     ("proxy.https", goes_through_the_proxy),
     ("proxy.exceptions", goes_past_the_proxy),
+    ("secrets in files", keeps_its_secrets_with_root_alone),
+    ("secrets in logs and on the console", says_no_secret),
 ];
 
 #[test]
@@ -73,11 +79,11 @@ fn a_node_goes_by_all_that_it_is_told() -> Result<()> {
     let mut node = segment.machine(NAME)?;
     add_network(&mut node)?;
     let time = TimeServer::start_at(&segment.lab, format!("{FAR}:123").parse()?)?;
-    tell(&mut node, &proxy)?;
+    let key = tell(&mut node, &proxy)?;
     let running = node.start()?;
     joined(&running, NAME)
         .with_context(|| format!("it joins through the proxy, which was asked {:?}", proxy.asked()))?;
-    let told = Told { node: &node, running: &running, proxy: &proxy, time: &time };
+    let told = Told { node: &node, running: &running, proxy: &proxy, time: &time, key: &key };
     let wrong = |(key, check): &(&str, Check)| check(&told).err().map(|why| format!("{key}: not in force: {why:#}"));
     let wrong: Vec<String> = CHECKS.iter().filter_map(wrong).collect();
     ensure!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), running.kept_log());
@@ -92,6 +98,8 @@ struct Told<'t> {
     running: &'t Running,
     proxy: &'t Proxy,
     time: &'t TimeServer,
+    /// That of its client certificate.
+    key: &'t str,
 }
 
 impl Told<'_> {
@@ -141,11 +149,13 @@ fn add_network(node: &mut Node) -> Result<()> {
     Ok(node.segment.lab.namespace.ip(&lines.join("\n"))?)
 }
 
-fn tell(node: &mut Node, proxy: &Proxy) -> Result<()> {
+/// Tells it; the key of its client certificate.
+fn tell(node: &mut Node, proxy: &Proxy) -> Result<String> {
     let segment = node.segment;
     let subject = Subject { name: USER, group: Some("system:nodes"), ..Subject::default() };
     let pair = segment.plane().authority.issue(&segment.lab.folder, NAME, &subject)?;
-    let client = (std::fs::read_to_string(pair.certificate)?, std::fs::read_to_string(pair.key)?);
+    let key = std::fs::read_to_string(pair.key)?;
+    let client = (std::fs::read_to_string(pair.certificate)?, key.clone());
     let ca = segment.registry.authority.certificate()?;
     let cards: Vec<String> = node.machine.cards.iter().map(|card| card.mac.clone()).collect();
     let tables = [network(&cards), settings(proxy), pulling(), static_pod(segment)].concat();
@@ -157,7 +167,7 @@ fn tell(node: &mut Node, proxy: &Proxy) -> Result<()> {
         config.labels.insert(ZONE.into(), "a".into());
         config.tables += &tables;
     });
-    Ok(())
+    Ok(key)
 }
 
 fn network(cards: &[String]) -> String {
@@ -210,19 +220,23 @@ max_pods = {MAX_PODS}
 
 /// The mirror of a registry that there is not is the lab's by its address, which is an exception of the proxy's.
 fn pulling() -> String {
+    let (name, password) = LOGIN;
+    let login = format!("username = {name:?}, password = {password:?}");
     format!(
         r#"
 [registries]
-"{ELSEWHERE}" = {{ mirrors = [{{ url = "https://{HOST}:{GUARDED}", {LOGIN} }}] }}
-"registry.{DOMAIN}:{GUARDED}" = {{ {LOGIN} }}
+"{ELSEWHERE}" = {{ mirrors = [{{ url = "https://{HOST}:{GUARDED}", {login} }}] }}
+"registry.{DOMAIN}:{GUARDED}" = {{ {login} }}
 "#
     )
 }
 
 fn static_pod(segment: &Segment) -> String {
     let image = &segment.busybox.digest;
-    let container = json!({"name": "it", "image": image, "command": ["/bin/sleep", "1000000"]});
-    let spec = json!({"hostNetwork": true, "terminationGracePeriodSeconds": 1, "containers": [container]});
+    let container = json!({"name": "it", "image": image, "command": ["/bin/sleep", "1000000"],
+        "volumeMounts": secrets::mounts()});
+    let spec = json!({"hostNetwork": true, "terminationGracePeriodSeconds": 1, "containers": [container],
+        "volumes": secrets::volumes()});
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD}, "spec": spec});
     format!("\n[static_pods]\n{POD} = '''{pod}'''\n")
 }
@@ -369,4 +383,39 @@ fn goes_past_the_proxy(told: &Told<'_>) -> Result<()> {
     let asked = told.proxy.asked();
     ensure!(!asked.iter().any(|line| line.contains(HOST)), "{HOST} is an exception: {asked:?}");
     Ok(())
+}
+
+const KEY: &str = "the client certificate's key";
+const LOGINS: &str = "the registries' password";
+const PROXYS: &str = "the proxy's password";
+
+/// Those of its document.
+fn its_secrets(told: &Told<'_>) -> Result<[Secret; 3]> {
+    let url = told.proxy.url();
+    let user = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(user, _)| user);
+    let (name, password) = user.and_then(|user| user.split_once(':')).context("the proxy wants no password")?;
+    let logins = Secret::password(LOGINS, LOGIN.0, LOGIN.1);
+    Ok([Secret::key(KEY, told.key), logins, Secret::password(PROXYS, name, password)])
+}
+
+fn keeps_its_secrets_with_root_alone(told: &Told<'_>) -> Result<()> {
+    let document = "/run/orlop/net/config.toml";
+    let hosts = |name: &str| format!("/etc/containerd/certs.d/{name}/hosts.toml");
+    let holders = [
+        (document.to_owned(), KEY),
+        (document.to_owned(), LOGINS),
+        (document.to_owned(), PROXYS),
+        ("/etc/kubernetes/kubelet.conf".to_owned(), KEY),
+        (hosts(ELSEWHERE), LOGINS),
+        (hosts(&format!("registry.{DOMAIN}:{GUARDED}")), LOGINS),
+    ];
+    secrets::lie_with_root_alone(&|line| told.seen(line), &its_secrets(told)?, &holders)
+}
+
+fn says_no_secret(told: &Told<'_>) -> Result<()> {
+    let console = std::fs::read(told.running.log())?;
+    let report = |happening: &Happening| happening.port("orlop.report").map(str::to_owned);
+    let report = told.running.feed().collect(Mark::default(), report).join("\n");
+    let said = vec![(CONSOLE, String::from_utf8_lossy(&console).into_owned()), ("the report", report)];
+    secrets::stand_in_no_log(&|line| told.seen(line), &its_secrets(told)?, said)
 }

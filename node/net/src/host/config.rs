@@ -6,9 +6,10 @@ use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::plan::Plan;
 use crate::providers::Places;
-use crate::providers::fetch::{Fetch, News, Order};
+use crate::providers::fetch::{Fetch, News, Order, wants_report};
 use orlop_config::node::{HAS_CERTIFICATE, NodeConfigPolicy, NodeSettings, Provider};
 use orlop_config::node_config::NodeConfig;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::os::fd::BorrowedFd;
@@ -16,6 +17,35 @@ use std::path::{Path, PathBuf};
 
 /// The document, once it is taken: on tmpfs, for root only, since it has secrets.
 const DOCUMENT: &str = "config.toml";
+/// Beside it: whose it is. A report that was not made is made after a restart.
+const GIVEN: &str = "provider.json";
+const VERSION: u32 = 1;
+
+/// Who gave the document, and whether he has heard that the machine is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    version: u32,
+    provider: Provider,
+    told: bool,
+}
+
+impl Given {
+    /// What the folder has; a file that is damaged is none: without it there is no report, and all else goes on.
+    fn kept(run: &Path) -> Option<Self> {
+        let given: Given = serde_json::from_slice(&std::fs::read(run.join(GIVEN)).ok()?).ok()?;
+        Some(given).filter(|given| given.version == VERSION)
+    }
+
+    /// Whether he waits for the report.
+    fn waits(self) -> bool {
+        wants_report(self.provider) && !self.told
+    }
+
+    fn keep(self, run: &Path) -> std::io::Result<()> {
+        files::write(run, GIVEN, 0o600, &serde_json::to_vec(&self)?)
+    }
+}
 
 /// Where the document stands.
 #[derive(Debug)]
@@ -27,6 +57,8 @@ pub struct Config {
     pipe: Option<File>,
     fetch: Option<Fetch>,
     known: Option<NodeConfig>,
+    /// Whose it is; none: nobody knows any more.
+    given: Option<Given>,
     /// The document that was refused last: its mistakes are said once.
     refused: Vec<u8>,
 }
@@ -34,14 +66,16 @@ pub struct Config {
 impl Config {
     /// Reads the image's settings, and the document of before this program was started anew.
     pub fn open(run: &Path, settings: &Path, pipe: Option<File>, log: &mut Log) -> Result<Self> {
+        let policy = policy(settings)?;
         let mut config =
-            Config { run: run.into(), policy: policy(settings)?, pipe, fetch: None, known: None, refused: Vec::new() };
+            Config { run: run.into(), policy, pipe, fetch: None, known: None, given: None, refused: Vec::new() };
         let path = run.join(DOCUMENT);
         match (std::fs::read(&path), &config.policy) {
             (Ok(document), Some(policy)) => match NodeConfig::parse(&document, DOCUMENT, policy) {
                 Ok(known) => {
                     config.hand_over(&document, log);
                     config.known = Some(known);
+                    config.given = Given::kept(run);
                 }
                 Err(problems) => {
                     problems.0.iter().for_each(|problem| crate::log::line("config", &problem.to_string()));
@@ -58,12 +92,14 @@ impl Config {
         Ok(config)
     }
 
-    /// Starts to ask the providers, if there is something to ask for.
+    /// Starts to ask the providers, if there is something to ask for; or to report to the one that still waits for it.
     pub fn start(&mut self, places: Places) -> Result<()> {
-        if let (Some(policy), None) = (&self.policy, &self.known) {
-            let fetch = Fetch::start(policy.providers.clone(), places);
-            self.fetch = Some(fetch.map_err(Error::kernel("a thread for the providers"))?);
-        }
+        let fetch = match (&self.policy, &self.known) {
+            (Some(policy), None) => Fetch::start(policy.providers.clone(), places),
+            (Some(_), Some(_)) if self.given.is_some_and(Given::waits) => Fetch::report(places),
+            _ => return Ok(()),
+        };
+        self.fetch = Some(fetch.map_err(Error::kernel("a thread for the providers"))?);
         Ok(())
     }
 
@@ -98,9 +134,9 @@ impl Config {
         self.policy.is_none() || self.known.is_some()
     }
 
-    /// The network has changed: providers that failed may be reached now.
+    /// The network has changed: providers that failed, and who waits for a report, may be reached now.
     pub fn network_changed(&self) {
-        if let Some(fetch) = self.fetch.as_ref().filter(|_| self.known.is_none()) {
+        if let Some(fetch) = &self.fetch {
             fetch.tell(Order::Now);
         }
     }
@@ -112,12 +148,16 @@ impl Config {
             match fetch.news() {
                 None => break,
                 Some(News::Line(provider, line)) => log.say(provider.name(), &line),
+                Some(News::Told(provider)) => {
+                    log.say(provider.name(), "told that the machine is ready");
+                    self.told(provider, log);
+                }
                 Some(News::Document(provider, document)) => {
                     match NodeConfig::parse(&document, provider.name(), policy) {
                         Ok(known) => {
                             fetch.tell(Order::Taken);
                             log.say(provider.name(), &format!("gives the node config, {} bytes", document.len()));
-                            self.keep(&document, log);
+                            self.keep(provider, &document, log);
                             self.hand_over(&document, log);
                             self.known = Some(known);
                             taken = true;
@@ -136,9 +176,21 @@ impl Config {
         taken
     }
 
-    fn keep(&self, document: &[u8], log: &mut Log) {
-        if let Err(error) = files::write(&self.run, DOCUMENT, 0o600, document) {
+    /// Whose it is comes first: of a document that stands there it is known.
+    fn keep(&mut self, provider: Provider, document: &[u8], log: &mut Log) {
+        let given = Given { version: VERSION, provider, told: false };
+        self.given = Some(given);
+        let kept = given.keep(&self.run).and_then(|()| files::write(&self.run, DOCUMENT, 0o600, document));
+        if let Err(error) = kept {
             log.say("config", &format!("{DOCUMENT} cannot be kept: {error}; a restart asks the provider anew"));
+        }
+    }
+
+    fn told(&mut self, provider: Provider, log: &mut Log) {
+        let given = Given { version: VERSION, provider, told: true };
+        self.given = Some(given);
+        if let Err(error) = given.keep(&self.run) {
+            log.say("config", &format!("{GIVEN} cannot be kept: {error}; a restart reports anew"));
         }
     }
 
@@ -171,3 +223,7 @@ fn policy(settings: &Path) -> Result<Option<NodeConfigPolicy>> {
     }
     Ok(policy)
 }
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -4,21 +4,33 @@ use super::{Fetched, read};
 use fatfs::{Dir, FileSystem, FsOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// A directory with more entries than this is not searched further.
-const ENTRIES: usize = 4096;
+/// The most bytes that are read of one volume: a document, and some six thousand entries of folders. A folder's clusters can
+/// follow each other in a circle, and the crate goes round it within one call: past deleted entries, and on the way to the
+/// volume's label. Only what it reads can be counted.
+const MOST: usize = 256 << 10;
 
-/// What is read cannot be written.
-struct ReadOnly<R>(R);
+/// A volume of which so much may still be read, and which cannot be written.
+struct ReadOnly<R> {
+    volume: R,
+    left: usize,
+}
 
 impl<R: Read> Read for ReadOnly<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        if self.left == 0 {
+            let more = format!("more than {MOST} bytes of the volume would have to be read; put fewer files beside it");
+            return Err(io::Error::other(more));
+        }
+        let length = buffer.len().min(self.left);
+        let read = self.volume.read(&mut buffer[..length])?;
+        self.left -= read;
+        Ok(read)
     }
 }
 
 impl<R: Seek> Seek for ReadOnly<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.0.seek(to)
+        self.volume.seek(to)
     }
 }
 
@@ -36,7 +48,8 @@ impl<R> Write for ReadOnly<R> {
 /// file.
 pub fn file(mut volume: impl Read + Seek, label: Option<&str>, path: &[&str]) -> Option<Fetched> {
     volume.seek(SeekFrom::Start(0)).ok()?;
-    let volume = FileSystem::new(ReadOnly(volume), FsOptions::new().update_accessed_date(false)).ok()?;
+    let volume = ReadOnly { volume, left: MOST };
+    let volume = FileSystem::new(volume, FsOptions::new().update_accessed_date(false)).ok()?;
     let named = |name: &str| label.is_none_or(|label| name.trim_end().eq_ignore_ascii_case(label));
     // The label is in the boot sector, in the root directory, or in both.
     if !named(&volume.volume_label())
@@ -49,11 +62,14 @@ pub fn file(mut volume: impl Read + Seek, label: Option<&str>, path: &[&str]) ->
 
 fn find<R: Read + Seek>(folder: Dir<'_, ReadOnly<R>>, path: &[&str]) -> Option<Fetched> {
     let (name, rest) = path.split_first()?;
-    let entry = folder.iter().take(ENTRIES).map_while(Result::ok);
-    let entry = entry.into_iter().find(|entry| entry.file_name().eq_ignore_ascii_case(name))?;
+    let entry = folder.iter().map_while(Result::ok).find(|entry| entry.file_name().eq_ignore_ascii_case(name))?;
     match (rest, entry.is_file()) {
         ([], true) => Some(read(entry.to_file())),
         ([], false) | (_, true) => None,
         (rest, false) => find(entry.to_dir(), rest),
     }
 }
+
+#[cfg(test)]
+#[path = "fat_tests.rs"]
+mod tests;

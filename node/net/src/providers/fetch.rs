@@ -20,6 +20,8 @@ pub enum News {
     Document(Provider, Vec<u8>),
     /// A line about a provider.
     Line(Provider, String),
+    /// The provider has heard that the machine is ready. Nothing comes after this.
+    Told(Provider),
 }
 
 /// What the thread is told.
@@ -45,12 +47,21 @@ pub struct Fetch {
 impl Fetch {
     /// Starts the thread.
     pub fn start(providers: Vec<Provider>, places: Places) -> std::io::Result<Self> {
+        Self::thread(Worker::run, providers, places)
+    }
+
+    /// Starts it for the report alone: the document is known, and the program that was to report it has ended.
+    pub fn report(places: Places) -> std::io::Result<Self> {
+        Self::thread(Worker::report, Vec::new(), places)
+    }
+
+    fn thread(work: fn(Worker), providers: Vec<Provider>, places: Places) -> std::io::Result<Self> {
         let (bell, ring) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         let (out, news) = channel();
         let (orders, order) = channel();
         let worker = Worker { providers, places, out, order, ring };
-        std::thread::Builder::new().name("providers".into()).spawn(move || worker.run())?;
+        std::thread::Builder::new().name("providers".into()).spawn(move || work(worker))?;
         Ok(Fetch { news, orders, bell: Some(bell) })
     }
 
@@ -77,6 +88,11 @@ impl Fetch {
     }
 }
 
+/// Whether a provider that gave the document wants to hear that the machine is ready.
+pub fn wants_report(provider: Provider) -> bool {
+    provider == Provider::Azure
+}
+
 struct Worker {
     providers: Vec<Provider>,
     places: Places,
@@ -94,7 +110,7 @@ impl Worker {
                     Ok(document) => {
                         self.say(News::Document(provider, document));
                         match self.verdict() {
-                            Some(true) if provider == Provider::Azure => return self.report(),
+                            Some(true) if wants_report(provider) => return self.report(),
                             Some(true) | None => return,
                             // Whoever comes next is not asked: the machine's own document is this one.
                             Some(false) => break,
@@ -103,13 +119,21 @@ impl Worker {
                     Err(line) => self.say(News::Line(provider, line)),
                 }
             }
-            match self.order.recv_timeout(wait) {
-                Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => wait = (wait * 2).min(LAST),
-                // Several changes are one.
-                Ok(_) => while self.order.try_recv().is_ok() {},
+            if !self.pause(&mut wait) {
+                return;
             }
         }
+    }
+
+    /// Waits before the next try, or until the network changes; `false`: nobody is there any more.
+    fn pause(&self, wait: &mut Duration) -> bool {
+        match self.order.recv_timeout(*wait) {
+            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => *wait = (*wait * 2).min(LAST),
+            // Several changes are one.
+            Ok(_) => while self.order.try_recv().is_ok() {},
+        }
+        true
     }
 
     /// Whether the document was taken; none: nobody is there any more.
@@ -128,12 +152,11 @@ impl Worker {
         let mut wait = FIRST;
         while let Err(line) = azure::ready(self.places.wireserver) {
             self.say(News::Line(Provider::Azure, format!("the report that the machine is ready: {line}")));
-            if self.order.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
+            if !self.pause(&mut wait) {
                 return;
             }
-            wait = (wait * 2).min(LAST);
         }
-        self.say(News::Line(Provider::Azure, "told that the machine is ready".into()));
+        self.say(News::Told(Provider::Azure));
     }
 
     fn say(&mut self, news: News) {
@@ -145,15 +168,37 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
+    use super::super::http::tests::{http, server};
     use super::*;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Instant;
+
+    const GOAL: &[u8] = b"<Incarnation>1</Incarnation><ContainerId>c</ContainerId><InstanceId>i</InstanceId>";
 
     fn awaited(fetch: &mut Fetch) -> News {
         loop {
             if let Some(news) = fetch.news() {
                 return news;
             }
-            std::thread::yield_now();
+            rung(fetch);
         }
+    }
+
+    /// The thread has nothing more to say, and ends.
+    fn ended(fetch: &mut Fetch) {
+        while fetch.fd().is_some() {
+            rung(fetch);
+            if let Some(news) = fetch.news() {
+                panic!("{news:?}");
+            }
+        }
+    }
+
+    fn rung(fetch: &Fetch) {
+        let bell = fetch.fd().expect("the thread goes on");
+        let rung = poll(&mut [PollFd::new(bell, PollFlags::POLLIN)], PollTimeout::from(20_000u16));
+        assert_eq!(rung, Ok(1), "nothing was said in time");
     }
 
     #[test]
@@ -172,9 +217,44 @@ mod tests {
         fetch.tell(Order::Now);
         while !matches!(awaited(&mut fetch), News::Document(_, bytes) if bytes == b"two") {}
         fetch.tell(Order::Taken);
-        while fetch.fd().is_some() {
-            assert!(fetch.news().is_none());
-            std::thread::yield_now();
+        ended(&mut fetch);
+    }
+
+    #[test]
+    fn azures_report_is_tried_until_it_is_taken() {
+        let (metadata, _thread) = server(vec![http("200 OK", "", b"dmVyc2lvbiA9IDEK")]);
+        let busy = http("503 Service Unavailable", "", b"");
+        let goal = http("200 OK", "", GOAL);
+        let (wireserver, thread) = server(vec![busy.clone(), goal.clone(), busy, goal, http("200 OK", "", b"")]);
+        let places = Places { metadata, wireserver, ..Places::default() };
+        let mut fetch = Fetch::start(vec![Provider::Azure], places).expect("a thread");
+        assert!(matches!(awaited(&mut fetch), News::Document(Provider::Azure, bytes) if bytes == b"version = 1\n"));
+        fetch.tell(Order::Taken);
+        for why in ["/machine/?comp=goalstate: status 503", "/machine?comp=health: status 503"] {
+            let news = awaited(&mut fetch);
+            assert!(matches!(&news, News::Line(Provider::Azure, line) if line.ends_with(why)), "{news:?}");
         }
+        let news = awaited(&mut fetch);
+        assert!(matches!(news, News::Told(Provider::Azure)), "{news:?}");
+        ended(&mut fetch);
+        let requests = thread.join().expect("a server");
+        let asked: Vec<&str> = requests.iter().map(|one| one.split(" HTTP/").next().unwrap_or_default()).collect();
+        let (goal, health) = ("GET /machine/?comp=goalstate", "POST /machine?comp=health");
+        assert_eq!(asked, [goal, goal, health, goal, health]);
+    }
+
+    /// By themselves five waits take eight seconds.
+    #[test]
+    fn a_change_of_the_network_ends_the_wait_before_the_next_report() {
+        let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|one| one.local_addr()).expect("an address");
+        let mut fetch = Fetch::report(Places { wireserver: nobody, ..Places::default() }).expect("a thread");
+        let start = Instant::now();
+        for _ in 0..5 {
+            let news = awaited(&mut fetch);
+            assert!(matches!(news, News::Line(Provider::Azure, _)), "{news:?}");
+            fetch.tell(Order::Now);
+        }
+        awaited(&mut fetch);
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     }
 }

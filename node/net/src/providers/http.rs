@@ -182,4 +182,4 @@ fn unchunk(mut bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
 
 #[cfg(test)]
 #[path = "http_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -24,6 +24,12 @@ pub fn server(answers: Vec<Vec<u8>>) -> (SocketAddr, std::thread::JoinHandle<Vec
     (address, thread)
 }
 
+/// An answer's bytes.
+pub fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
 fn get(answer: &[u8]) -> Result<Answer, String> {
     let (address, thread) = server(vec![answer.to_vec()]);
     let request = Request { method: "GET", path: "/a", headers: &[("X-A", "b")], body: &[], largest: LARGEST };

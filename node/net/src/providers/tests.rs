@@ -1,6 +1,6 @@
 //! Each provider over what it reads: right, missing, hostile.
 
-use super::http::tests::server;
+use super::http::tests::{http, server};
 use super::*;
 use proptest::prelude::*;
 use std::io::{Cursor, Seek as _, SeekFrom, Write as _};
@@ -10,11 +10,6 @@ const DOCUMENT: &[u8] = b"version = 1\n";
 const BASE64: &str = "dmVyc2lvbiA9IDEK";
 const ROCK_RIDGE: &[u8] = include_bytes!("../../tests/corpus/iso9660/rr.iso");
 const JOLIET: &[u8] = include_bytes!("../../tests/corpus/iso9660/joliet.iso");
-
-fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
-    [head.as_bytes(), body].concat()
-}
 
 fn machine() -> (tempfile::TempDir, Places) {
     let folder = tempfile::tempdir().expect("a folder");
