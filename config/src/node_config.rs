@@ -13,7 +13,7 @@ mod check;
 mod expiry;
 mod load;
 mod network;
-mod pem;
+pub(crate) mod pem;
 mod read;
 mod scalar;
 

@@ -122,6 +122,31 @@ fn containerd_finds_each_registry() {
     assert_eq!(all["host"].as_table().map(toml::Table::len), Some(1));
 }
 
+/// Go finds no block whose lines are indented.
+#[test]
+fn pem_is_rendered_without_the_documents_indentation() {
+    let mirror = "url = \"https://mirror.example.org\"";
+    let ca = include_str!("node_config/ca.pem");
+    let plain = FULL.replace(&format!("{mirror} "), &format!("{mirror}, ca = \"\"\"\n{ca}\"\"\" "));
+    let mut inside = false;
+    let lines = plain.lines().map(|line| {
+        inside |= line.starts_with("-----BEGIN ");
+        let indented = if inside { format!("\n  \t{line} \n") } else { format!("{line}\n") };
+        inside &= !line.starts_with("-----END ");
+        indented
+    });
+    let indented: String = lines.collect();
+    assert!(indented.contains("  \t-----BEGIN PRIVATE KEY-----") && indented.contains("  \t-----END CERTIFICATE"));
+    let (plain, indented) = (rendered(&plain), rendered(&indented));
+    assert_eq!(file(&indented, "/etc/containerd/certs.d/_default/mirror-1.crt"), ca);
+    for file in plain.files {
+        let same = indented.files.contains(&file);
+        assert!(same, "{}: {}", file.path, String::from_utf8_lossy(&file.bytes));
+    }
+    let crlf = rendered(&LEAST.replace(ca.trim_end(), &ca.trim_end().replace('\n', "\\r\\n")));
+    assert_eq!(file(&crlf, "/etc/kubernetes/pki/ca.crt"), ca);
+}
+
 #[test]
 fn the_environment_has_proxy_and_certificates_where_they_are_named() {
     assert_eq!(rendered(LEAST).environment, []);

@@ -49,6 +49,12 @@ pub(super) fn key(text: &str) -> Result<(), String> {
     }
 }
 
+/// The text as it is rendered: Go finds a block only where `-----BEGIN` and `-----END` begin a line, and [`blocks`] is
+/// not so strict, since a document is indented as its writer likes.
+pub(crate) fn normalised(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).collect()
+}
+
 /// Label and content of each block; text between blocks is skipped, as Go does.
 fn blocks(text: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut blocks = Vec::new();
