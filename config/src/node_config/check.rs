@@ -13,7 +13,8 @@ mod sysctls;
 use super::NodeConfig;
 use crate::node::{Allowance, NodeConfigPolicy};
 use crate::problem::{Problem, Report};
-use crate::text::excerpt;
+// What stands before an `@` may be a password, which no message repeats.
+use crate::text::shown as excerpt;
 
 pub use kubelet::KUBELET_RANGES;
 pub use sysctls::{SYSCTLS, SysctlRule};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::text::excerpt;
+use crate::text::shown;
 
 /// Interfaces and name servers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -183,7 +183,7 @@ impl FromStr for Cidr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not an address with its prefix; write it as `192.0.2.10/24`", excerpt(text));
+        let wrong = || format!("`{}` is not an address with its prefix; write it as `192.0.2.10/24`", shown(text));
         let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
@@ -217,7 +217,7 @@ impl TryFrom<String> for Mac {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not a hardware address; write it as `52:54:00:12:34:56`", excerpt(&text));
+        let wrong = || format!("`{}` is not a hardware address; write it as `52:54:00:12:34:56`", shown(&text));
         let mut bytes = [0; 6];
         let mut parts = text.split(':');
         for byte in &mut bytes {

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::date::civil;
-use crate::text::excerpt;
+use crate::text::{excerpt, shown};
 
 pub(super) use pair::fit;
 
@@ -33,7 +33,7 @@ pub(super) fn certificates(text: &str) -> Result<(), String> {
             other if other.ends_with("PRIVATE KEY") => {
                 return Err(format!("block {number} is a private key, which has no place here"));
             }
-            other => return Err(format!("block {number} is labelled `{}`, not `{CERTIFICATE}`", excerpt(other))),
+            other => return Err(format!("block {number} is labelled `{}`, not `{CERTIFICATE}`", shown(other))),
         }
     }
     if blocks.is_empty() { Err("it has no PEM block".into()) } else { Ok(()) }
