@@ -317,6 +317,24 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "`mirror.example.org/hub` does not begin with `https://`",
     ),
     (
+        "url = \"http://192.0.2.1:5000\", insecure = true",
+        "url = \"https://mirror.example.org/hub\"",
+        "registries.\"docker.io\".mirrors[1].url",
+        "it is there already, as number 1; name it once",
+    ),
+    (
+        "url = \"http://192.0.2.1:5000\", insecure = true",
+        "url = \"https://MIRROR.example.org:443/hub/\"",
+        "registries.\"docker.io\".mirrors[1].url",
+        "it is there already, as number 1; name it once",
+    ),
+    (
+        "registries.\"registry.example.org:5000\"",
+        "registries.\"registry.example.org:05000\"",
+        "registries.\"registry.example.org:05000\"",
+        "`registry.example.org:05000` is not a registry",
+    ),
+    (
         "[registries.\"*\"]",
         "[registries.\"*\"]\nusername = \"a\"\npassword = \"b\"",
         "registries.\"*\"",

@@ -39,8 +39,10 @@ pub(super) fn is_authority(authority: &str) -> bool {
     port_good && is_host(host)
 }
 
+/// A port as everybody writes it: with a 0 in front it would be the name of another folder.
 fn is_port(port: &str) -> bool {
-    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0)
+    let plain = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
+    plain && port.parse::<u16>().is_ok()
 }
 
 /// `HOST[:PORT][/PATH]`: what follows a scheme.
@@ -98,6 +100,7 @@ mod tests {
             ("2001:db8::1", false),
             ("[x]:1", false),
             ("a:0", false),
+            ("a:0443", false),
             ("a:65536", false),
             ("a:+1", false),
             ("a:", false),

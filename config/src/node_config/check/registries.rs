@@ -2,7 +2,7 @@
 
 use super::super::{Mirror, NodeConfig, Registry, Secret, pem};
 use super::names::{is_authority, is_location};
-use super::{Report, excerpt, expect_allowed};
+use super::{Report, excerpt, expect_allowed, expect_once};
 use crate::node::{Allowance, NodeConfigPolicy};
 
 /// Stands for every registry that has no table of its own.
@@ -29,8 +29,13 @@ pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut
         if !mirrors.is_empty() {
             expect_allowed(Allowance::RegistryMirrors, &[&at[..], &["mirrors"]].concat(), policy, report);
         }
+        let places: Vec<String> = mirrors.iter().map(|mirror| place(&mirror.url)).collect();
         for (index, mirror) in mirrors.iter().enumerate() {
-            check_mirror(&[&at[..], &["mirrors", &index.to_string()]].concat(), mirror, policy, report);
+            let number = index.to_string();
+            let at = [&at[..], &["mirrors", &number]].concat();
+            check_mirror(&at, mirror, policy, report);
+            // A second table of one name, and containerd takes nothing of the whole file.
+            expect_once(&places, index, &[&at[..], &["url"]].concat(), report);
         }
     }
 }
@@ -39,6 +44,16 @@ pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut
 fn is_registry(host: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:".contains(&byte);
     host == ALL || (host.bytes().all(plain) && is_authority(host))
+}
+
+/// Where a mirror's address leads, whichever way it is written.
+fn place(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let authority = authority.to_ascii_lowercase();
+    let port = if scheme == "http" { ":80" } else { ":443" };
+    let authority = authority.strip_suffix(port).unwrap_or(&authority);
+    format!("{scheme}://{authority}{}", path.trim_end_matches('/'))
 }
 
 fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report: &mut Report) {
