@@ -119,7 +119,7 @@ pub struct Proxy {
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// The API server: `https://HOST[:PORT]`.
-    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^https://[^/@]")))]
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^https://[^/@?#]+$")))]
     pub server: String,
     /// Certificates (PEM) that its certificate is checked against.
     pub ca: String,

@@ -172,6 +172,14 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     ("\"ntp.example.org\"", "\"192.0.2.123\"", "time.servers[1]", "it is there already, as number 1"),
     ("\"http://proxy", "\"proxy", "proxy.http", "it is not a proxy's address"),
+    (
+        "builder:hunter2@",
+        "builder:hunt#r2@",
+        "proxy.https",
+        "its user name or password is not written as a URL has it; write all but letters, digits and",
+    ),
+    ("builder:hunter2@", "builder:50%off@", "proxy.https", "not written as a URL has it; write all but letters"),
+    ("builder:hunter2@", "builder:hunt?r@2@", "proxy.https", "`%40` for `@`, `%23` for `#`, `%25` for `%`"),
     ("\".example.org\"]", "\"a b\"]", "proxy.exceptions[1]", "`a b` is not an exception that programs understand"),
     (
         "https://api.example.org:6443",
@@ -197,6 +205,14 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "cluster.server",
         "is not the address of an API server",
     ),
+    (
+        "https://api.example.org:6443",
+        "https://api.example.org:6443/k8s",
+        "cluster.server",
+        "`https://api.example.org:6443/k8s` is not the address of an API server; write it as \"https://api.example:6443\", \
+         without a path",
+    ),
+    ("https://api.example.org:6443", "https://api.example.org/", "cluster.server", "not the address of an API server"),
     ("[\"10.96.0.10\"]", "[\"127.0.0.1\"]", "cluster.dns[0]", "`127.0.0.1` cannot be a service's address"),
     ("\"cluster.example\"", "\"cluster/example\"", "cluster.domain", "`cluster/example` is not a domain"),
     (
@@ -309,6 +325,12 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "insecure = true, url = \"https://mirror.example.org/hub\"",
         "registries.\"docker.io\".mirrors[0].insecure",
         "is not plain HTTP, so `insecure` means nothing",
+    ),
+    (
+        "https://mirror.example.org/hub",
+        "https://mirror.example.org/%zz",
+        "registries.\"docker.io\".mirrors[0].url",
+        "`https://mirror.example.org/%zz` is not a mirror's address; write",
     ),
     (
         "https://mirror.example.org/hub",
