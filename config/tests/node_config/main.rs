@@ -263,6 +263,14 @@ fn what_the_image_does_not_allow_is_refused_by_name() {
     }
     assert_eq!(error.lines().count(), 6, "{error}");
     assert!(NodeConfig::parse(LEAST.as_bytes(), "node.toml", &bare).is_ok(), "a cluster's own CA needs no leave");
+
+    let mirrors = NodeConfigPolicy { allow: vec![Allowance::RegistryMirrors], ..policy() };
+    let trusted = CA.trim_end().replace('\n', "\\n");
+    let text =
+        format!("{LEAST}[registries.\"*\"]\nmirrors = [{{ url = \"https://a.example\", ca = \"{trusted}\" }}]\n");
+    let error = NodeConfig::parse(text.as_bytes(), "node.toml", &mirrors).expect_err("a mirror's CA").to_string();
+    let says = ": registries.\"*\".mirrors[0].ca: this image takes no extra-cas from its node config; leave it out";
+    assert!(error.contains(says) && error.lines().count() == 1, "{error}");
 }
 
 #[test]

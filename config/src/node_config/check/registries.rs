@@ -81,6 +81,9 @@ fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report:
         }
         _ => report.expect(false, &path, format!("`{shown}` does not begin with `https://`"), next),
     }
+    if ca.is_some() {
+        expect_allowed(Allowance::ExtraCas, &[at, &["ca"]].concat(), policy, report);
+    }
     check_trust(at, ca.as_deref(), report);
     check_credentials(at, username.as_deref(), password.as_ref(), report);
 }
