@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use orlop_config::node::{Allowance, NodeConfigPolicy, NodeSettings, OnDamage};
-use orlop_config::node_config::NodeConfig;
+use orlop_config::node_config::{LARGEST, NodeConfig};
 use orlop_config::render::{self, Facts, Rendered, TMPFS_FOLDERS};
 
 const LEAST: &str = include_str!("node_config/least.toml");
@@ -64,6 +64,28 @@ fn files_lie_on_tmpfs_and_secrets_are_roots() {
         paths.sort();
         paths.dedup();
         assert_eq!(paths.len(), rendered.files.len(), "a file twice");
+    }
+}
+
+/// The shortest text that the check takes for a certificate.
+const SHORTEST_CA: &str = "-----BEGIN CERTIFICATE-----\\nMBYwEAIAMAAwADAEFwAXADAAMAAwAAMA\\n-----END CERTIFICATE-----";
+
+/// A file takes whole pages. What does not fit is a refused boot, and the machine comes back with the same document.
+#[test]
+fn the_most_files_that_a_document_can_ask_for_fit_on_the_tmpfs() {
+    let ca = format!("ca = \"{SHORTEST_CA}\"");
+    let registries: String = (0..256).map(|number| format!("[registries.a{number}]\n{ca}\n")).collect();
+    let mirrors: String = (0..275).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
+    let pods: String = (0..64).map(|number| format!("a{number} = \"metadata:\\n  name: a{number}\"\n")).collect();
+    let text = format!("{LEAST}{registries}mirrors = [{mirrors}]\n[static_pods]\n{pods}");
+    assert!((62_000..LARGEST).contains(&text.len()), "{} bytes: not the most", text.len());
+    let rendered = rendered(&text);
+    for folder in TMPFS_FOLDERS {
+        let below = format!("{folder}/");
+        let files = rendered.files.iter().filter(|file| file.path.starts_with(&below));
+        let pages: usize = files.map(|file| file.bytes.len().div_ceil(4096)).sum();
+        // Of 1024; what the image has there comes beside it.
+        assert!((60..900).contains(&pages), "{folder}: {pages} pages");
     }
 }
 

@@ -274,6 +274,28 @@ fn what_the_image_does_not_allow_is_refused_by_name() {
 }
 
 #[test]
+fn registries_and_static_pods_are_counted() {
+    let registries = |count: usize| (0..count).map(|number| format!("[registries.a{number}]\n")).collect::<String>();
+    parse(&format!("{LEAST}{}", registries(256))).unwrap_or_else(|error| panic!("{error}"));
+    let at = least_lines() + 1;
+    assert_eq!(
+        error_of_more(&registries(257)),
+        format!(
+            "node.toml:{at}:2: registries: 257 registries are named; name 256 at most; `\"*\"` stands for all others"
+        )
+    );
+    let pod = |number: usize| format!("a{number} = \"metadata:\\n  name: a{number}\"\n");
+    let pods = |count: usize| format!("[static_pods]\n{}", (0..count).map(pod).collect::<String>());
+    parse(&format!("{LEAST}{}", pods(64))).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        error_of_more(&pods(65)),
+        format!(
+            "node.toml:{at}:2: static_pods: there are 65 static pods; give 64 at most, and the others to the cluster"
+        )
+    );
+}
+
+#[test]
 fn an_image_that_opens_ports_to_the_cluster_is_told_who_that_is() {
     let open_to_cluster = vec!["udp/8472".parse().expect("ports")];
     let opens = NodeConfigPolicy { firewall: Openings { open_to_cluster, ..Openings::default() }, ..policy() };

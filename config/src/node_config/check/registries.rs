@@ -5,11 +5,17 @@ use super::names::{is_authority, is_location};
 use super::{Report, excerpt, expect_allowed, expect_once};
 use crate::node::{Allowance, NodeConfigPolicy};
 
+/// Each is a file of its own, and a file takes a page at least of the 4 MiB of `/etc/containerd/certs.d`, a certificate
+/// one more: the most that a document can say then takes five sixths of them.
+const MOST_REGISTRIES: usize = 256;
 /// Stands for every registry that has no table of its own.
 const ALL: &str = "*";
 const CREDENTIALS: &str = "give `username` and `password`, neither with a line break, and no `:` in the name";
 
 pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut Report) {
+    let count = config.registries.len();
+    let next = format!("name {MOST_REGISTRIES} at most; `\"{ALL}\"` stands for all others");
+    report.expect(count <= MOST_REGISTRIES, &["registries"], format!("{count} registries are named"), &next);
     for (host, registry) in &config.registries {
         let at = ["registries", host.as_str()];
         let next =
