@@ -337,6 +337,23 @@ fn default_routes_are_counted() {
     assert!(parse(&format!("{LEAST}{dual}")).is_ok(), "one of each family");
 }
 
+#[test]
+fn addresses_that_only_look_as_if_no_host_had_them_are_taken() {
+    for (address, gateway) in [
+        ("192.0.2.254/31", "192.0.2.255"),
+        ("192.0.2.1/31", "192.0.2.0"),
+        ("192.0.2.10/23", "192.0.2.255"),
+        ("2001:db8::5/64", "2001:db8::"),
+    ] {
+        let key = if gateway.contains(':') { "gateway6" } else { "gateway4" };
+        let card =
+            format!("[[network.interfaces]]\nname = \"eth0\"\naddresses = [\"{address}\"]\n{key} = \"{gateway}\"\n");
+        parse(&format!("{LEAST}{card}")).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let clouds = "[network]\ndns = [\"169.254.169.254\"]\n[time]\nservers = [\"169.254.169.123\"]\n";
+    parse(&format!("{LEAST}{clouds}")).unwrap_or_else(|error| panic!("{error}"));
+}
+
 /// A node's consoles show 400 letters of a line of `orlop-net`: a long value must not push out what to do about it.
 #[test]
 fn a_long_value_leaves_room_for_what_to_do() {

@@ -55,6 +55,18 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "gateway4 = \"192.0.2.1\"",
+        "gateway4 = \"192.0.2.255\"",
+        "network.interfaces[0].gateway4",
+        "`192.0.2.255` is its network's first or last address, which no router has; name the router's address",
+    ),
+    (
+        "\"192.0.2.254\"",
+        "\"192.0.2.0\"",
+        "network.interfaces[0].routes[0].via",
+        "`192.0.2.0` is its network's first or last address",
+    ),
+    (
+        "gateway4 = \"192.0.2.1\"",
         "gateway4 = \"192.0.2\"",
         "network.interfaces[0].gateway4",
         "invalid IPv4 address syntax (the value is `\"192.0.2\"`)",
@@ -151,6 +163,13 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("[network]", "[[network.vlans]]\nid = 20\n[network]", "network.vlans", "VLANs are not done yet"),
     ("[network]", "[network]\nbonds = []", "network.bonds", "bonds are not done yet"),
     ("\"192.0.2.53\"", "\"0.0.0.0\"", "network.dns[0]", "`0.0.0.0` cannot be a name server's address"),
+    ("\"192.0.2.53\"", "\"255.255.255.255\"", "network.dns[0]", "`255.255.255.255` cannot be a name server's"),
+    (
+        "\"192.0.2.53\"",
+        "\"fe80::1\"",
+        "network.dns[0]",
+        "`fe80::1` cannot be a name server's address; name one that this machine can reach",
+    ),
     (
         "\"192.0.2.53\"",
         "\"dns.example\"",
@@ -170,6 +189,14 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "time.servers[0]",
         "`ntp.example.org:123` is neither a name nor an address",
     ),
+    (
+        "\"ntp.example.org\"",
+        "\"::\"",
+        "time.servers[0]",
+        "`::` cannot be a time server's address; name one that this machine can reach",
+    ),
+    ("\"ntp.example.org\"", "\"224.0.0.1\"", "time.servers[0]", "`224.0.0.1` cannot be a time server's address"),
+    ("\"ntp.example.org\"", "\"fe80::123\"", "time.servers[0]", "`fe80::123` cannot be a time server's address"),
     ("\"ntp.example.org\"", "\"192.0.2.123\"", "time.servers[1]", "it is there already, as number 1"),
     ("\"http://proxy", "\"proxy", "proxy.http", "it is not a proxy's address"),
     (
@@ -213,6 +240,7 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
          without a path",
     ),
     ("https://api.example.org:6443", "https://api.example.org/", "cluster.server", "not the address of an API server"),
+    ("[\"10.96.0.10\"]", "[\"fe80::a\"]", "cluster.dns[0]", "`fe80::a` cannot be a service's address"),
     ("[\"10.96.0.10\"]", "[\"127.0.0.1\"]", "cluster.dns[0]", "`127.0.0.1` cannot be a service's address"),
     ("\"cluster.example\"", "\"cluster/example\"", "cluster.domain", "`cluster/example` is not a domain"),
     (

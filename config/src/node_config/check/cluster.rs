@@ -1,6 +1,6 @@
 //! The cluster: where it is, whom to believe, by which right to join.
 
-use super::super::network::is_unicast;
+use super::super::network::{is_reachable, is_unicast};
 use super::super::{Cluster, pem};
 use super::names::{is_authority, is_domain};
 use super::{Report, excerpt, expect_once};
@@ -24,7 +24,7 @@ pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut R
     for (index, address) in cluster.dns.iter().enumerate() {
         let path = ["cluster", "dns", &index.to_string()];
         let message = format!("`{address}` cannot be a service's address");
-        report.expect(is_unicast(*address), &path, message, "name the address of the cluster's DNS service");
+        report.expect(is_reachable(*address), &path, message, "name the address of the cluster's DNS service");
         expect_once(&cluster.dns, index, &path, report);
     }
     let domain = &cluster.domain;
