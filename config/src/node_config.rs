@@ -12,6 +12,7 @@ use crate::firewall::{self, Openings, Rule};
 mod check;
 mod expiry;
 mod load;
+mod nesting;
 mod network;
 pub(crate) mod pem;
 mod read;

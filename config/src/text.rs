@@ -102,6 +102,7 @@ impl<'t> Sources<'t> {
     pub(crate) fn parse(&self, index: usize) -> Result<Spanned<DeTable<'t>>, Mistake> {
         let base: usize = self.texts[..index].iter().map(|text| text.text.len() + 1).sum();
         match DeTable::parse(&self.texts[index].text) {
+            Ok(table) if base == 0 => Ok(table),
             Ok(table) => {
                 let span = shift(table.span(), base);
                 Ok(Spanned::new(span, shift_table(table.into_inner(), base)))

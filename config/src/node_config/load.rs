@@ -4,6 +4,7 @@ use serde::Deserialize as _;
 use serde::de::value::MapAccessDeserializer;
 use toml::de::{DeTable, DeValue};
 
+use super::nesting::{DEEPEST, too_deep};
 use super::read::Pairs;
 use super::{LARGEST, NodeConfig, VERSION};
 use crate::node::NodeConfigPolicy;
@@ -31,6 +32,7 @@ impl NodeConfig {
     pub fn parse(document: &[u8], name: &str, policy: &NodeConfigPolicy) -> Result<NodeConfig, Problems> {
         let text = Text::new(name, text(document, name)?);
         let sources = Sources::quiet(std::slice::from_ref(&text));
+        check_nesting(&text.text, &sources)?;
         let table = sources.parse(0)?;
         let places = table.get_ref();
         check_version(places, &sources)?;
@@ -65,6 +67,14 @@ fn text<'d>(document: &'d [u8], name: &str) -> Result<&'d str, Mistake> {
         let message = "the document is not UTF-8 text".to_owned();
         mistake(error.valid_up_to(), message, "give the TOML text itself, neither compressed nor encoded")
     })
+}
+
+/// Before anybody goes down into it.
+fn check_nesting(text: &str, sources: &Sources<'_>) -> Result<(), Mistake> {
+    let Some(start) = too_deep(text) else { return Ok(()) };
+    let message = format!("what begins here has more than {DEEPEST} levels of tables and lists in each other");
+    let next = "close the brackets that are open; what docs/node-config.md describes has 5 levels at most";
+    Err(sources.mistake(start..start, message, Some(next.into())))
 }
 
 /// First, so that a newer document is not taken for a misspelt one.

@@ -1,6 +1,7 @@
 //! Node configs: sound ones are read, and each mistake is named where it stands, without a secret.
 
 mod manual;
+mod nesting;
 mod rules;
 
 use orlop_config::firewall::Openings;
