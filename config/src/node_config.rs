@@ -16,6 +16,7 @@ mod nesting;
 mod network;
 pub(crate) mod pem;
 mod read;
+mod remedy;
 mod scalar;
 
 pub use check::{KUBELET_RANGES, SYSCTLS, SysctlRule};

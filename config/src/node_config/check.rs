@@ -17,6 +17,7 @@ use crate::problem::{Problem, Report};
 use crate::text::shown as excerpt;
 
 pub use kubelet::KUBELET_RANGES;
+pub(super) use network::{LEAST_MTU, LEAST_MTU_IPV6, MOST_MTU};
 pub use sysctls::{SYSCTLS, SysctlRule};
 
 impl NodeConfig {

@@ -12,9 +12,9 @@ const MOST_INTERFACES: usize = 16;
 /// glibc's limit, and kubelet's for pods.
 const MOST_DNS_SERVERS: usize = 3;
 /// Without IPv6 a link may carry less than it demands.
-const LEAST_MTU: u16 = 576;
-const LEAST_MTU_IPV6: u16 = 1280;
-const MOST_MTU: u16 = 9216;
+pub(in super::super) const LEAST_MTU: u16 = 576;
+pub(in super::super) const LEAST_MTU_IPV6: u16 = 1280;
+pub(in super::super) const MOST_MTU: u16 = 9216;
 /// Of an interface that has many, these are named where one of them is meant.
 const SHOWN_NETWORKS: usize = 3;
 
