@@ -12,9 +12,11 @@ use crate::firewall::{self, Openings, Rule};
 mod check;
 mod expiry;
 mod load;
+mod nesting;
 mod network;
-mod pem;
+pub(crate) mod pem;
 mod read;
+mod remedy;
 mod scalar;
 
 pub use check::{KUBELET_RANGES, SYSCTLS, SysctlRule};
@@ -119,7 +121,7 @@ pub struct Proxy {
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// The API server: `https://HOST[:PORT]`.
-    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^https://[^/@]")))]
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^https://[^/@?#]+$")))]
     pub server: String,
     /// Certificates (PEM) that its certificate is checked against.
     pub ca: String,

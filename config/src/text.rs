@@ -9,6 +9,8 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 /// Letters of a value that a message repeats. A node's consoles show 400 of a line, and what to do stands at its end.
 const EXCERPT: usize = 60;
+/// Stands for what no message shows.
+pub(crate) const MASK: &str = "********";
 /// No name that is compared with a misspelt one is longer.
 const LONGEST_NAME: usize = 256;
 
@@ -100,6 +102,7 @@ impl<'t> Sources<'t> {
     pub(crate) fn parse(&self, index: usize) -> Result<Spanned<DeTable<'t>>, Mistake> {
         let base: usize = self.texts[..index].iter().map(|text| text.text.len() + 1).sum();
         match DeTable::parse(&self.texts[index].text) {
+            Ok(table) if base == 0 => Ok(table),
             Ok(table) => {
                 let span = shift(table.span(), base);
                 Ok(Spanned::new(span, shift_table(table.into_inner(), base)))
@@ -134,8 +137,18 @@ impl<'t> Sources<'t> {
         let (index, offset) = self.place(span.start);
         let text = &self.texts[index].text;
         let end = (offset + (span.end - span.start)).min(text.len());
-        let short = excerpt(text.get(offset..end)?.lines().next()?.trim());
-        (!short.is_empty()).then_some(short)
+        let line = text.get(offset..end)?.lines().next()?.trim();
+        (!line.is_empty()).then(|| self.repeated(line))
+    }
+
+    /// A piece of the text as a message repeats it.
+    fn repeated(&self, piece: &str) -> String {
+        match self.quiet {
+            // An `@` may be written as an escape.
+            true if piece.contains('\\') => MASK.to_owned(),
+            true => shown(piece),
+            false => excerpt(piece),
+        }
     }
 
     fn syntax(&self, message: &str, span: Range<usize>) -> Mistake {
@@ -154,7 +167,7 @@ impl<'t> Sources<'t> {
         let (number, _) = line_and_column(text, offset);
         let line = text.lines().nth(number - 1).unwrap_or_default().trim();
         let header = line.starts_with('[');
-        let name = if header { Some(excerpt(line)) } else { self.excerpt(&span) };
+        let name = if header { Some(self.repeated(line)) } else { self.excerpt(&span) };
         let first = text.lines().take(number - 1).position(|other| header && other.trim() == line);
         let first = first.map(|first| format!(" (first in line {})", first + 1)).unwrap_or_default();
         let message = format!("`{}` is defined twice in one file{first}", name.unwrap_or_default());
@@ -169,13 +182,14 @@ impl<'t> Sources<'t> {
                 None => format!("known here: {}", known.join(", ")),
             };
             let kind = if message.starts_with("unknown variant") { "unknown value" } else { "unknown key" };
-            return self.mistake(span, format!("{kind} `{}`", excerpt(wrong)), Some(next));
+            let wrong = if self.quiet { shown(wrong) } else { excerpt(wrong) };
+            return self.mistake(span, format!("{kind} `{wrong}`"), Some(next));
         }
         // A wrong address is no secret.
-        let shown = !self.quiet || message.ends_with("address syntax");
+        let is_told = !self.quiet || message.ends_with("address syntax");
         let found = match self.excerpt(&span) {
             // A missing key is reported at its table: what stands there says nothing.
-            Some(found) if shown && !message.starts_with("missing field") => format!(" (the value is `{found}`)"),
+            Some(found) if is_told && !message.starts_with("missing field") => format!(" (the value is `{found}`)"),
             _ => String::new(),
         };
         let message = message.replace("missing field", "missing key");
@@ -238,6 +252,14 @@ pub(crate) fn excerpt(text: &str) -> String {
     short
 }
 
+/// The same of a document that holds secrets: what stands before an `@` may be a password in the wrong place.
+pub(crate) fn shown(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => excerpt(&format!("{MASK}@{rest}")),
+        None => excerpt(text),
+    }
+}
+
 /// The known name that is nearest to a misspelt one, if any is near enough to be meant.
 pub fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
     // A comparison takes memory for each letter of the one by each of the other: a long one would take PID 1's.
@@ -272,6 +294,7 @@ pub(crate) fn span_of<S: AsRef<str>>(table: &DeTable<'_>, path: &[S]) -> Range<u
 }
 
 /// A path of keys as the document writes it: `registries."docker.io".mirrors[0].url`. `None`: the path is of no keys.
+/// It is shown as values of documents with secrets are.
 pub(crate) fn key_of<S: AsRef<str>>(table: &DeTable<'_>, path: &[S]) -> Option<String> {
     let mut key = String::new();
     let mut table = Some(table);
@@ -304,7 +327,7 @@ fn push_name(key: &mut String, name: &str) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     match !name.is_empty() && name.bytes().all(plain) {
         true => key.push_str(&excerpt(name)),
-        false => key.push_str(&format!("\"{}\"", excerpt(name))),
+        false => key.push_str(&format!("\"{}\"", shown(name))),
     }
 }
 

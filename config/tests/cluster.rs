@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use orlop_config::node::{Allowance, NodeConfigPolicy, NodeSettings, OnDamage};
-use orlop_config::node_config::NodeConfig;
+use orlop_config::node_config::{LARGEST, NodeConfig};
 use orlop_config::render::{self, Facts, Rendered, TMPFS_FOLDERS};
 
 const LEAST: &str = include_str!("node_config/least.toml");
@@ -67,6 +67,28 @@ fn files_lie_on_tmpfs_and_secrets_are_roots() {
     }
 }
 
+/// The shortest text that the check takes for a certificate.
+const SHORTEST_CA: &str = "-----BEGIN CERTIFICATE-----\\nMBYwEAIAMAAwADAEFwAXADAAMAAwAAMA\\n-----END CERTIFICATE-----";
+
+/// A file takes whole pages. What does not fit is a refused boot, and the machine comes back with the same document.
+#[test]
+fn the_most_files_that_a_document_can_ask_for_fit_on_the_tmpfs() {
+    let ca = format!("ca = \"{SHORTEST_CA}\"");
+    let registries: String = (0..256).map(|number| format!("[registries.a{number}]\n{ca}\n")).collect();
+    let mirrors: String = (0..275).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
+    let pods: String = (0..64).map(|number| format!("a{number} = \"metadata:\\n  name: a{number}\"\n")).collect();
+    let text = format!("{LEAST}{registries}mirrors = [{mirrors}]\n[static_pods]\n{pods}");
+    assert!((62_000..LARGEST).contains(&text.len()), "{} bytes: not the most", text.len());
+    let rendered = rendered(&text);
+    for folder in TMPFS_FOLDERS {
+        let below = format!("{folder}/");
+        let files = rendered.files.iter().filter(|file| file.path.starts_with(&below));
+        let pages: usize = files.map(|file| file.bytes.len().div_ceil(4096)).sum();
+        // Of 1024; what the image has there comes beside it.
+        assert!((60..900).contains(&pages), "{folder}: {pages} pages");
+    }
+}
+
 #[test]
 fn the_host_has_the_documents_name_or_the_machines() {
     let least = rendered(LEAST);
@@ -120,6 +142,31 @@ fn containerd_finds_each_registry() {
     assert_eq!(file(&full, &format!("{folder}/ca.crt")), include_str!("node_config/ca.pem"));
     let all: toml::Table = file(&full, "/etc/containerd/certs.d/_default/hosts.toml").parse().expect("TOML");
     assert_eq!(all["host"].as_table().map(toml::Table::len), Some(1));
+}
+
+/// Go finds no block whose lines are indented.
+#[test]
+fn pem_is_rendered_without_the_documents_indentation() {
+    let mirror = "url = \"https://mirror.example.org\"";
+    let ca = include_str!("node_config/ca.pem");
+    let plain = FULL.replace(&format!("{mirror} "), &format!("{mirror}, ca = \"\"\"\n{ca}\"\"\" "));
+    let mut inside = false;
+    let lines = plain.lines().map(|line| {
+        inside |= line.starts_with("-----BEGIN ");
+        let indented = if inside { format!("\n  \t{line} \n") } else { format!("{line}\n") };
+        inside &= !line.starts_with("-----END ");
+        indented
+    });
+    let indented: String = lines.collect();
+    assert!(indented.contains("  \t-----BEGIN PRIVATE KEY-----") && indented.contains("  \t-----END CERTIFICATE"));
+    let (plain, indented) = (rendered(&plain), rendered(&indented));
+    assert_eq!(file(&indented, "/etc/containerd/certs.d/_default/mirror-1.crt"), ca);
+    for file in plain.files {
+        let same = indented.files.contains(&file);
+        assert!(same, "{}: {}", file.path, String::from_utf8_lossy(&file.bytes));
+    }
+    let crlf = rendered(&LEAST.replace(ca.trim_end(), &ca.trim_end().replace('\n', "\\r\\n")));
+    assert_eq!(file(&crlf, "/etc/kubernetes/pki/ca.crt"), ca);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A static pod's manifest, looked at only as far as its name: the boot report waits for pods by name, and would
 //! wait in vain for one that calls itself something else.
 
-use crate::text::{Mistake, excerpt};
+use crate::text::{Mistake, shown};
 
 /// Checks that a manifest (YAML in block style, or JSON) is one pod with the name that the definition gives it.
 pub fn check_static_pod(pod: &str, file: &str, text: &str) -> Result<(), Mistake> {
@@ -10,11 +10,11 @@ pub fn check_static_pod(pod: &str, file: &str, text: &str) -> Result<(), Mistake
     };
     let next = "kubelet wants one object a file, in block style, with `metadata.name` in a line of its own";
     match names(text).as_slice() {
-        [] => mistake(1, format!("no `metadata.name` was found for the static pod `{}`", excerpt(pod)), next),
+        [] => mistake(1, format!("no `metadata.name` was found for the static pod `{}`", shown(pod)), next),
         [(_, name)] if name == pod => Ok(()),
         [(line, name)] => {
             let next = "name both the same: the boot report waits for the pod by this name";
-            let (name, pod) = (excerpt(name), excerpt(pod));
+            let (name, pod) = (shown(name), shown(pod));
             mistake(*line, format!("the pod is called `{name}`, and the definition calls it `{pod}`"), next)
         }
         [_, (line, _), ..] => mistake(*line, "a second object begins in this file".into(), next),

@@ -13,9 +13,11 @@ mod sysctls;
 use super::NodeConfig;
 use crate::node::{Allowance, NodeConfigPolicy};
 use crate::problem::{Problem, Report};
-use crate::text::excerpt;
+// What stands before an `@` may be a password, which no message repeats.
+use crate::text::shown as excerpt;
 
 pub use kubelet::KUBELET_RANGES;
+pub(super) use network::{LEAST_MTU, LEAST_MTU_IPV6, MOST_MTU};
 pub use sysctls::{SYSCTLS, SysctlRule};
 
 impl NodeConfig {

@@ -4,8 +4,9 @@ use serde::Deserialize as _;
 use serde::de::value::MapAccessDeserializer;
 use toml::de::{DeTable, DeValue};
 
+use super::nesting::{DEEPEST, too_deep};
 use super::read::Pairs;
-use super::{LARGEST, NodeConfig, VERSION};
+use super::{LARGEST, NodeConfig, VERSION, remedy};
 use crate::node::NodeConfigPolicy;
 use crate::problem::Problem;
 use crate::text::{Mistake, Sources, Text, excerpt, key_of, line_and_column, span_of};
@@ -31,14 +32,16 @@ impl NodeConfig {
     pub fn parse(document: &[u8], name: &str, policy: &NodeConfigPolicy) -> Result<NodeConfig, Problems> {
         let text = Text::new(name, text(document, name)?);
         let sources = Sources::quiet(std::slice::from_ref(&text));
-        let table = sources.parse(0)?;
+        check_nesting(&text.text, &sources)?;
+        let table = sources.parse(0).map_err(|mistake| remedy::of_syntax(mistake, &text.text))?;
         let places = table.get_ref();
-        check_version(places, &sources)?;
+        check_version(places, &text.text, &sources)?;
         check_links(places, &sources)?;
         let config = NodeConfig::deserialize(MapAccessDeserializer::new(Pairs::of(places))).map_err(|wrong| {
             let path: Vec<String> = wrong.path.into_iter().rev().collect();
             let key = key_of(places, &path);
-            Mistake { key, ..sources.typed(&wrong.message, wrong.span.unwrap_or(0..0)) }
+            let mistake = Mistake { key, ..sources.typed(&wrong.message, wrong.span.unwrap_or(0..0)) };
+            remedy::of_value(mistake, &path, &wrong.message)
         })?;
         let place = |problem: Problem| {
             let key = key_of(places, &problem.path);
@@ -67,10 +70,18 @@ fn text<'d>(document: &'d [u8], name: &str) -> Result<&'d str, Mistake> {
     })
 }
 
+/// Before anybody goes down into it.
+fn check_nesting(text: &str, sources: &Sources<'_>) -> Result<(), Mistake> {
+    let Some(start) = too_deep(text) else { return Ok(()) };
+    let message = format!("what begins here has more than {DEEPEST} levels of tables and lists in each other");
+    let next = "close the brackets that are open; what docs/node-config.md describes has 5 levels at most";
+    Err(sources.mistake(start..start, message, Some(next.into())))
+}
+
 /// First, so that a newer document is not taken for a misspelt one.
-fn check_version(table: &DeTable<'_>, sources: &Sources<'_>) -> Result<(), Mistake> {
+fn check_version(table: &DeTable<'_>, text: &str, sources: &Sources<'_>) -> Result<(), Mistake> {
     let Some(value) = table.get("version") else {
-        let next = format!("write `version = {VERSION}` first");
+        let next = remedy::other_kind(text).unwrap_or_else(|| format!("write `version = {VERSION}` first"));
         return Err(sources.mistake(0..0, "missing key `version`".into(), Some(next)));
     };
     let DeValue::Integer(number) = value.get_ref() else { return Ok(()) };

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::text::excerpt;
+use crate::text::shown;
 
 /// Interfaces and name servers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -146,23 +146,35 @@ impl Cidr {
         self.is_ipv4() == address.is_ipv4() && Cidr { address, ..*self }.network() == self.network()
     }
 
+    /// Whether an address is this network's first or last, which no host has. Only networks of IPv4 have such ends, and
+    /// none of two addresses (RFC 3021) or of one.
+    pub(super) fn is_end(&self, address: IpAddr) -> bool {
+        let IpAddr::V4(bits) = address else { return false };
+        let host = bits.to_bits() & !mask4(self.prefix);
+        self.prefix < 31 && self.contains(address) && (host == 0 || host == !mask4(self.prefix))
+    }
+
     /// Whether the address is one that a host of its network may have.
     pub(super) fn is_host(&self) -> bool {
-        let own = match self.address {
-            IpAddr::V4(address) => {
-                let host = address.to_bits() & !mask4(self.prefix);
-                let ends = self.prefix < 31 && (host == 0 || host == !mask4(self.prefix));
-                !ends && !address.is_link_local() && !address.is_broadcast()
-            }
-            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        let link_local = match self.address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
         };
-        own && self.prefix > 0 && is_unicast(self.address)
+        !link_local && !self.is_end(self.address) && self.prefix > 0 && is_unicast(self.address)
     }
 }
 
 /// Whether a host elsewhere may have this address.
 pub(super) fn is_unicast(address: IpAddr) -> bool {
-    !address.is_unspecified() && !address.is_loopback() && !address.is_multicast()
+    let address = address.to_canonical();
+    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    !broadcast && !address.is_unspecified() && !address.is_loopback() && !address.is_multicast()
+}
+
+/// Whether this machine may ask a host by this address alone. A link-local address of IPv6 names a host only together with
+/// the link, for which a document has no place; at one of IPv4 the clouds have their name and time servers.
+pub(super) fn is_reachable(address: IpAddr) -> bool {
+    is_unicast(address) && !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 fn mask4(prefix: u8) -> u32 {
@@ -183,7 +195,7 @@ impl FromStr for Cidr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not an address with its prefix; write it as `192.0.2.10/24`", excerpt(text));
+        let wrong = || format!("`{}` is not an address with its prefix; write it as `192.0.2.10/24`", shown(text));
         let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
@@ -217,7 +229,7 @@ impl TryFrom<String> for Mac {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not a hardware address; write it as `52:54:00:12:34:56`", excerpt(&text));
+        let wrong = || format!("`{}` is not a hardware address; write it as `52:54:00:12:34:56`", shown(&text));
         let mut bytes = [0; 6];
         let mut parts = text.split(':');
         for byte in &mut bytes {
@@ -257,6 +269,31 @@ mod tests {
         let cidr: Cidr = "192.0.2.10/25".parse().expect("sound");
         assert!(cidr.contains([192, 0, 2, 1].into()) && !cidr.contains([192, 0, 2, 129].into()));
         assert!(!cidr.contains("2001:db8::1".parse().expect("an address")));
+        for (address, end) in [("192.0.2.0", true), ("192.0.2.127", true), ("192.0.2.1", false), ("192.0.2.255", false)]
+        {
+            assert_eq!(cidr.is_end(address.parse().expect(address)), end, "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_no_host_has_are_known() {
+        for (address, unicast, reachable) in [
+            ("192.0.2.1", true, true),
+            ("2001:db8::1", true, true),
+            ("169.254.169.254", true, true),
+            ("fe80::1", true, false),
+            ("255.255.255.255", false, false),
+            ("::ffff:255.255.255.255", false, false),
+            ("0.0.0.0", false, false),
+            ("::", false, false),
+            ("127.0.0.1", false, false),
+            ("::ffff:127.0.0.1", false, false),
+            ("224.0.0.1", false, false),
+            ("ff02::1", false, false),
+        ] {
+            let parsed = address.parse().expect(address);
+            assert_eq!((is_unicast(parsed), is_reachable(parsed)), (unicast, reachable), "{address}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::date::civil;
-use crate::text::excerpt;
+use crate::text::{excerpt, shown};
 
 pub(super) use pair::fit;
 
@@ -33,7 +33,7 @@ pub(super) fn certificates(text: &str) -> Result<(), String> {
             other if other.ends_with("PRIVATE KEY") => {
                 return Err(format!("block {number} is a private key, which has no place here"));
             }
-            other => return Err(format!("block {number} is labelled `{}`, not `{CERTIFICATE}`", excerpt(other))),
+            other => return Err(format!("block {number} is labelled `{}`, not `{CERTIFICATE}`", shown(other))),
         }
     }
     if blocks.is_empty() { Err("it has no PEM block".into()) } else { Ok(()) }
@@ -47,6 +47,12 @@ pub(super) fn key(text: &str) -> Result<(), String> {
         [_] => Err("it is not a private key".into()),
         other => Err(format!("it has {} PEM blocks, not one", other.len())),
     }
+}
+
+/// The text as it is rendered: Go finds a block only where `-----BEGIN` and `-----END` begin a line, and [`blocks`] is
+/// not so strict, since a document is indented as its writer likes.
+pub(crate) fn normalised(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Label and content of each block; text between blocks is skipped, as Go does.

@@ -58,7 +58,8 @@ impl serde::de::Error for Wrong {
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Wrong::new(match found {
-            Unexpected::Unsigned(number) => format!("`{number}` is out of range, expected {expected}"),
+            // What is expected is a type of Rust's, which says nothing to whoever writes documents.
+            Unexpected::Unsigned(number) => format!("`{number}` is out of range"),
             _ => format!("expected {expected}"),
         })
     }

@@ -6,6 +6,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::NodeConfig;
+use crate::text::MASK;
 
 /// A text that no error, log or debug output shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,8 +31,6 @@ impl Secret {
         self.0 = shown;
     }
 }
-
-const MASK: &str = "********";
 
 /// Puts a mask over every secret of a document.
 pub(super) fn mask(config: &mut NodeConfig) {

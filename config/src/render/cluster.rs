@@ -10,7 +10,7 @@ mod registries;
 use std::net::IpAddr;
 
 use crate::node::{NodeSettings, STATIC_PODS};
-use crate::node_config::NodeConfig;
+use crate::node_config::{NodeConfig, pem};
 
 /// Folders of the root that PID 1 mounts a tmpfs over before it writes the files: what kubelet and containerd believe
 /// lies under the paths that tools expect, and never on the state partition.
@@ -82,13 +82,14 @@ pub fn cluster(settings: &NodeSettings, config: &NodeConfig, facts: &Facts) -> R
     let mut files = vec![
         RenderedFile::public("/run/etc/hostname", format!("{hostname}\n")),
         RenderedFile::public("/run/etc/hosts", host::hosts(&hostname, config, facts)),
-        RenderedFile::public(CLUSTER_CA, config.cluster.ca.trim_start()),
+        RenderedFile::public(CLUSTER_CA, pem::normalised(&config.cluster.ca)),
         RenderedFile::secret(super::KUBELET_CONFIG, kubelet::config(settings, config)),
         kubeconfig::file(&config.cluster),
     ];
     files.extend(registries::files(&config.registries));
     let extra = (1..).zip(&config.extra_cas);
-    files.extend(extra.map(|(number, ca)| RenderedFile::public(format!("{EXTRA_CAS}/{number}.crt"), ca.trim_start())));
+    let extra = extra.map(|(number, ca)| (format!("{EXTRA_CAS}/{number}.crt"), pem::normalised(ca)));
+    files.extend(extra.map(|(path, ca)| RenderedFile::public(path, ca)));
     let pods = config.static_pods.iter();
     files.extend(pods.map(|(name, text)| RenderedFile::secret(format!("{STATIC_PODS}/{name}.yaml"), text.as_str())));
     Rendered {

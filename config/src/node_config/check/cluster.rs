@@ -1,8 +1,8 @@
 //! The cluster: where it is, whom to believe, by which right to join.
 
-use super::super::network::is_unicast;
+use super::super::network::{is_reachable, is_unicast};
 use super::super::{Cluster, pem};
-use super::names::{is_domain, is_location};
+use super::names::{is_authority, is_domain};
 use super::{Report, excerpt, expect_once};
 use crate::node::NodeConfigPolicy;
 
@@ -24,7 +24,7 @@ pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut R
     for (index, address) in cluster.dns.iter().enumerate() {
         let path = ["cluster", "dns", &index.to_string()];
         let message = format!("`{address}` cannot be a service's address");
-        report.expect(is_unicast(*address), &path, message, "name the address of the cluster's DNS service");
+        report.expect(is_reachable(*address), &path, message, "name the address of the cluster's DNS service");
         expect_once(&cluster.dns, index, &path, report);
     }
     let domain = &cluster.domain;
@@ -60,7 +60,7 @@ pub(super) fn check_networks(cluster: &Cluster, policy: &NodeConfigPolicy, repor
 
 fn check_server(server: &str, report: &mut Report) {
     let path = ["cluster", "server"];
-    let next = "write it as \"https://api.example:6443\"";
+    let next = "write it as \"https://api.example:6443\", without a path";
     if server.contains('@') {
         // What stands before it may be a password.
         return report.expect(false, &path, "a user does not belong into the server's address".into(), next);
@@ -69,7 +69,7 @@ fn check_server(server: &str, report: &mut Report) {
     match server.split_once("://") {
         Some(("https", rest)) => {
             let message = format!("`{shown}` is not the address of an API server");
-            report.expect(is_location(rest), &path, message, next);
+            report.expect(is_authority(rest), &path, message, next);
         }
         Some(("http", _)) => {
             let message = format!("`{shown}` would send the token to anybody who asks");

@@ -2,13 +2,17 @@
 
 use std::net::IpAddr;
 
+use super::super::network::is_reachable;
 use super::super::{Cidr, NodeConfig, Proxy, Secret, Time};
-use super::names::{HOSTNAME_RULE, is_authority, is_domain, is_host, is_hostname};
+use super::names::{HOSTNAME_RULE, is_authority, is_domain, is_host, is_hostname, is_user_info};
 use super::{Report, excerpt, expect_once};
 use crate::node::NodeConfigPolicy;
 
 /// More servers make the time no better.
 const MOST_TIME_SERVERS: usize = 8;
+const PROXY_RULE: &str = "write it as \"http://proxy.example:3128\", with `user:password@` before the host if need be";
+const USER_RULE: &str = "write all but letters, digits and -._~!$&'()*+,;= as `%` and two hexadecimal digits: `%40` for \
+                         `@`, `%23` for `#`, `%25` for `%`";
 
 pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut Report) {
     if let Some(class) = &config.class {
@@ -31,15 +35,19 @@ pub(super) fn check_time(time: &Time, report: &mut Report) {
         let path = ["time", "servers", &index.to_string()];
         let message = format!("`{}` is neither a name nor an address", excerpt(server));
         report.expect(is_host(server), &path, message, "write it as \"ntp.example\" or \"192.0.2.1\", without a port");
+        let message = format!("`{}` cannot be a time server's address", excerpt(server));
+        let good = server.parse::<IpAddr>().ok().is_none_or(is_reachable);
+        report.expect(good, &path, message, "name one that this machine can reach");
         expect_once(&time.servers, index, &path, report);
     }
 }
 
 pub(super) fn check_proxy(proxy: &Proxy, report: &mut Report) {
     for (key, url) in [("http", &proxy.http), ("https", &proxy.https)] {
-        let good = url.as_ref().is_none_or(is_proxy);
-        let next = "write it as \"http://proxy.example:3128\", with `user:password@` before the host if need be";
-        report.expect(good, &["proxy", key], "it is not a proxy's address".into(), next);
+        let Some((user, host)) = url.as_ref().map(parts) else { continue };
+        report.expect(is_authority(host), &["proxy", key], "it is not a proxy's address".into(), PROXY_RULE);
+        let message = "its user name or password is not written as a URL has it".to_owned();
+        report.expect(is_user_info(user), &["proxy", key], message, USER_RULE);
     }
     for (index, exception) in proxy.exceptions.iter().enumerate() {
         let message = format!("`{}` is not an exception that programs understand", excerpt(exception));
@@ -51,12 +59,12 @@ pub(super) fn check_proxy(proxy: &Proxy, report: &mut Report) {
     report.expect(used, &["proxy", "exceptions"], message, "name the proxy: `http`, `https` or both");
 }
 
-fn is_proxy(url: &Secret) -> bool {
+/// Who logs in at a proxy, and its host with its port: nothing, where the URL is of another kind.
+fn parts(url: &Secret) -> (&str, &str) {
     let url = url.expose();
-    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else { return false };
-    let (user, authority) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"/@\"'\\".contains(&byte);
-    user.bytes().all(plain) && is_authority(authority.strip_suffix('/').unwrap_or(authority))
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or_default();
+    let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+    (user, host.strip_suffix('/').unwrap_or(host))
 }
 
 fn is_exception(text: &str) -> bool {

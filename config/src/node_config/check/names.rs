@@ -39,15 +39,29 @@ pub(super) fn is_authority(authority: &str) -> bool {
     port_good && is_host(host)
 }
 
+/// A port as everybody writes it: with a 0 in front it would be the name of another folder.
 fn is_port(port: &str) -> bool {
-    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0)
+    let plain = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
+    plain && port.parse::<u16>().is_ok()
 }
 
 /// `HOST[:PORT][/PATH]`: what follows a scheme.
 pub(super) fn is_location(rest: &str) -> bool {
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-%".contains(&byte);
-    is_authority(authority) && path.bytes().all(plain)
+    is_authority(authority) && path.bytes().all(plain) && is_escaped(path)
+}
+
+/// Who logs in at a URL, as Go's `net/url` takes it (`validUserinfo`), without an `@`, which is its end.
+pub(super) fn is_user_info(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:%".contains(&byte);
+    text.bytes().all(plain) && is_escaped(text)
+}
+
+/// Whether two hexadecimal digits follow each `%`. Go takes no URL in which they do not.
+fn is_escaped(text: &str) -> bool {
+    let is_code = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    text.split('%').skip(1).all(is_code)
 }
 
 /// A qualified name, as labels and taints have it: `[PREFIX/]NAME`.
@@ -98,6 +112,7 @@ mod tests {
             ("2001:db8::1", false),
             ("[x]:1", false),
             ("a:0", false),
+            ("a:0443", false),
             ("a:65536", false),
             ("a:+1", false),
             ("a:", false),
@@ -106,8 +121,41 @@ mod tests {
         ] {
             assert_eq!(is_authority(authority), good, "{authority}");
         }
-        for (location, good) in [("a/b/c", true), ("a/", true), ("a/?q", false), ("a#f", false), ("/a", false)] {
+        for (location, good) in [
+            ("a/b/c", true),
+            ("a/", true),
+            ("a/%2fb%C3", true),
+            ("a/%zz", false),
+            ("a/%2", false),
+            ("a/%%20", false),
+            ("a/?q", false),
+            ("a#f", false),
+            ("/a", false),
+        ] {
             assert_eq!(is_location(location), good, "{location}");
+        }
+    }
+
+    /// `url.Parse` of Go 1.26 says the same of each but the one with an `@`, which it takes.
+    #[test]
+    fn who_logs_in_is_written_as_go_reads_it() {
+        for (text, good) in [
+            ("", true),
+            ("builder:hunter2", true),
+            ("a:b:c-._~!$&'()*+,;=", true),
+            ("a:%40%23%25", true),
+            ("a:50%off", false),
+            ("a:100%", false),
+            ("a:p#w", false),
+            ("a:p?w", false),
+            ("a:p/w", false),
+            ("a:p^w", false),
+            ("a:p@w", false),
+            ("a:p w", false),
+            ("a:p\"w", false),
+            ("a:ä", false),
+        ] {
+            assert_eq!(is_user_info(text), good, "{text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::load::{PLAIN, not_done};
-use super::super::network::is_unicast;
+use super::super::network::{is_reachable, is_unicast};
 use super::super::{Cidr, Interface, Ipv4Method, Ipv6Method, LONGEST_SEARCH_LIST, MOST_SEARCH_DOMAINS, Network};
 use super::names::is_domain;
 use super::{Report, excerpt, expect_once};
@@ -12,9 +12,9 @@ const MOST_INTERFACES: usize = 16;
 /// glibc's limit, and kubelet's for pods.
 const MOST_DNS_SERVERS: usize = 3;
 /// Without IPv6 a link may carry less than it demands.
-const LEAST_MTU: u16 = 576;
-const LEAST_MTU_IPV6: u16 = 1280;
-const MOST_MTU: u16 = 9216;
+pub(in super::super) const LEAST_MTU: u16 = 576;
+pub(in super::super) const LEAST_MTU_IPV6: u16 = 1280;
+pub(in super::super) const MOST_MTU: u16 = 9216;
 /// Of an interface that has many, these are named where one of them is meant.
 const SHOWN_NETWORKS: usize = 3;
 
@@ -117,9 +117,9 @@ impl At<'_> {
         let own = addresses.iter().any(|address| address.address == router);
         let message = format!("`{router}` is this interface's own address");
         self.expect(!own, path, message, "name the router's address");
-        let end = |address: &Cidr| address.contains(router) && !Cidr { address: router, ..*address }.is_host();
-        let message = format!("`{router}` is the first or last address of its network");
-        self.expect(!addresses.iter().any(end), path, message, "name the router's address: those are no machine's");
+        let end = addresses.iter().any(|address| address.is_end(router));
+        let message = format!("`{router}` is its network's first or last address, which no router has");
+        self.expect(!end, path, message, "name the router's address");
         let link_local = matches!(router, IpAddr::V6(address) if address.is_unicast_link_local());
         let near = link_local || addresses.iter().any(|address| address.contains(router));
         let networks: Vec<String> = addresses
@@ -231,7 +231,7 @@ fn check_dns(network: &Network, report: &mut Report) {
     for (index, server) in network.dns.iter().enumerate() {
         let path = ["network", "dns", &index.to_string()];
         let message = format!("`{server}` cannot be a name server's address");
-        report.expect(is_unicast(*server), &path, message, "name one that this machine can reach");
+        report.expect(is_reachable(*server), &path, message, "name one that this machine can reach");
         expect_once(&network.dns, index, &path, report);
     }
     let length: usize = network.search.iter().map(|domain| domain.len() + 1).sum();

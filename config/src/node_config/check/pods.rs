@@ -5,6 +5,9 @@ use super::{Report, excerpt, expect_allowed};
 use crate::definition::{check_static_pod, is_pod_name};
 use crate::node::{Allowance, NodeConfigPolicy};
 
+/// Each takes a page at least of the 4 MiB of `/etc/kubernetes`, and all of them are one node's.
+const MOST_STATIC_PODS: usize = 64;
+
 pub(super) fn check_cas(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut Report) {
     if !config.extra_cas.is_empty() {
         expect_allowed(Allowance::ExtraCas, &["extra_cas"], policy, report);
@@ -21,6 +24,9 @@ pub(super) fn check_static_pods(config: &NodeConfig, policy: &NodeConfigPolicy, 
     if !config.static_pods.is_empty() {
         expect_allowed(Allowance::StaticPods, &["static_pods"], policy, report);
     }
+    let count = config.static_pods.len();
+    let next = format!("give {MOST_STATIC_PODS} at most, and the others to the cluster");
+    report.expect(count <= MOST_STATIC_PODS, &["static_pods"], format!("there are {count} static pods"), &next);
     for (name, manifest) in &config.static_pods {
         let path = ["static_pods", name.as_str()];
         let next = "it takes lowercase letters, digits and `-`, no `-` at the ends, and at most 63 characters";

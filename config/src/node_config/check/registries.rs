@@ -2,14 +2,20 @@
 
 use super::super::{Mirror, NodeConfig, Registry, Secret, pem};
 use super::names::{is_authority, is_location};
-use super::{Report, excerpt, expect_allowed};
+use super::{Report, excerpt, expect_allowed, expect_once};
 use crate::node::{Allowance, NodeConfigPolicy};
 
+/// Each is a file of its own, and a file takes a page at least of the 4 MiB of `/etc/containerd/certs.d`, a certificate
+/// one more: the most that a document can say then takes five sixths of them.
+const MOST_REGISTRIES: usize = 256;
 /// Stands for every registry that has no table of its own.
 const ALL: &str = "*";
 const CREDENTIALS: &str = "give `username` and `password`, neither with a line break, and no `:` in the name";
 
 pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut Report) {
+    let count = config.registries.len();
+    let next = format!("name {MOST_REGISTRIES} at most; `\"{ALL}\"` stands for all others");
+    report.expect(count <= MOST_REGISTRIES, &["registries"], format!("{count} registries are named"), &next);
     for (host, registry) in &config.registries {
         let at = ["registries", host.as_str()];
         let next =
@@ -29,8 +35,13 @@ pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut
         if !mirrors.is_empty() {
             expect_allowed(Allowance::RegistryMirrors, &[&at[..], &["mirrors"]].concat(), policy, report);
         }
+        let places: Vec<String> = mirrors.iter().map(|mirror| place(&mirror.url)).collect();
         for (index, mirror) in mirrors.iter().enumerate() {
-            check_mirror(&[&at[..], &["mirrors", &index.to_string()]].concat(), mirror, policy, report);
+            let number = index.to_string();
+            let at = [&at[..], &["mirrors", &number]].concat();
+            check_mirror(&at, mirror, policy, report);
+            // A second table of one name, and containerd takes nothing of the whole file.
+            expect_once(&places, index, &[&at[..], &["url"]].concat(), report);
         }
     }
 }
@@ -39,6 +50,16 @@ pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut
 fn is_registry(host: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:".contains(&byte);
     host == ALL || (host.bytes().all(plain) && is_authority(host))
+}
+
+/// Where a mirror's address leads, whichever way it is written.
+fn place(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let authority = authority.to_ascii_lowercase();
+    let port = if scheme == "http" { ":80" } else { ":443" };
+    let authority = authority.strip_suffix(port).unwrap_or(&authority);
+    format!("{scheme}://{authority}{}", path.trim_end_matches('/'))
 }
 
 fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report: &mut Report) {
@@ -65,6 +86,9 @@ fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report:
             }
         }
         _ => report.expect(false, &path, format!("`{shown}` does not begin with `https://`"), next),
+    }
+    if ca.is_some() {
+        expect_allowed(Allowance::ExtraCas, &[at, &["ca"]].concat(), policy, report);
     }
     check_trust(at, ca.as_deref(), report);
     check_credentials(at, username.as_deref(), password.as_ref(), report);

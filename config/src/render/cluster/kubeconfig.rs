@@ -5,13 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{BOOTSTRAP_KUBECONFIG, CLUSTER_CA, KUBECONFIG, RenderedFile, quoted};
 use crate::node::KUBELET_CERTIFICATE;
-use crate::node_config::Cluster;
+use crate::node_config::{Cluster, pem};
 
 /// The bootstrap kubeconfig for a token; kubelet makes its own of it, with the certificate that it then has or finds on
 /// the state partition. For a client certificate kubelet's own at once; it renews that certificate, too. For neither
 /// kubelet's own as well, with the certificate of an earlier boot.
 pub(super) fn file(cluster: &Cluster) -> RenderedFile {
-    let data = |text: &str| STANDARD.encode(text.trim_start());
+    let data = |text: &str| STANDARD.encode(pem::normalised(text));
     match (&cluster.token, &cluster.client_certificate, &cluster.client_key) {
         (None, Some(certificate), Some(key)) => {
             let (certificate, key) = (data(certificate), data(key.expose()));

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{CERTS_D, RenderedFile, quoted};
-use crate::node_config::{Registry, Secret};
+use crate::node_config::{Registry, Secret, pem};
 
 /// A folder for each registry. Credentials are a header: containerd sends it to the registry, and to the server that
 /// gives out its tokens, and to nobody else; those that kubelet may hand over with a pull go to every mirror.
@@ -20,7 +20,7 @@ pub(super) fn files(registries: &BTreeMap<String, Registry>) -> Vec<RenderedFile
             let Some(ca) = ca else { return };
             let path = format!("{folder}/{name}.crt");
             let _ = writeln!(text, "ca = {}", quoted(&path));
-            files.push(RenderedFile::public(path, ca.trim_start()));
+            files.push(RenderedFile::public(path, pem::normalised(ca)));
         };
         trust("ca".into(), &registry.ca, &mut text);
         text.push_str(&header("header", registry.username.as_deref(), registry.password.as_ref()));
