@@ -50,7 +50,7 @@ disabled_plugins = [
   enable_unprivileged_icmp = false
   netns_mounts_under_state_dir = true
   enable_criu = false
-  stats_collect_period = "10s"
+  stats_collect_period = "60s"
   [plugins."io.containerd.cri.v1.runtime".containerd]
     default_runtime_name = "runc"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
