@@ -153,6 +153,7 @@ mod tests {
     use super::*;
     use crate::handover::Handover;
     use crate::report::{Refusal, Report};
+    use nix::sys::signal::Signal;
     use nix::sys::wait::waitpid;
     use orlop_chain::trust::Rung;
     use orlop_config::manifest::Refusal as Policy;
@@ -260,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_boot_goes_on_without_an_image_only_when_it_was_removed_last() {
-        let killed = || End::Signal("SIGKILL".to_owned());
+        let killed = || End::Signal(Signal::SIGKILL as i32);
         assert_eq!(goes_on(&[]), Ok(()));
         assert_eq!(goes_on(&[End::Code(3)]), Ok(()));
         assert_eq!(goes_on(&[End::Code(1), killed(), End::Code(3)]), Ok(()));

@@ -30,11 +30,12 @@ use crate::modules::uevent::Uevents;
 use crate::report::{Event, Refusal, Report, Stop, or_refuse, refuse};
 use crate::services::notify::{Notify, Word};
 use crate::services::{Job, News, Retries, Service, Trouble};
+use crate::sys::process::{self, End};
 use crate::sys::watchdog::Watchdog;
 use door::Door;
 use grace::Grace;
 use guard::Guard;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use orlop_config::node::{NODE_SETTINGS, NodeSettings};
 use orlop_config::node_config::NodeConfig;
@@ -320,13 +321,7 @@ impl Node {
 
     /// Reaps every child: services, jobs, and whatever was orphaned.
     fn reap(&mut self) {
-        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            let (pid, how) = match status {
-                WaitStatus::Exited(pid, code) => (pid, End::Code(code)),
-                WaitStatus::Signaled(pid, signal, _) => (pid, End::Signal(signal.to_string())),
-                WaitStatus::StillAlive => return,
-                _ => continue,
-            };
+        while let Some((pid, how)) = process::reap(None) {
             if !self.service_ended(pid, &how) {
                 self.job_ended(pid, &how);
             }
@@ -352,18 +347,15 @@ impl Node {
     }
 }
 
-/// How a process ended.
-#[derive(Debug)]
-enum End {
-    Code(i32),
-    Signal(String),
-}
-
 impl End {
     fn fact(&self) -> (&'static str, String) {
         match self {
             End::Code(code) => ("code", code.to_string()),
-            End::Signal(signal) => ("signal", signal.clone()),
+            // A real-time signal has a number, and no name.
+            End::Signal(number) => {
+                let name = Signal::try_from(*number).map(|signal| signal.to_string());
+                ("signal", name.unwrap_or_else(|_| number.to_string()))
+            }
         }
     }
 }

@@ -67,6 +67,28 @@ pub fn in_child(work: impl FnOnce()) -> io::Result<Pid> {
     }
 }
 
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status.
+    Code(i32),
+    /// By the signal of this number, which may be a real-time one.
+    Signal(i32),
+}
+
+/// Reaps a child that has ended (any, or this one), if there is one. Not with nix, whose `waitpid` has an error for whom a
+/// real-time signal killed: the kernel has reaped it by then, and nobody learns which one it was.
+pub fn reap(child: Option<Pid>) -> Option<(Pid, End)> {
+    let mut status = 0;
+    // SAFETY: waitpid writes one int, which outlives the call.
+    let pid = unsafe { libc::waitpid(child.map_or(-1, Pid::as_raw), &mut status, libc::WNOHANG) };
+    let end = match libc::WIFSIGNALED(status) {
+        true => End::Signal(libc::WTERMSIG(status)),
+        false => End::Code(libc::WEXITSTATUS(status)),
+    };
+    (pid > 0).then(|| (Pid::from_raw(pid), end))
+}
+
 /// In the child: everything up to the execution; returns only on failure.
 fn run(program: &Program<'_>, null: &File, arguments: &[*const c_char], environment: &[*const c_char]) -> io::Error {
     if let Err(error) = prepare(program, null) {
@@ -134,4 +156,46 @@ pub fn replace(file: BorrowedFd<'_>, arguments: &[CString]) -> io::Error {
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command};
+
+    /// Reaps a child once it has ended.
+    fn reaped(mut child: Child) -> Option<End> {
+        let pid = Pid::from_raw(child.id() as i32);
+        // SAFETY: a siginfo of zeros is one; waitid writes it, and leaves the child to be reaped.
+        let waited = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            libc::waitid(libc::P_PID, child.id(), &mut info, libc::WEXITED | libc::WNOWAIT)
+        };
+        assert_eq!(waited, 0, "it ends");
+        let end = reap(Some(pid));
+        assert_eq!(reap(Some(pid)), None, "it is reaped once");
+        assert!(child.wait().is_err(), "nobody else can reap it");
+        end.map(|(of, end)| {
+            assert_eq!(of, pid);
+            end
+        })
+    }
+
+    #[test]
+    fn a_child_is_reaped_whatever_signal_killed_it() {
+        for number in [libc::SIGKILL, libc::SIGRTMIN() + 1, libc::SIGRTMAX()] {
+            let child = Command::new("sleep").arg("600").spawn().expect("a process");
+            let pid = child.id() as i32;
+            assert_eq!(reap(Some(Pid::from_raw(pid))), None, "it runs");
+            // SAFETY: kill takes numbers only, and the child is there until it is reaped.
+            assert_eq!(unsafe { libc::kill(pid, number) }, 0);
+            assert_eq!(reaped(child), Some(End::Signal(number)));
+        }
+    }
+
+    #[test]
+    fn one_that_ends_by_itself_has_its_status() {
+        let child = Command::new("sh").args(["-c", "exit 3"]).spawn().expect("a process");
+        assert_eq!(reaped(child), Some(End::Code(3)));
+    }
 }
