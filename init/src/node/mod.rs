@@ -51,6 +51,9 @@ pub use close::{MODULE_LOADER, load_modules};
 /// The loop turns at least this often, to pet the watchdog and to send what the report's reader left.
 const TURN: Duration = Duration::from_secs(5);
 const WATCHDOG: Duration = Duration::from_secs(60);
+/// PID 1 looks at its services every [`TURN`]. What is later than this says that the machine stood still (a paused or
+/// migrated one), or PID 1 did, and nothing of a service.
+const HELD_UP: Duration = TURN.saturating_mul(3);
 /// Index of each service.
 const CONTAINERD: usize = 0;
 const KUBELET: usize = 1;
@@ -98,6 +101,8 @@ struct Ears {
     control: ipc::Control,
     uevents: Uevents,
     buttons: Buttons,
+    /// When it last looked who is silent.
+    looked: Instant,
 }
 
 /// Runs the node; never returns.
@@ -238,7 +243,9 @@ impl Node {
             }
         }
         // After what they said: if PID 1 itself was held up, they are not to blame.
-        self.end_the_silent();
+        let now = Instant::now();
+        let held_up = is_held_up(std::mem::replace(&mut ears.looked, now), now);
+        self.end_the_silent(now, held_up);
         grace::hear(self);
         if let Some(door) = &mut self.door {
             door.greet();
@@ -256,10 +263,13 @@ impl Node {
         }
     }
 
-    /// Services that promised to say that they are alive, and do not.
-    fn end_the_silent(&mut self) {
+    /// Services that promised to say that they are alive, and do not. Those that could not, because nobody could, are
+    /// given their time anew.
+    fn end_the_silent(&mut self, now: Instant, held_up: bool) {
         for service in &mut self.services {
-            if let Some(silence) = service.end_if_silent(Instant::now()) {
+            if held_up {
+                service.is_alive();
+            } else if let Some(silence) = service.end_if_silent(now) {
                 let text = format!("has not said that it is alive for {} s: killed", silence.as_secs());
                 self.report.error(service.name(), text);
                 service.tail().for_each(|line| self.report.quote(line));
@@ -386,6 +396,26 @@ impl Ears {
             control: ipc::Control::open()?,
             uevents: Uevents::open()?,
             buttons,
+            looked: Instant::now(),
         })
+    }
+}
+
+/// Whether so much lies between two looks that the silence of others says nothing.
+fn is_held_up(last: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(last) > HELD_UP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_held_up_blames_nobody_for_silence() {
+        let last = Instant::now();
+        assert!(!is_held_up(last, last + TURN), "the loop only waited");
+        assert!(!is_held_up(last, last + TURN * 2), "a slow turn");
+        assert!(is_held_up(last, last + Duration::from_secs(40)), "a pause, and the 20 s before it, are a minute");
+        assert!(is_held_up(last, last + Duration::from_secs(3600)));
     }
 }
