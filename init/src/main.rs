@@ -28,6 +28,7 @@ fn main() {
     let name = argv.first().map_or("", |path| path.rsplit('/').next().unwrap_or_default());
     std::process::exit(match name {
         node::MODULE_LOADER => node::load_modules(&argv),
+        node::RECORD_KEEPER => node::keep_records(),
         _ => applets::run(&argv),
     })
 }

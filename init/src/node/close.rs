@@ -79,9 +79,10 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
         let given_up = capability::give_up(capability::GIVEN_UP).and_then(|()| capability::bound(capability::CLOSED));
         or_refuse(given_up, "modules-closed", "giving up CAP_SYS_MODULE")?;
         // `efi_pstore` is among the modules.
-        pstore::keep(node);
+        pstore::start(node);
         node.modules_closed = true;
     }
+    pstore::step(node);
     Ok(())
 }
 

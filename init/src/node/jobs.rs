@@ -1,6 +1,6 @@
 //! The jobs that run beside the services: their start, their lines, their ends, and their next tries.
 
-use super::{CONTAINERD, End, Node, pods};
+use super::{CONTAINERD, End, Node, pods, pstore};
 use crate::report::one_line;
 use crate::services::{Job, Purpose, Service, Task};
 use nix::unistd::Pid;
@@ -36,7 +36,7 @@ impl Node {
         let name = task.arguments.first().cloned().unwrap_or_default();
         let named = |error: std::io::Error| format!("{name}: {error}");
         let job = match task.purpose {
-            Purpose::Devices | Purpose::Modules => Job::start(task, &self.programs.init),
+            Purpose::Devices | Purpose::Modules | Purpose::Records => Job::start(task, &self.programs.init),
             Purpose::Import | Purpose::Pods | Purpose::StopAll => Job::start(task, &self.programs.cri),
         };
         self.jobs.push(job.map_err(named)?);
@@ -124,6 +124,7 @@ impl Node {
             Purpose::StopAll => self.report.note("stop", line),
             Purpose::Import => pods::import_line(&mut self.report, line),
             Purpose::Devices | Purpose::Modules => self.report.quote(line),
+            Purpose::Records => pstore::line(&mut self.report, line),
         }
     }
 

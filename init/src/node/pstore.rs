@@ -1,11 +1,21 @@
 //! What the kernel left in the firmware's variables when it crashed: its last lines, which no disk and no console has.
 //! They are moved to `/var/log/pstore`, so that the next crash has room in the firmware.
+//!
+//! By a program beside PID 1: each record is synced to a disk that pods use, and each removed one is a call into the
+//! firmware, which takes its time. PID 1 has a watchdog to pet, and pods' orphans to reap.
 
 use super::{Node, safe_path};
+use crate::report::Report;
+use crate::services::Purpose;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+/// argv[0] of the program.
+pub const RECORD_KEEPER: &str = "orlop-records";
+/// What stands before that which it has moved; any other line is an error's.
+const MOVED: &str = "moved=";
 /// Where the kernel shows them (`CONFIG_PSTORE`).
 const SHOWN: &str = "/sys/fs/pstore";
 /// Where they are kept, below `/var`.
@@ -15,29 +25,76 @@ const MOST: usize = 64;
 /// A record has one KiB in the firmware; more of it than this is not kept.
 const LARGEST: u64 = 64 << 10;
 
-/// Moves the records of an earlier crash, and says so. What cannot be moved stays in the firmware.
-pub fn keep(node: &mut Node) {
+/// Starts the program, where there is something to move. Nothing waits for it: a slow disk is no reason to refuse a boot.
+pub fn start(node: &mut Node) {
+    let started = match records(Path::new(SHOWN)) {
+        Ok(records) if records.is_empty() => Ok(()),
+        Ok(_) => node.start_job(Purpose::Records, &[RECORD_KEEPER]),
+        Err(error) => Err(format!("{SHOWN}: {error}")),
+    };
+    if let Err(error) = started {
+        failed(&mut node.report, &error);
+    }
+}
+
+/// Hears of its end.
+pub fn step(node: &mut Node) {
+    for ended in node.take_ended(Purpose::Records) {
+        if let Some(failure) = ended.failure() {
+            failed(&mut node.report, failure);
+        }
+    }
+}
+
+fn failed(report: &mut Report, failure: &str) {
+    report.error("pstore", format!("{failure}; records of a crash stay where they are, and the next boot tries again"));
+}
+
+/// A line of the program.
+pub fn line(report: &mut Report, line: &str) {
+    match heard(line) {
+        Some(text) => report.note("pstore", text),
+        None => report.quote(line),
+    }
+}
+
+/// What is to be said of a line that says what was moved.
+fn heard(line: &str) -> Option<String> {
+    line.strip_prefix(MOVED).map(|what| format!("records of a crash kept in /var/{KEPT}: {what}"))
+}
+
+/// What the program says of the records that it has moved, if there were any.
+fn said(names: &[String]) -> Option<String> {
+    names.first().map(|first| format!("{MOVED}{}, from {first} on", names.len()))
+}
+
+/// The program; its exit status. What cannot be moved stays in the firmware.
+pub fn keep_records() -> i32 {
     match moved(Path::new(SHOWN), Path::new("/var")) {
-        Ok(names) if names.is_empty() => {}
         Ok(names) => {
-            let first = names.first().map(String::as_str).unwrap_or_default();
-            let text = format!("records of a crash kept in /var/{KEPT}: {}, from {first} on", names.len());
-            node.report.note("pstore", text);
+            said(&names).iter().for_each(|line| println!("{line}"));
+            0
         }
         Err(error) => {
-            node.report.error("pstore", format!("/var/{KEPT}: {error}; records of a crash stay where they are"))
+            println!("/var/{KEPT}: {error}");
+            1
         }
+    }
+}
+
+/// Names of the records in a folder; none where there is no folder.
+fn records(from: &Path) -> io::Result<Vec<OsString>> {
+    match fs::read_dir(from) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
+        // This kernel has no such thing, or this machine no firmware that keeps records.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 
 /// Moves records from one folder to another; their names.
 fn moved(from: &Path, base: &Path) -> io::Result<Vec<String>> {
-    let mut records = match fs::read_dir(from) {
-        Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?,
-        // This kernel has no such thing, or this machine no firmware that keeps records.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let mut records = records(from)?;
     records.sort();
     records.truncate(MOST);
     if records.is_empty() {
@@ -113,6 +170,16 @@ mod tests {
         assert_eq!(text, "Panic#1 Part1\n");
         let size = fs::metadata(places.base.join(KEPT).join("dmesg-efi_pstore-2")).expect("a file").len();
         assert_eq!(size, LARGEST);
+    }
+
+    /// The boot test awaits this line, and operators look for it.
+    #[test]
+    fn what_the_program_says_is_understood() {
+        let names = ["dmesg-efi_pstore-1", "dmesg-efi_pstore-2"].map(str::to_owned);
+        let text = said(&names).and_then(|line| heard(&line));
+        assert_eq!(text.as_deref(), Some("records of a crash kept in /var/log/pstore: 2, from dmesg-efi_pstore-1 on"));
+        assert_eq!(said(&[]), None);
+        assert_eq!(heard("/var/log/pstore: No space left on device (os error 28)"), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Purpose {
     Devices,
     /// Load the modules that nothing waits for.
     Modules,
+    /// Move what a crash left in the firmware to the state.
+    Records,
     /// Wait for the static pods.
     Pods,
     /// Stop all containers.
@@ -31,7 +33,7 @@ impl Purpose {
     /// with them.
     fn patience(self) -> Duration {
         Duration::from_secs(match self {
-            Purpose::Import | Purpose::Devices | Purpose::Modules => 600,
+            Purpose::Import | Purpose::Devices | Purpose::Modules | Purpose::Records => 600,
             Purpose::Pods => 3600,
             Purpose::StopAll => 90,
         })
@@ -41,7 +43,7 @@ impl Purpose {
     fn without(self) -> &'static [u32] {
         match self {
             Purpose::Devices | Purpose::Modules => capability::CLOSED_FOR_MODULES,
-            Purpose::Import | Purpose::Pods | Purpose::StopAll => capability::CLOSED,
+            Purpose::Import | Purpose::Records | Purpose::Pods | Purpose::StopAll => capability::CLOSED,
         }
     }
 }
