@@ -17,7 +17,7 @@ fn token(desk: &Desk) {
     let softhsm = |arguments: &[&str]| {
         let mut command = Command::new("softhsm2-util");
         command.env("SOFTHSM2_CONF", desk.path("softhsm2.conf")).args(arguments).args(["--pin", PIN]);
-        let output = command.output().expect("softhsm2-util: `make setup` installs it");
+        let output = command.output().expect("softhsm2-util: `make witnesses` installs it");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     softhsm(&["--init-token", "--free", "--label", "orlop", "--so-pin", PIN]);

@@ -211,5 +211,7 @@ fn program() -> PathBuf {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut places = NAMES.iter().flat_map(|name| std::env::split_paths(&folders).map(move |folder| folder.join(name)));
     let found = places.find(|place| place.is_file());
-    found.expect("Chromium is not installed: `make setup` installs the package `chromium` (apt-get install chromium)")
+    found.expect(
+        "Chromium is not installed: `make witnesses` installs the package `chromium` (apt-get install chromium)",
+    )
 }

@@ -10,7 +10,7 @@ pub fn tool(name: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let path = format!("{path}:/usr/sbin:/sbin");
     let found = path.split(':').map(|folder| Path::new(folder).join(name)).find(|file| file.is_file());
-    let found = found.unwrap_or_else(|| panic!("the second witness `{name}` is not installed; run `make setup`"));
+    let found = found.unwrap_or_else(|| panic!("the second witness `{name}` is not installed; run `make witnesses`"));
     let mut command = Command::new(found);
     command.env("LC_ALL", "C");
     command

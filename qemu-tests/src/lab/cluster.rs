@@ -21,8 +21,8 @@ use crate::{Disk, Error, Format, Machine, Result, Running, overlay, within};
 /// Bytes of a node's disk. The image's own state partition holds 512 MiB, too few for what people pull; the file is sparse.
 const DISK: u64 = 8 << 30;
 
-/// How long the nodes may take for their orderly end.
-const POWER_OFF: Duration = Duration::from_secs(120);
+/// How long the nodes may take for their orderly end: all at once, on emulated processors that they share.
+const POWER_OFF: Duration = Duration::from_secs(180);
 
 /// What is brought up.
 #[derive(Clone, Debug)]

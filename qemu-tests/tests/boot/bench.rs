@@ -288,7 +288,8 @@ pub fn debugfs_write(filesystem: &Path, command: &str) -> Result<()> {
 fn e2fsprogs(program: &str, arguments: &[&str], filesystem: &str) -> Result<String> {
     let path =
         ["/usr/sbin", "/sbin"].map(|folder| Path::new(folder).join(program)).into_iter().find(|path| path.is_file());
-    let missing = || format!("{program} is not installed; `make setup` installs it (Debian: apt install e2fsprogs)");
+    let missing =
+        || format!("{program} is not installed; `make witnesses` installs it (Debian: apt install e2fsprogs)");
     let output = Command::new(path.with_context(missing)?).args(arguments).arg(filesystem).output()?;
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     // debugfs exits with 0 whatever happens, and begins with its version; e2fsck exits with 1 when it mended something.

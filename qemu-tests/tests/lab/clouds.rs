@@ -26,7 +26,7 @@ fn document(segment: &Segment, name: &str) -> Result<String> {
     Ok(segment.node_config(name)?.text())
 }
 
-/// The console's line of a provider, or of the document that it gave.
+/// The console's line of a provider, of the document that it gave, or of whom is asked.
 fn says(running: &Running, text: &str) -> Result<String> {
     Ok(running.wait_line(text, within(180))?)
 }
@@ -44,6 +44,9 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     node.machine.clock = Some("2020-01-01T00:00:00".into());
     let running = node.start()?;
     says(&running, "net: ec2: /latest/api/token is not there (404)")?;
+    // Whom the image's definition (images/lab.toml) lets be asked: for who waits for one that it does not name.
+    let asked = "fw_cfg, smbios, nocloud, esp, ec2, gce, azure (node_config.providers)";
+    says(&running, &format!("orlop: config: asked of: {asked}"))?;
     let right = document(segment, "told-by-ec2")?;
     metadata.document(right.replacen("hostname", "hostnam", 1).as_bytes());
     metadata.mood(Mood::Normal);

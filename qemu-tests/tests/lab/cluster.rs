@@ -12,18 +12,22 @@ use orlop_machine::{Error, turn, until, within};
 
 use crate::segment::image;
 
+/// How people call them without a word about how many.
+const NODES: [&str; 2] = ["node-1", "node-2"];
+
 #[test]
-fn the_lab_for_people_has_a_node_and_a_kubeconfig_and_ends_by_ctrl_c() -> Result<()> {
+fn the_lab_for_people_has_two_nodes_and_a_kubeconfig_and_ends_by_ctrl_c() -> Result<()> {
     let _turn = turn::take()?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-cluster");
     let log = folder.with_extension("log");
     std::fs::write(&log, "")?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_orlop-lab"));
-    command.args(["cluster", "--nodes", "1", "--image"]).arg(image()?).arg("--folder").arg(&folder);
+    // As the Makefile has it, but for where things are: nobody says how many nodes.
+    command.args(["cluster", "--image"]).arg(image()?).arg("--folder").arg(&folder);
     // In a group of its own, as a shell starts it: Ctrl-C is for all of the group.
     command.stdin(Stdio::null()).process_group(0);
     let mut cluster = Service::start("orlop-lab", command, &log)?;
-    cluster.wait_line("Ctrl-C ends it.", within(480))?;
+    cluster.wait_line("Ctrl-C ends it.", within(600))?;
     let line = cluster.wait_line("export KUBECONFIG=", within(10))?;
     let (_, kubeconfig) = line.split_once("KUBECONFIG=").context("a path")?;
 
@@ -39,7 +43,9 @@ fn the_lab_for_people_has_a_node_and_a_kubeconfig_and_ends_by_ctrl_c() -> Result
         Err(Error::Lab(format!("kubectl {words:?}: {}", String::from_utf8_lossy(&output.stderr))))
     };
     let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
-    ensure!(kubectl(&["get", "node", "node-1", "-o", ready])? == "True", "node-1 is not Ready");
+    for node in NODES {
+        ensure!(kubectl(&["get", "node", node, "-o", ready])? == "True", "{node} is not Ready");
+    }
     // Its serving certificate is approved a moment later than it is Ready.
     let logs = ["logs", "--namespace=kube-system", "daemonset/lab-cni"];
     until("logs of the pods' network", within(120), || Ok(kubectl(&logs)?.contains("pods 10.244.").then_some(())))?;
@@ -47,10 +53,12 @@ fn the_lab_for_people_has_a_node_and_a_kubeconfig_and_ends_by_ctrl_c() -> Result
     killpg(Pid::from_raw(i32::try_from(cluster.pid())?), Signal::SIGINT)?;
     let status = cluster.ended(within(240))?;
     ensure!(status.success(), "{status}");
-    let console = std::fs::read(folder.join("node-1.console.log"))?;
-    let console = String::from_utf8_lossy(&console);
-    let grows = "orlop: state: partition table moves to the end of the disk";
-    ensure!(console.contains(grows), "node-1 has no more room than the image: {console}");
-    ensure!(console.contains("orlop: state: unmounted clean=true"), "node-1 was not powered off: {console}");
+    for node in NODES {
+        let console = std::fs::read(folder.join(format!("{node}.console.log")))?;
+        let console = String::from_utf8_lossy(&console);
+        let grows = "orlop: state: partition table moves to the end of the disk";
+        ensure!(console.contains(grows), "{node} has no more room than the image: {console}");
+        ensure!(console.contains("orlop: state: unmounted clean=true"), "{node} was not powered off: {console}");
+    }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use orlop_machine::feed::Mark;
 use orlop_machine::lab::{NodeConfig, Subject, Token, cni};
 use orlop_machine::turn::{self, Turn};
 use orlop_machine::{Event, Running, within};
@@ -13,15 +14,36 @@ use crate::segment::{Node, Segment, segment};
 /// Until a machine beside others, under emulation, has booted and failed for the half minute after which it says so.
 const SAID: u64 = 300;
 
-/// Waits until the console says that this step does not work; its reason and remedy. The log's end stands below it.
+/// What each step that does not work is said by.
+const STEP: &str = "orlop: join step=";
+
+/// Waits until the console says that this step does not work; its reason and remedy. The end of kubelet's log stands below it.
 pub fn failing(running: &Running, step: &str) -> Result<String> {
     let awaited = format!("join step={step}");
     let wanted = |event: &Event| matches!(event, Event::Join { step: found, .. } if found == step);
     // The console's line: the report port has the remedy in a key of its own.
-    let line = running.wait_line(&format!("orlop: {awaited} reason="), within(SAID))?;
+    let said = format!("{STEP}{step} reason=");
+    let line = running.wait_line(&said, within(SAID))?;
     running.wait_event(&awaited, within(10), wanted)?;
-    running.wait_line("orlop: | ", within(10))?;
+    // Other lines are quoted before, and the lines below another step are that one's.
+    let mut below = false;
+    running.wait_since(Mark::default(), &format!("kubelet's log below `{said}`"), within(10), |happening| {
+        let line = happening.console()?;
+        if line.contains(STEP) {
+            below = line.contains(&said);
+        }
+        (below && quotes_kubelet(line)).then_some(())
+    })?;
     line.split_once("reason=").map(|(_, reason)| reason.to_owned()).ok_or_else(|| anyhow!("{line}"))
+}
+
+/// Whether the console quotes a line of kubelet's log: klog's begin with how bad it is, month and day (`E1128 `). `orlop-net` and
+/// PID 1's own jobs are quoted in the same way, and say other words.
+fn quotes_kubelet(line: &str) -> bool {
+    let quoted = line.split_once("orlop: | ").map_or("", |(_, quoted)| quoted);
+    let Some((header, _)) = quoted.split_once(' ') else { return false };
+    let day = header.strip_prefix(['I', 'W', 'E', 'F']);
+    day.is_some_and(|day| day.len() == 4 && day.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Waits until the console says that the machine has joined as this node.

@@ -13,6 +13,7 @@ use orlop_machine::lab::condition;
 use orlop_machine::{Running, within};
 use serde_json::{Value, json};
 
+use crate::debug::debugger;
 use crate::outages::pid;
 use crate::segment::{Node, SPARE_DISK, Segment, segment};
 use crate::volumes::local;
@@ -83,18 +84,29 @@ fn a_node_that_is_rebooted_comes_back_as_the_same_node() -> Result<()> {
     stays["spec"]["nodeName"] = "again".into();
     kubectl.apply(&stays.to_string())?;
     running.wait_line("lab-pod stays runs", within(180))?;
-    let keys = ["ctrl", "alt", "delete"].map(|key| serde_json::json!({ "type": "qcode", "data": key }));
-    let mark = running.mark();
-    running.qmp("send-key", serde_json::json!({ "keys": keys }))?;
-    for line in ["shutdown: asked by ctrl-alt-del", "lab-pod stays ended", "state: unmounted clean=true"] {
-        running.wait_line_since(mark, line, within(120))?;
-    }
-    kubectl.wait("node/again", "condition=Ready=false", within(60))?;
-    running.wait_line_since(mark, "orlop: phase=initramfs", within(120))?;
+    let mark = told(&node, &running, || {
+        // What the manual has `socat` do.
+        let reboot = ["--", "/host/usr/libexec/orlop/probe", "datagram", "/host/run/orlop/control", "reboot"];
+        debugger(segment, "again", &reboot)?;
+        running.wait_line("orlop: shutdown: asked by control socket", within(180))?;
+        Ok(())
+    })?;
+    let steps = [
+        "orlop: shutdown: asked by control socket",
+        "orlop: pods: inhibitors=1",
+        "lab-pod stays ends",
+        "lab-pod stays ended",
+        "orlop: pods: inhibitors=0",
+        "orlop: poweroff phase=pods",
+        "orlop: poweroff phase=kubelet",
+        "orlop: state: unmounted clean=true",
+        "orlop: phase=initramfs",
+    ];
+    in_order(&running, mark, &steps)?;
     node.ready(&running)?;
     ensure!(identity(kubectl)? == before, "another node: {} was {before}", identity(kubectl)?);
+    drain_all(&node, &running)?;
     running.power_off(within(180))?;
-    forget(segment, &["pod/stays"])?;
     kubectl.run(&["delete", "node/again"])?;
     Ok(())
 }
@@ -177,14 +189,43 @@ fn drain(node: &Node, running: &Running) -> Result<()> {
     Ok(())
 }
 
-/// The power key: kubelet tells the cluster and ends its pods, the critical one last; then the rest.
-fn powered_off(node: &Node, running: &Running) -> Result<()> {
-    let segment = segment()?;
-    // It is there before the key is pressed: the node's word must not wait for a client that starts.
-    let watch = segment.kubectl.watch(&["nodes", &format!("--field-selector=metadata.name={}", node.name)])?;
+/// As the manual has it, for the whole node: kubectl names the option that is missing, a pod has its grace, and only what a
+/// DaemonSet keeps there is left.
+fn drain_all(node: &Node, running: &Running) -> Result<()> {
+    let (segment, kubectl) = (node.segment, &node.segment.kubectl);
+    let mut keeps = pod(segment, "keeps", ENDS);
+    let spec = &mut keeps["spec"];
+    spec["nodeName"] = node.name.as_str().into();
+    spec["containers"][0]["volumeMounts"] = json!([{"name": "disk", "mountPath": "/disk"}]);
+    spec["volumes"] = json!([{"name": "disk", "emptyDir": {}}]);
+    kubectl.apply(&keeps.to_string())?;
+    running.wait_line("lab-pod keeps runs", within(180))?;
+
+    let mark = running.mark();
+    let words = ["drain", &node.name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s"];
+    for missing in ["--delete-emptydir-data", "--force"] {
+        let fewer: Vec<&str> = words.iter().copied().take_while(|word| *word != missing).collect();
+        let refused = kubectl.run(&fewer).err().with_context(|| format!("a drain without {missing}"))?.to_string();
+        ensure!(refused.contains(&format!("(use {missing} to override)")), "{refused}");
+    }
+    let ends = since(running, mark).into_iter().find(|line| line.contains("lab-pod keeps ends"));
+    ensure!(ends.is_none(), "a drain that was refused ended it: {ends:?}");
+    kubectl.run_within(&words, within(150))?;
+    in_order(running, mark, &["lab-pod keeps ends", "lab-pod keeps ended"])?;
+    let found = kubectl.get(&["node", &node.name])?;
+    ensure!(found["spec"]["unschedulable"] == true, "{}", found["spec"]);
+    let left = kubectl.get(&["pods", &format!("--field-selector=spec.nodeName={}", node.name)])?;
+    ensure!(left["items"].as_array().is_some_and(Vec::is_empty), "{left}");
+    Ok(())
+}
+
+/// Does what ends the node, and waits until kubelet has told the cluster so, before a pod has ended. The mark is from before.
+fn told(node: &Node, running: &Running, end: impl FnOnce() -> Result<()>) -> Result<Mark> {
+    // It is there before the end is asked for: the node's word must not wait for a client that starts.
+    let watch = node.segment.kubectl.watch(&["nodes", &format!("--field-selector=metadata.name={}", node.name)])?;
     watch.next(Instant::now() + within(60)).context("the node as it was")?;
     let mark = running.mark();
-    running.power_key()?;
+    end()?;
     let deadline = Instant::now() + within(60);
     let told = std::iter::from_fn(|| watch.next(deadline)).find_map(|seen| {
         let ready = condition(&seen.object, "Ready")?;
@@ -192,9 +233,15 @@ fn powered_off(node: &Node, running: &Running) -> Result<()> {
     });
     let lines = since(running, mark);
     let told = told.with_context(|| format!("the cluster does not know that it ends: {lines:#?}"))?;
-    // It says so before its pods have ended.
-    ensure!(!lines.iter().any(|line| line.contains("lab-pod ordinary ended")), "a pod ended first: {lines:#?}");
+    let ended = lines.iter().find(|line| line.contains("lab-pod ") && line.contains(" ended"));
+    ensure!(ended.is_none(), "a pod ended first: {lines:#?}");
     ensure!(told["message"].as_str().is_some_and(|why| why.contains("node is shutting down")), "{told}");
+    Ok(mark)
+}
+
+/// The power key: kubelet tells the cluster and ends its pods, the critical one last; then the rest.
+fn powered_off(node: &Node, running: &Running) -> Result<()> {
+    let mark = told(node, running, || Ok(running.power_key()?))?;
     let steps = [
         "orlop: shutdown: asked by power key",
         "orlop: pods: inhibitors=1",

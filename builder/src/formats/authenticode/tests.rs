@@ -76,7 +76,7 @@ fn sbverify_takes_it_and_ours_takes_sbsigns() {
     fs::write(path("db.crt"), sample::certificate().to_pem()).unwrap();
     fs::write(path("db.key"), sample::rsa_pem()).unwrap();
     let verified = Command::new("sbverify").arg("--cert").arg(path("db.crt")).arg(path("signed.efi")).output();
-    let verified = verified.expect("sbverify is the second witness: `make setup` installs it");
+    let verified = verified.expect("sbverify is the second witness: `make witnesses` installs it");
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     let mut sbsign = Command::new("sbsign");
     sbsign.arg("--key").arg(path("db.key")).arg("--cert").arg(path("db.crt")).arg(path("unsigned.efi"));

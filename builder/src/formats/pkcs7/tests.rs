@@ -15,7 +15,7 @@ fn made(content: Content, with_certificate: bool) -> Vec<u8> {
 }
 
 fn openssl(arguments: &[&str]) -> Output {
-    Command::new("openssl").args(arguments).output().expect("openssl: `make setup` installs it")
+    Command::new("openssl").args(arguments).output().expect("openssl: `make witnesses` installs it")
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn what_is_no_certificate_of_ours_is_named() {
             .args(["req", "-new", "-x509", "-nodes", "-subj", "/CN=x", "-keyout", "/dev/null"])
             .args(arguments)
             .output()
-            .expect("openssl: `make setup` installs it");
+            .expect("openssl: `make witnesses` installs it");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         assert_eq!(Certificate::parse(&made.stdout), Err(want));
     }
