@@ -32,9 +32,9 @@ const REFUSALS: usize = 64;
 struct Asked {
     server: IpAddr,
     nonce: u64,
-    /// When, by this machine's clock, and by its time since the start.
+    /// When, by this machine's clock, and by the one that nobody sets.
     clock: i64,
-    sent: Millis,
+    steady: i64,
 }
 
 /// A round said that a clock that was well is far off: a second one must say the same.
@@ -59,6 +59,8 @@ pub struct Now {
     pub tick: Tick,
     /// The machine's clock, nanoseconds since 1970.
     pub clock: i64,
+    /// Nanoseconds since the start, read with the clock: nobody sets it.
+    pub steady: i64,
 }
 
 /// What to do.
@@ -178,7 +180,7 @@ impl Client {
         }
         let servers = self.servers.iter().filter(|server| !self.refused.contains(server)).take(SERVERS);
         self.asked = servers
-            .map(|server| Asked { server: *server, nonce: random(), clock: now.clock, sent: now.tick.now })
+            .map(|server| Asked { server: *server, nonce: random(), clock: now.clock, steady: now.steady })
             .collect();
         if self.asked.is_empty() {
             self.pause = Some(now.tick.about(PAUSE));
@@ -204,7 +206,7 @@ impl Client {
             }
             Ok(Reply::Time { received, sent }) => {
                 // The clock may have been set meanwhile: what passed is told by the other one.
-                let passed = i64::try_from((now.tick.now - asked.sent).0).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+                let passed = now.steady.saturating_sub(asked.steady);
                 match Sample::of(asked.clock, received, sent, asked.clock.saturating_add(passed)) {
                     Some(sample) => self.samples.push(sample),
                     None => actions.push(refuse("the way took too long")),

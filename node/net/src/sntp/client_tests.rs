@@ -1,7 +1,7 @@
 //! The client by scripts.
 
 use super::*;
-use crate::sntp::message::answer;
+use crate::sntp::message::{answer, stamp};
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
 
@@ -42,7 +42,8 @@ impl Script {
     }
 
     fn at(&self) -> Now {
-        Now { tick: Tick { now: self.now, random: 5 }, clock: self.truth() - self.off }
+        let steady = self.now.0 as i64 * 1_000_000;
+        Now { tick: Tick { now: self.now, random: 5 }, clock: self.truth() - self.off, steady }
     }
 
     fn take(&mut self, actions: Vec<Action>) {
@@ -115,6 +116,24 @@ fn a_clock_a_day_off_is_set_once_then_turned() {
     script.round(&[0]);
     assert!(matches!(script.done[..], [Action::Step(_), Action::Slew(..)]), "{:?}", script.done);
     assert_eq!(script.said, ["the clock was off by -86399.990 s; it is set"]);
+}
+
+/// Clouds have their time servers on the machine's own host. The answer is there after 200 µs, of which the server needed 50;
+/// the millisecond of the question is still the same.
+#[test]
+fn an_answer_within_the_millisecond_of_its_question_counts_to_the_nanosecond() {
+    const MICROSECOND: i64 = 1000;
+    const BEHIND: i64 = 3_000_000;
+    let mut script = Script::new(1, BEHIND);
+    let (server, nonce) = script.waits()[0];
+    let mut packet = answer(nonce, script.truth() + 75 * MICROSECOND);
+    packet[40..].copy_from_slice(&stamp(script.truth() + 125 * MICROSECOND).to_be_bytes());
+    let asked = script.at();
+    let passed = 200 * MICROSECOND;
+    let at = Now { clock: asked.clock + passed, steady: asked.steady + passed, ..asked };
+    let actions = script.client.packet(server, &packet, at);
+    script.take(actions);
+    assert_eq!(script.done, [Action::Slew(BEHIND, 64)], "{:?}", script.said);
 }
 
 #[test]
