@@ -318,6 +318,10 @@ impl Client {
             _ => (FIRST, LAST),
         };
         asked.again = tick.about(Millis(least.0 << asked.tries.min(8)).min(most));
+        // From then on it is anybody who is asked (RFC 8415 §18.2.4). That is later than now, or it would not be this kind.
+        if let (Kind::Renew, Some(lease)) = (kind, &self.lease) {
+            asked.again = asked.again.min(lease.rebind);
+        }
         asked.tries += 1;
         self.asked = Some(asked);
         let known = match kind {

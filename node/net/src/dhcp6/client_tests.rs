@@ -112,6 +112,25 @@ fn an_address_is_had_renewed_rebound_and_lost() {
     assert_eq!((query(&actions).kind, client.lease()), (Kind::Solicit, None));
 }
 
+/// The last question to the server would be waited for until the lease has ended.
+#[test]
+fn anybody_is_asked_at_t2_however_late_the_server_was_asked_last() {
+    let mut client = Client::default();
+    let actions = client.link(MANAGED, MAC, tick(100));
+    let actions = client.packet(&reply(Kind::Advertise, query(&actions).xid, 300), MAC, tick(100));
+    client.packet(&reply(Kind::Reply, query(&actions).xid, 300), MAC, tick(100));
+    let lease = client.lease().expect("a lease").clone();
+    assert_eq!((lease.renew, lease.rebind), (Millis::seconds(250), Millis::seconds(340)));
+    let mut asked = Vec::new();
+    while asked.last().is_none_or(|(_, kind)| *kind == Kind::Renew) {
+        let (now, actions) = waits(&mut client);
+        asked.push((now, query(&actions).kind));
+    }
+    assert_eq!(asked.last(), Some(&(lease.rebind, Kind::Rebind)), "{asked:?}");
+    assert!((3..10).contains(&asked.len()), "{asked:?}");
+    assert!(client.deadline() > Some(lease.rebind), "and then not all the time");
+}
+
 #[test]
 fn hostile_answers_are_refused() {
     let (mut client, xid) = renewing();
