@@ -161,9 +161,12 @@ impl Client {
                 }
                 Err(why) => refused(&why),
             },
-            (Kind::Request, Kind::Reply) => match Lease::of(reply, tick.now) {
-                Ok(lease) => self.had(lease),
-                Err(why) => refused(&why),
+            (Kind::Request, Kind::Reply) => match (Lease::of(reply, tick.now), self.held()) {
+                (Ok(lease), _) => self.had(lease),
+                // Asked for the address that the node has (RFC 8415 §18.2.10.1). Without one a server that advertises what it
+                // refuses would be asked all the time.
+                (Err(_), Some(held)) if reply.status == NOT_ON_LINK => self.lost(&elsewhere(held), mac, tick),
+                (Err(why), _) => refused(&why),
             },
             (Kind::Renew | Kind::Rebind, Kind::Reply) => self.renewed(reply, mac, tick),
             (Kind::Confirm, Kind::Reply) => self.confirmed(reply.status, mac, tick),
@@ -192,6 +195,11 @@ impl Client {
         actions
     }
 
+    /// The address that the node has.
+    fn held(&self) -> Option<Ipv6Addr> {
+        self.lease.as_ref().map(|lease| lease.address)
+    }
+
     /// A server's answer to a question for more time.
     fn renewed(&mut self, reply: &Reply, mac: [u8; 6], tick: Tick) -> Vec<Action> {
         let Some(held) = self.lease.clone() else { return Vec::new() };
@@ -212,12 +220,9 @@ impl Client {
     /// A server's answer to the question whether the address is still one of the link. The first one counts: while the
     /// address is a wrong one the node cannot be reached.
     fn confirmed(&mut self, status: u16, mac: [u8; 6], tick: Tick) -> Vec<Action> {
-        match (status, &self.lease) {
+        match (status, self.held()) {
             (0, _) => self.over(mac, tick),
-            (NOT_ON_LINK, Some(lease)) => {
-                let why = format!("a DHCPv6 server says that {} is no address of this link", lease.address);
-                self.lost(&why, mac, tick)
-            }
+            (NOT_ON_LINK, Some(held)) => self.lost(&elsewhere(held), mac, tick),
             _ => refused(&format!("status {status}")),
         }
     }
@@ -353,6 +358,10 @@ impl Asked {
 
 fn refused(why: &str) -> Vec<Action> {
     vec![Action::Say(format!("an answer of a DHCPv6 server is not taken: {why}"))]
+}
+
+fn elsewhere(address: Ipv6Addr) -> String {
+    format!("a DHCPv6 server says that {address} is no address of this link")
 }
 
 /// Some time within [`SPREAD`].

@@ -185,6 +185,22 @@ fn a_server_that_has_lost_its_leases_is_asked_for_the_address() {
 }
 
 #[test]
+fn an_address_that_is_none_of_the_link_by_a_server_that_was_asked_for_it_is_dropped() {
+    let (mut client, xid) = renewing();
+    let request = query(&client.packet(&bare(xid, NO_BINDING), MAC, tick(1903))).clone();
+    assert_eq!((request.kind, request.address), (Kind::Request, Some(address())));
+    let actions = client.packet(&bare(request.xid, NOT_ON_LINK), MAC, tick(1904));
+    assert_eq!((query(&actions).kind, query(&actions).address, client.lease()), (Kind::Solicit, None, None));
+    let why = "a DHCPv6 server says that 2001:db8::123 is no address of this link; asking anew";
+    assert!(actions.contains(&Action::Say(why.into())), "{actions:?}");
+    // It advertises one, and says the same of that: nothing is sent before its time.
+    let actions = client.packet(&reply(Kind::Advertise, query(&actions).xid, 3600), MAC, tick(1905));
+    let said = client.packet(&bare(query(&actions).xid, NOT_ON_LINK), MAC, tick(1905));
+    assert!(matches!(&said[..], [Action::Say(text)] if text.contains("is not taken")), "{said:?}");
+    assert!(client.deadline() > Some(Millis::seconds(1905)));
+}
+
+#[test]
 fn any_server_that_knows_no_lease_is_asked_for_the_address() {
     let (mut client, _) = renewing();
     let actions = client.timer(MAC, tick(2982));
