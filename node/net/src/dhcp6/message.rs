@@ -4,7 +4,7 @@ use crate::bytes::Reader;
 use crate::name;
 use std::net::Ipv6Addr;
 
-/// Where servers and clients listen.
+/// Where servers listen. From which port they send is theirs to choose (RFC 8415 §7.2).
 pub const SERVER_PORT: u16 = 547;
 /// Where clients listen.
 pub const CLIENT_PORT: u16 = 546;
