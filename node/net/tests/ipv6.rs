@@ -239,10 +239,10 @@ fn a_rogue_router_takes_neither_the_default_route_nor_the_mtu_and_fills_nothing(
 }
 
 /// RFC 8415 says to which ports packets go, and not from which one a server or relay sends: the firewall lets its answer in,
-/// which belongs to no connection, and the program reads it.
+/// which belongs to no connection, and the program reads it. What it gives is not withdrawn by its being preferred no more.
 #[test]
-fn a_dhcpv6_server_may_answer_from_any_port() {
-    lab::inside("a_dhcpv6_server_may_answer_from_any_port", |lab| {
+fn a_dhcpv6_server_may_answer_from_any_port_and_prefer_its_address_no_more() {
+    lab::inside("a_dhcpv6_server_may_answer_from_any_port_and_prefer_its_address_no_more", |lab| {
         lab.card(0, &[&format!("{MANAGER}/64")]);
         lab.there(NODE);
         dhcp6_server();
@@ -252,10 +252,12 @@ fn a_dhcpv6_server_may_answer_from_any_port() {
         advertise(MANAGER, 1800, &[]);
         net.says("a DHCPv6 server gives 2001:db8::7");
         lab.until_there("ip -6 address show dev cl0", "inet6 2001:db8::7/128");
+        assert!(lab.there("ip -6 address show dev cl0").contains("deprecated"), "no connection begins by it");
     });
 }
 
-/// A server at this end that gives everybody one address, for an hour; where it hears is not where it speaks.
+/// A server at this end that gives everybody one address, for an hour, in which it is not preferred; where it hears is not
+/// where it speaks.
 fn dhcp6_server() {
     const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
     let hears = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 547)).expect("port 547");
@@ -280,10 +282,10 @@ fn dhcp6_answer(question: &[u8]) -> Vec<u8> {
         // The transaction, and whom it is for.
         &question[1..18],
         &[0, 2, 0, 10, 0, 3, 0, 1, 2, 0, 0, 0, 0, 9],
-        // The association, without times, and its address.
+        // The association, without times, and its address, with its own.
         &[0, 3, 0, 40, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 24],
         &address,
-        &HOUR,
+        &[0; 4],
         &HOUR,
     ]
     .concat()

@@ -34,7 +34,7 @@ fn reply(kind: Kind, xid: u32, seconds: u32) -> Reply {
         kind,
         xid,
         server: SERVER.to_vec(),
-        given: Some(Given { address: address(), seconds }),
+        given: Some(Given { address: address(), preferred: seconds, seconds }),
         withdrawn: Vec::new(),
         status: 0,
         t1: 0,
@@ -141,7 +141,11 @@ fn hostile_answers_are_refused() {
     stranger.server = OTHER.to_vec();
     assert_eq!(client.packet(&stranger, MAC, tick(1903)), []);
     for (seconds, status, address) in [(1, 0, address()), (3600, 2, address()), (3600, 0, Ipv6Addr::LOCALHOST)] {
-        let bad = Reply { status, given: Some(Given { address, seconds }), ..reply(Kind::Reply, xid, 3600) };
+        let bad = Reply {
+            status,
+            given: Some(Given { address, preferred: seconds, seconds }),
+            ..reply(Kind::Reply, xid, 3600)
+        };
         let said = client.packet(&bad, MAC, tick(1903));
         assert!(matches!(&said[..], [Action::Say(text)] if text.contains("is not taken")), "{said:?}");
     }
@@ -217,7 +221,7 @@ fn an_address_that_is_taken_back_is_dropped_and_another_is_asked_for() {
     let actions = client.packet(&back, MAC, tick(1903));
     assert_eq!((query(&actions).kind, query(&actions).address, client.lease()), (Kind::Solicit, None, None));
     // The new one comes along.
-    let given = Some(Given { address: another(), seconds: 3600 });
+    let given = Some(Given { address: another(), preferred: 3600, seconds: 3600 });
     other.packet(&Reply { given, ..back }, MAC, tick(1903));
     assert_eq!(other.lease().map(|lease| lease.address), Some(another()));
 }
