@@ -41,6 +41,12 @@ fn a_router_gives_an_address_a_route_and_name_servers() {
         lab.ready(&mut net);
         assert!(lab.file("resolv.conf").contains("nameserver 2001:db8::1"));
         assert!(lab.there("ip -6 address show dev cl0").contains("scope global dynamic"));
+        // Killed as the card was starting over.
+        net.kill();
+        lab.there("sysctl -qw net.ipv6.conf.cl0.disable_ipv6=1");
+        lab.until_gone_there("ip -6 address show dev cl0", "inet6");
+        let _net = lab.net(&["--card", "cl0"]);
+        lab.until_there("ip -6 address show dev cl0", "scope global dynamic");
     });
 }
 
