@@ -94,7 +94,7 @@ pub struct Client {
     synced: bool,
     /// Rounds without an answer, one after the other.
     silent: u32,
-    /// All servers refuse: until when nobody is asked.
+    /// All servers refused once: until when those who did are not asked.
     pause: Option<Millis>,
     /// What the last round said, if it wanted to set a clock that was well before.
     doubt: Option<Doubt>,
@@ -147,7 +147,6 @@ impl Client {
         }
         self.servers = servers;
         self.silent = 0;
-        self.pause = None;
         self.asked.clear();
         self.samples.clear();
         self.wait = if self.synced { SHORTEST } else { FIRST };
@@ -170,12 +169,8 @@ impl Client {
         if !self.asked.is_empty() || !self.samples.is_empty() {
             return self.judge(now);
         }
-        if self.pause.is_some_and(|end| end > now.tick.now) {
-            // Another network does not shorten it.
-            self.due = self.pause;
-            return Vec::new();
-        }
-        if self.pause.take().is_some() {
+        if self.pause.is_some_and(|end| end <= now.tick.now) {
+            self.pause = None;
             self.refused.clear();
         }
         let servers = self.servers.iter().filter(|server| !self.refused.contains(server)).take(SERVERS);
@@ -183,9 +178,11 @@ impl Client {
             .map(|server| Asked { server: *server, nonce: random(), clock: now.clock, steady: now.steady })
             .collect();
         if self.asked.is_empty() {
-            self.pause = Some(now.tick.about(PAUSE));
-            self.due = self.pause;
-            return vec![Action::Say("no time server wants to be asked; asking again in an hour; name others".into())];
+            // Another network does not shorten it, and other servers who refused before do not put it off.
+            let begins = self.pause.is_none();
+            self.due = Some(*self.pause.get_or_insert_with(|| now.tick.about(PAUSE)));
+            let text = "no time server wants to be asked; asking again in an hour; name others";
+            return begins.then(|| Action::Say(text.into())).into_iter().collect();
         }
         self.due = Some(now.tick.now + ROUND);
         self.asked.iter().map(|asked| Action::Send(asked.server, message::question(asked.nonce))).collect()

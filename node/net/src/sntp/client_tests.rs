@@ -271,6 +271,33 @@ fn kisses_of_death_are_obeyed() {
     assert_eq!(script.waits().iter().map(|(server, _)| *server).collect::<Vec<_>>(), [server(9)]);
 }
 
+/// A name has another address each time that it is looked up, and nobody there wants to be asked.
+#[test]
+fn lists_that_change_do_not_put_off_the_hour_after_which_who_refused_is_asked_again() {
+    let mut script = Script::new(1, 0);
+    script.kissed(b"DENY");
+    let tick = script.at().tick;
+    script.client.set_servers(vec![server(2)], tick);
+    script.kissed(b"DENY");
+    assert!(script.waits().is_empty());
+    let began = script.now;
+    let asked = (1..20).find(|turn: &u8| {
+        script.now = began + Millis::seconds(600 * u64::from(*turn));
+        let tick = script.at().tick;
+        script.client.set_servers(vec![server(2 - turn % 2)], tick);
+        !script.waits().is_empty()
+    });
+    // Nor do they shorten it.
+    assert_eq!(asked, Some(6), "{:?}", script.said);
+    let said = script.said.iter().filter(|line| line.contains("no time server wants to be asked")).count();
+    assert_eq!(said, 1, "{:?}", script.said);
+    // Who has not refused is asked at once.
+    script.kissed(b"DENY");
+    let tick = script.at().tick;
+    script.client.set_servers(vec![server(1), server(2), server(3)], tick);
+    assert!(script.asks().iter().any(|(asked, _)| *asked == server(3)));
+}
+
 #[test]
 fn a_server_that_has_no_time_yet_is_asked_on() {
     let mut script = Script::new(1, 0);
