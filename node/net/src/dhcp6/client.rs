@@ -75,11 +75,17 @@ pub enum Action {
 }
 
 impl Client {
-    /// With what it had before this program was started anew. Where there was a carrier all the time, nothing has to be asked
-    /// about it.
+    /// With what it had before this program was started anew. `carrier`: there was one all the time, and nothing has to be
+    /// asked about it.
     pub fn new(lease: Option<Lease>, settings: Option<Settings>, carrier: bool) -> Self {
         let settings = settings.filter(|_| lease.is_none());
         Client { line: Line { carrier, ..Line::default() }, lease, settings, ..Client::default() }
+    }
+
+    /// The carrier was away, and nobody has said yet whether what it has is of this link.
+    pub fn unconfirmed(&self) -> bool {
+        let asks = self.asked.is_some_and(|asked| asked.kind == Kind::Confirm);
+        (self.lease.is_some() || self.settings.is_some()) && (asks || !self.line.carrier)
     }
 
     /// What the node may use now.

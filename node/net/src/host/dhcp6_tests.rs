@@ -135,6 +135,38 @@ fn a_carrier_that_was_away_has_the_address_confirmed() {
 }
 
 #[test]
+fn an_address_that_is_not_confirmed_yet_is_asked_about_by_the_next_run_and_under_another_plan() {
+    // What the card's first deadline has it do.
+    let asks = |nics: &mut Nics| {
+        let (wishes, _) = nics.timer(Tick { now: nics.deadline().expect("a deadline"), ..TICK });
+        query(&wishes).clone()
+    };
+    let next_run = |nics: &Nics| {
+        let mut next = Nics::new(nics.plan().clone(), files::parse_leases(&files::leases(nics)));
+        next.link(card(true, false), TICK);
+        next
+    };
+    let mut nics = bound();
+    assert_eq!(asks(&mut next_run(&nics)).kind, Kind::Renew);
+    nics.link(Link { carrier: false, ..card(true, false) }, TICK);
+    // Killed while the carrier was away, before the question went out, and while it was out.
+    assert_eq!(asks(&mut next_run(&nics)).kind, Kind::Confirm);
+    nics.link(card(true, false), TICK);
+    assert_eq!(asks(&mut next_run(&nics)).kind, Kind::Confirm);
+    assert_eq!(asks(&mut nics).kind, Kind::Confirm);
+    let mut after = next_run(&nics);
+    assert_eq!(Desired::of(&after).addresses.len(), 1, "it holds meanwhile");
+    let mut plan = after.plan().clone();
+    plan.host_name = Some("another".into());
+    after.set_plan(plan, TICK);
+    let confirm = asks(&mut after);
+    assert_eq!((confirm.kind, confirm.address), (Kind::Confirm, Some(GIVEN)));
+    after.packet6(2, &packet(Kind::Reply, confirm.xid, None), TICK);
+    // It is one of the link.
+    assert_eq!(asks(&mut next_run(&after)).kind, Kind::Renew);
+}
+
+#[test]
 fn name_and_time_servers_come_without_an_address_and_outlive_the_program() {
     let before = told();
     let desired = Desired::of(&before);

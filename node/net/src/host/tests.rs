@@ -134,6 +134,34 @@ fn a_lease_outlives_the_program() {
 }
 
 #[test]
+fn a_lease_that_is_not_confirmed_yet_is_asked_about_by_the_next_run_and_under_another_plan() {
+    let address = Ipv4Addr::new(192, 0, 2, 59);
+    // The packet's number, if the lease is asked about.
+    let asks = |wishes: &[Wish]| {
+        wishes.iter().find_map(|wish| match wish {
+            Wish::Send { query, .. } if query.kind == Kind::Request && query.requested == Some(address) => {
+                Some(query.xid)
+            }
+            _ => None,
+        })
+    };
+    let next_run = |nics: &Nics| Nics::new(Plan::automatic(&[]), files::parse_leases(&files::leases(nics)));
+    let mut nics = bound(&[2]);
+    nics.link(card(2, false), TICK);
+    // Killed while the carrier was away, and while the question was out.
+    assert!(asks(&next_run(&nics).link(card(2, true), TICK)).is_some());
+    assert!(asks(&nics.link(card(2, true), TICK)).is_some());
+    let mut after = next_run(&nics);
+    assert!(asks(&after.link(card(2, true), TICK)).is_some());
+    assert_eq!(Desired::of(&after).addresses.len(), 1, "it holds meanwhile");
+    let xid = asks(&after.set_plan(Plan::automatic(&["eth2".into()]), TICK));
+    after.packet(2, &reply(Kind::Ack, 2, xid.expect("a question")), TICK);
+    // It is one of the segment.
+    assert_eq!(asks(&next_run(&after).link(card(2, true), TICK)), None);
+    assert_eq!(asks(&after.set_plan(Plan::automatic(&[]), TICK)), None);
+}
+
+#[test]
 fn another_plan_keeps_the_leases_of_cards_that_keep_dhcp() {
     let mut nics = bound(&[2, 3]);
     let mut plan = Plan::automatic(&["eth3".into()]);
