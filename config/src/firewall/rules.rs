@@ -58,7 +58,8 @@ fn always() -> Vec<Rule> {
     matches.extend(ICMP.map(|protocol| vec![Match::Icmp(protocol)]));
     // Answers to broadcasts belong to no connection.
     matches.push(vec![Match::UdpFrom(67), udp(68)]);
-    matches.push(vec![Match::From(link_local), Match::UdpFrom(547), udp(546)]);
+    // A server or relay sends from whatever port it likes (RFC 8415 §7.2).
+    matches.push(vec![Match::From(link_local), udp(546)]);
     matches.into_iter().map(|matches| input(matches, Verdict::Accept)).collect()
 }
 
@@ -86,7 +87,7 @@ mod tests {
         "input: meta l4proto icmp accept",
         "input: meta l4proto ipv6-icmp accept",
         "input: udp sport 67 udp dport 68 accept",
-        "input: ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
+        "input: ip6 saddr fe80::/10 udp dport 546 accept",
         "forward: ip daddr 169.254.169.254 drop",
         "forward: ip6 daddr fd00:ec2::254 drop",
         "forward: ip6 daddr fd20:ce::254 drop",

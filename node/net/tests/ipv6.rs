@@ -41,6 +41,12 @@ fn a_router_gives_an_address_a_route_and_name_servers() {
         lab.ready(&mut net);
         assert!(lab.file("resolv.conf").contains("nameserver 2001:db8::1"));
         assert!(lab.there("ip -6 address show dev cl0").contains("scope global dynamic"));
+        // Killed as the card was starting over.
+        net.kill();
+        lab.there("sysctl -qw net.ipv6.conf.cl0.disable_ipv6=1");
+        lab.until_gone_there("ip -6 address show dev cl0", "inet6");
+        let _net = lab.net(&["--card", "cl0"]);
+        lab.until_there("ip -6 address show dev cl0", "scope global dynamic");
     });
 }
 
@@ -184,8 +190,9 @@ fn a_dhcpv6_server_names_servers_where_the_router_says_that_it_does() {
     });
 }
 
-/// The right router, and one that is none of the segment's.
+/// The right router, one that says that addresses come by DHCPv6, and one that is none of the segment's.
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+const MANAGER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 const ROGUE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xbad);
 /// Prefixes of an advertisement that fit into 1500 bytes.
 const FIT: u16 = 40;
@@ -237,6 +244,59 @@ fn a_rogue_router_takes_neither_the_default_route_nor_the_mtu_and_fills_nothing(
     });
 }
 
+/// RFC 8415 says to which ports packets go, and not from which one a server or relay sends: the firewall lets its answer in,
+/// which belongs to no connection, and the program reads it. What it gives is not withdrawn by its being preferred no more.
+#[test]
+fn a_dhcpv6_server_may_answer_from_any_port_and_prefer_its_address_no_more() {
+    lab::inside("a_dhcpv6_server_may_answer_from_any_port_and_prefer_its_address_no_more", |lab| {
+        lab.card(0, &[&format!("{MANAGER}/64")]);
+        lab.there(NODE);
+        dhcp6_server();
+        let mut net = lab.net(&["--card", "cl0"]);
+        lab.until_there("ip -6 address show dev cl0", "inet6 fe80::");
+        lab.until_gone_there("ip -6 address show dev cl0", "tentative");
+        advertise(MANAGER, 1800, &[]);
+        net.says("a DHCPv6 server gives 2001:db8::7");
+        lab.until_there("ip -6 address show dev cl0", "inet6 2001:db8::7/128");
+        assert!(lab.there("ip -6 address show dev cl0").contains("deprecated"), "no connection begins by it");
+    });
+}
+
+/// A server at this end that gives everybody one address, for an hour, in which it is not preferred; where it hears is not
+/// where it speaks.
+fn dhcp6_server() {
+    const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+    let hears = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 547)).expect("port 547");
+    hears.join_multicast_v6(&SERVERS, if_nametoindex("srv0").expect("this end of the wire")).expect("a group");
+    let speaks = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).expect("another port");
+    std::thread::spawn(move || {
+        let mut question = [0; 1500];
+        while let Ok((length, from)) = hears.recv_from(&mut question) {
+            speaks.send_to(&dhcp6_answer(&question[..length]), from).expect("an answer");
+        }
+    });
+}
+
+/// To a Solicit (1) an Advertise (2), else a Reply (7).
+fn dhcp6_answer(question: &[u8]) -> Vec<u8> {
+    const HOUR: [u8; 4] = 3600u32.to_be_bytes();
+    assert_eq!(question[4..8], [0, 1, 0, 10], "the client's identifier comes first");
+    let kind = if question[0] == 1 { 2 } else { 7 };
+    let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).octets();
+    [
+        &[kind][..],
+        // The transaction, and whom it is for.
+        &question[1..18],
+        &[0, 2, 0, 10, 0, 3, 0, 1, 2, 0, 0, 0, 0, 9],
+        // The association, without times, and its address, with its own.
+        &[0, 3, 0, 40, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 24],
+        &address,
+        &[0; 4],
+        &HOUR,
+    ]
+    .concat()
+}
+
 /// Sends a router advertisement (RFC 4861, 4.2) from an address of this end: a router for so many seconds.
 fn advertise(from: Ipv6Addr, seconds: u16, options: &[u8]) {
     const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -249,8 +309,9 @@ fn advertise(from: Ipv6Addr, seconds: u16, options: &[u8]) {
     bind(made.as_raw_fd(), &at(from)).expect("an address of this end");
     // With the rogue's packets would not get past the first router.
     let hop_limit = if from == ROGUE { 1 } else { 255 };
+    let flags = if from == MANAGER { 0x80 } else { 0 };
     // Type, code, the checksum (the kernel's work), hop limit, flags.
-    let mut packet: Vec<u8> = vec![134, 0, 0, 0, hop_limit, 0];
+    let mut packet: Vec<u8> = vec![134, 0, 0, 0, hop_limit, flags];
     packet.extend(seconds.to_be_bytes());
     // Times of neighbours: none are told.
     packet.extend([0; 8]);

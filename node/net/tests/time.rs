@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Between 1900 and 1970.
 const BEFORE_1970: u64 = 2_208_988_800;
 
+/// What a server needs for an answer, in nanoseconds: its two times are not the same.
+const NEEDED: u64 = 50_000;
+
 /// A time server whose clock is off by so many seconds.
 fn server(address: impl Into<IpAddr>, off: i64) {
     let address: IpAddr = address.into();
@@ -18,13 +21,15 @@ fn server(address: impl Into<IpAddr>, off: i64) {
         while let Ok((length, from)) = socket.recv_from(&mut packet) {
             assert_eq!((length, packet[0]), (48, 0x23), "a question of version 4");
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time");
-            let seconds = (now.as_secs() + BEFORE_1970).wrapping_add_signed(off);
-            let stamp = (seconds << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000);
+            let stamp = |time: Duration| {
+                let seconds = (time.as_secs() + BEFORE_1970).wrapping_add_signed(off);
+                (seconds << 32) | ((u64::from(time.subsec_nanos()) << 32) / 1_000_000_000)
+            };
             let mut answer = [0; 48];
             answer[..2].copy_from_slice(&[0x24, 2]);
             answer[24..32].copy_from_slice(&packet[40..]);
-            answer[32..40].copy_from_slice(&stamp.to_be_bytes());
-            answer[40..].copy_from_slice(&stamp.to_be_bytes());
+            answer[32..40].copy_from_slice(&stamp(now).to_be_bytes());
+            answer[40..].copy_from_slice(&stamp(now + Duration::from_nanos(NEEDED)).to_be_bytes());
             socket.send_to(&answer, from).expect("an answer");
         }
     });

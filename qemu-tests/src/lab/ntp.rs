@@ -15,6 +15,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Seconds from 1900, where NTP's time begins, to 1970.
 const TO_1970: u64 = 2_208_988_800;
 const LENGTH: usize = 48;
+/// What it needs for an answer, by its own words: a real server's two times are never the same.
+const NEEDED: Duration = Duration::from_micros(50);
 /// How many questions are remembered.
 const KEPT: usize = 1024;
 
@@ -123,15 +125,17 @@ fn answer(request: &[u8], now: Duration, wrong_by: i64) -> [u8; LENGTH] {
     // 2^-20 s.
     answer[3] = (-20i8).to_be_bytes()[0];
     answer[12..16].copy_from_slice(b"LAB\0");
-    let seconds = now.as_secs().wrapping_add(TO_1970).wrapping_add_signed(wrong_by);
-    // The era is what fits into 32 bits.
-    let fraction = (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000;
-    let stamp = ((seconds & 0xffff_ffff) << 32 | fraction).to_be_bytes();
-    answer[16..24].copy_from_slice(&stamp);
+    let stamp = |time: Duration| {
+        let seconds = time.as_secs().wrapping_add(TO_1970).wrapping_add_signed(wrong_by);
+        // The era is what fits into 32 bits.
+        let fraction = (u64::from(time.subsec_nanos()) << 32) / 1_000_000_000;
+        ((seconds & 0xffff_ffff) << 32 | fraction).to_be_bytes()
+    };
+    answer[16..24].copy_from_slice(&stamp(now));
     // What the client calls its own time comes back as it was.
     answer[24..32].copy_from_slice(&request[40..48]);
-    answer[32..40].copy_from_slice(&stamp);
-    answer[40..48].copy_from_slice(&stamp);
+    answer[32..40].copy_from_slice(&stamp(now));
+    answer[40..48].copy_from_slice(&stamp(now + NEEDED));
     answer
 }
 
@@ -149,6 +153,7 @@ mod tests {
         assert_eq!((answer[0], &answer[24..32]), (0b0010_0100, &b"clients!"[..]));
         let seconds = u32::from_be_bytes(answer[40..44].try_into().unwrap());
         assert_eq!(u64::from(seconds), (1_800_000_000 + TO_1970 + 86_400) & 0xffff_ffff);
-        assert_eq!(answer[44..48], [0x80, 0, 0, 0]);
+        assert_eq!(answer[36..40], [0x80, 0, 0, 0]);
+        assert_eq!(answer[44..48], [0x80, 0x03, 0x46, 0xdc], "50 µs later");
     }
 }

@@ -99,6 +99,11 @@ impl Client {
         }
     }
 
+    /// The carrier was away, and nobody has said yet whether its lease is one of this segment.
+    pub fn unconfirmed(&self) -> bool {
+        matches!(self, Client::Down(Some(_)) | Client::Rebooting(..))
+    }
+
     /// When the next [`Event::Timer`] is due.
     pub fn deadline(&self) -> Option<Millis> {
         match self {

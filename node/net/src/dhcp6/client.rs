@@ -75,11 +75,17 @@ pub enum Action {
 }
 
 impl Client {
-    /// With what it had before this program was started anew. Where there was a carrier all the time, nothing has to be asked
-    /// about it.
+    /// With what it had before this program was started anew. `carrier`: there was one all the time, and nothing has to be
+    /// asked about it.
     pub fn new(lease: Option<Lease>, settings: Option<Settings>, carrier: bool) -> Self {
         let settings = settings.filter(|_| lease.is_none());
         Client { line: Line { carrier, ..Line::default() }, lease, settings, ..Client::default() }
+    }
+
+    /// The carrier was away, and nobody has said yet whether what it has is of this link.
+    pub fn unconfirmed(&self) -> bool {
+        let asks = self.asked.is_some_and(|asked| asked.kind == Kind::Confirm);
+        (self.lease.is_some() || self.settings.is_some()) && (asks || !self.line.carrier)
     }
 
     /// What the node may use now.
@@ -161,9 +167,12 @@ impl Client {
                 }
                 Err(why) => refused(&why),
             },
-            (Kind::Request, Kind::Reply) => match Lease::of(reply, tick.now) {
-                Ok(lease) => self.had(lease),
-                Err(why) => refused(&why),
+            (Kind::Request, Kind::Reply) => match (Lease::of(reply, tick.now), self.held()) {
+                (Ok(lease), _) => self.had(lease),
+                // Asked for the address that the node has (RFC 8415 §18.2.10.1). Without one a server that advertises what it
+                // refuses would be asked all the time.
+                (Err(_), Some(held)) if reply.status == NOT_ON_LINK => self.lost(&elsewhere(held), mac, tick),
+                (Err(why), _) => refused(&why),
             },
             (Kind::Renew | Kind::Rebind, Kind::Reply) => self.renewed(reply, mac, tick),
             (Kind::Confirm, Kind::Reply) => self.confirmed(reply.status, mac, tick),
@@ -192,6 +201,11 @@ impl Client {
         actions
     }
 
+    /// The address that the node has.
+    fn held(&self) -> Option<Ipv6Addr> {
+        self.lease.as_ref().map(|lease| lease.address)
+    }
+
     /// A server's answer to a question for more time.
     fn renewed(&mut self, reply: &Reply, mac: [u8; 6], tick: Tick) -> Vec<Action> {
         let Some(held) = self.lease.clone() else { return Vec::new() };
@@ -212,12 +226,9 @@ impl Client {
     /// A server's answer to the question whether the address is still one of the link. The first one counts: while the
     /// address is a wrong one the node cannot be reached.
     fn confirmed(&mut self, status: u16, mac: [u8; 6], tick: Tick) -> Vec<Action> {
-        match (status, &self.lease) {
+        match (status, self.held()) {
             (0, _) => self.over(mac, tick),
-            (NOT_ON_LINK, Some(lease)) => {
-                let why = format!("a DHCPv6 server says that {} is no address of this link", lease.address);
-                self.lost(&why, mac, tick)
-            }
+            (NOT_ON_LINK, Some(held)) => self.lost(&elsewhere(held), mac, tick),
             _ => refused(&format!("status {status}")),
         }
     }
@@ -318,6 +329,10 @@ impl Client {
             _ => (FIRST, LAST),
         };
         asked.again = tick.about(Millis(least.0 << asked.tries.min(8)).min(most));
+        // From then on it is anybody who is asked (RFC 8415 §18.2.4). That is later than now, or it would not be this kind.
+        if let (Kind::Renew, Some(lease)) = (kind, &self.lease) {
+            asked.again = asked.again.min(lease.rebind);
+        }
         asked.tries += 1;
         self.asked = Some(asked);
         let known = match kind {
@@ -349,6 +364,10 @@ impl Asked {
 
 fn refused(why: &str) -> Vec<Action> {
     vec![Action::Say(format!("an answer of a DHCPv6 server is not taken: {why}"))]
+}
+
+fn elsewhere(address: Ipv6Addr) -> String {
+    format!("a DHCPv6 server says that {address} is no address of this link")
 }
 
 /// Some time within [`SPREAD`].

@@ -34,7 +34,7 @@ fn reply(kind: Kind, xid: u32, seconds: u32) -> Reply {
         kind,
         xid,
         server: SERVER.to_vec(),
-        given: Some(Given { address: address(), seconds }),
+        given: Some(Given { address: address(), preferred: seconds, seconds }),
         withdrawn: Vec::new(),
         status: 0,
         t1: 0,
@@ -112,6 +112,25 @@ fn an_address_is_had_renewed_rebound_and_lost() {
     assert_eq!((query(&actions).kind, client.lease()), (Kind::Solicit, None));
 }
 
+/// The last question to the server would be waited for until the lease has ended.
+#[test]
+fn anybody_is_asked_at_t2_however_late_the_server_was_asked_last() {
+    let mut client = Client::default();
+    let actions = client.link(MANAGED, MAC, tick(100));
+    let actions = client.packet(&reply(Kind::Advertise, query(&actions).xid, 300), MAC, tick(100));
+    client.packet(&reply(Kind::Reply, query(&actions).xid, 300), MAC, tick(100));
+    let lease = client.lease().expect("a lease").clone();
+    assert_eq!((lease.renew, lease.rebind), (Millis::seconds(250), Millis::seconds(340)));
+    let mut asked = Vec::new();
+    while asked.last().is_none_or(|(_, kind)| *kind == Kind::Renew) {
+        let (now, actions) = waits(&mut client);
+        asked.push((now, query(&actions).kind));
+    }
+    assert_eq!(asked.last(), Some(&(lease.rebind, Kind::Rebind)), "{asked:?}");
+    assert!((3..10).contains(&asked.len()), "{asked:?}");
+    assert!(client.deadline() > Some(lease.rebind), "and then not all the time");
+}
+
 #[test]
 fn hostile_answers_are_refused() {
     let (mut client, xid) = renewing();
@@ -122,7 +141,11 @@ fn hostile_answers_are_refused() {
     stranger.server = OTHER.to_vec();
     assert_eq!(client.packet(&stranger, MAC, tick(1903)), []);
     for (seconds, status, address) in [(1, 0, address()), (3600, 2, address()), (3600, 0, Ipv6Addr::LOCALHOST)] {
-        let bad = Reply { status, given: Some(Given { address, seconds }), ..reply(Kind::Reply, xid, 3600) };
+        let bad = Reply {
+            status,
+            given: Some(Given { address, preferred: seconds, seconds }),
+            ..reply(Kind::Reply, xid, 3600)
+        };
         let said = client.packet(&bad, MAC, tick(1903));
         assert!(matches!(&said[..], [Action::Say(text)] if text.contains("is not taken")), "{said:?}");
     }
@@ -166,6 +189,22 @@ fn a_server_that_has_lost_its_leases_is_asked_for_the_address() {
 }
 
 #[test]
+fn an_address_that_is_none_of_the_link_by_a_server_that_was_asked_for_it_is_dropped() {
+    let (mut client, xid) = renewing();
+    let request = query(&client.packet(&bare(xid, NO_BINDING), MAC, tick(1903))).clone();
+    assert_eq!((request.kind, request.address), (Kind::Request, Some(address())));
+    let actions = client.packet(&bare(request.xid, NOT_ON_LINK), MAC, tick(1904));
+    assert_eq!((query(&actions).kind, query(&actions).address, client.lease()), (Kind::Solicit, None, None));
+    let why = "a DHCPv6 server says that 2001:db8::123 is no address of this link; asking anew";
+    assert!(actions.contains(&Action::Say(why.into())), "{actions:?}");
+    // It advertises one, and says the same of that: nothing is sent before its time.
+    let actions = client.packet(&reply(Kind::Advertise, query(&actions).xid, 3600), MAC, tick(1905));
+    let said = client.packet(&bare(query(&actions).xid, NOT_ON_LINK), MAC, tick(1905));
+    assert!(matches!(&said[..], [Action::Say(text)] if text.contains("is not taken")), "{said:?}");
+    assert!(client.deadline() > Some(Millis::seconds(1905)));
+}
+
+#[test]
 fn any_server_that_knows_no_lease_is_asked_for_the_address() {
     let (mut client, _) = renewing();
     let actions = client.timer(MAC, tick(2982));
@@ -182,7 +221,7 @@ fn an_address_that_is_taken_back_is_dropped_and_another_is_asked_for() {
     let actions = client.packet(&back, MAC, tick(1903));
     assert_eq!((query(&actions).kind, query(&actions).address, client.lease()), (Kind::Solicit, None, None));
     // The new one comes along.
-    let given = Some(Given { address: another(), seconds: 3600 });
+    let given = Some(Given { address: another(), preferred: 3600, seconds: 3600 });
     other.packet(&Reply { given, ..back }, MAC, tick(1903));
     assert_eq!(other.lease().map(|lease| lease.address), Some(another()));
 }

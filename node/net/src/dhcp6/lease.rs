@@ -33,8 +33,15 @@ pub struct Lease {
     pub renew: Millis,
     /// When anybody is asked.
     pub rebind: Millis,
+    /// Until when new connections may begin by the address. A program that did not write it down held it to the end.
+    #[serde(default = "never")]
+    pub preferred: Millis,
     /// When it ends.
     pub expire: Millis,
+}
+
+fn never() -> Millis {
+    Millis(u64::MAX)
 }
 
 impl Lease {
@@ -51,9 +58,14 @@ impl Lease {
             return Err(format!("a lease of {} s is shorter than {SHORTEST} s", given.seconds));
         }
         let seconds = if given.seconds == FOREVER { DAY } else { given.seconds };
+        // A server that says more means the same: as long as the address holds.
+        let preferred = given.preferred.min(seconds);
+        // What RFC 8415 §21.4 recommends to servers, who may leave it to the client: parts of the time in which it is
+        // preferred. Of none at all, or one that would have the node ask without end, that is no use.
+        let whole = if preferred < SHORTEST { seconds } else { preferred };
         let t2 =
-            Some(reply.t2).filter(|t2| (SOONEST..seconds).contains(t2)).unwrap_or((u64::from(seconds) * 4 / 5) as u32);
-        let t1 = Some(reply.t1).filter(|t1| (SOONEST..=t2).contains(t1)).unwrap_or(t2.min(seconds / 2));
+            Some(reply.t2).filter(|t2| (SOONEST..seconds).contains(t2)).unwrap_or((u64::from(whole) * 4 / 5) as u32);
+        let t1 = Some(reply.t1).filter(|t1| (SOONEST..=t2).contains(t1)).unwrap_or(t2.min(whole / 2));
         let after = |seconds: u32| now + Millis::seconds(seconds.into());
         Ok(Lease {
             address: given.address,
@@ -63,6 +75,7 @@ impl Lease {
             ntp: hosts(&reply.ntp),
             renew: after(t1),
             rebind: after(t2),
+            preferred: after(preferred),
             expire: after(seconds),
         })
     }

@@ -4,7 +4,7 @@ use crate::bytes::Reader;
 use crate::name;
 use std::net::Ipv6Addr;
 
-/// Where servers and clients listen.
+/// Where servers listen. From which port they send is theirs to choose (RFC 8415 §7.2).
 pub const SERVER_PORT: u16 = 547;
 /// Where clients listen.
 pub const CLIENT_PORT: u16 = 546;
@@ -64,7 +64,9 @@ pub enum Kind {
 pub struct Given {
     /// The address.
     pub address: Ipv6Addr,
-    /// For how many seconds.
+    /// For how many seconds new connections may begin by it; 0: by none, if there is another.
+    pub preferred: u32,
+    /// For how many seconds it may be used; 0: it is withdrawn.
     pub seconds: u32,
 }
 
@@ -77,7 +79,7 @@ pub struct Reply {
     pub xid: u32,
     /// The server's identifier.
     pub server: Vec<u8>,
-    /// The first address that may be used.
+    /// The first address that is preferred; the first one that may be used, if none is.
     pub given: Option<Given>,
     /// Addresses that may not be used any more.
     pub withdrawn: Vec<Ipv6Addr>,
@@ -136,14 +138,14 @@ impl Reply {
         Some(reply)
     }
 
-    /// A server that changes an address sends the old one with 0 seconds, before or behind the new one.
+    /// A server that changes an address sends the old one with 0 seconds, or with none in which it is preferred, before or
+    /// behind the new one.
     fn address(&mut self, given: Given) {
         match given.seconds {
             0 if self.withdrawn.len() < MANY => self.withdrawn.push(given.address),
             0 => {}
-            _ => {
-                self.given.get_or_insert(given);
-            }
+            _ if self.given.is_none_or(|known| known.preferred == 0 && given.preferred > 0) => self.given = Some(given),
+            _ => {}
         }
     }
 
@@ -156,9 +158,10 @@ impl Reply {
                 STATUS => self.status = status(value).unwrap_or(self.status),
                 IA_ADDRESS => {
                     let mut reader = Reader(value);
-                    if let (Some(address), Some(_), Some(seconds)) = (reader.array::<16>(), reader.u32(), reader.u32())
+                    if let (Some(address), Some(preferred), Some(seconds)) =
+                        (reader.array::<16>(), reader.u32(), reader.u32())
                     {
-                        self.address(Given { address: address.into(), seconds });
+                        self.address(Given { address: address.into(), preferred, seconds });
                     }
                 }
                 _ => {}

@@ -33,14 +33,12 @@ impl Socket {
         socket.send_to(packet, SocketAddrV6::new(SERVERS, SERVER_PORT, 0, index)).map(|_| ())
     }
 
-    /// The next packet of a server or relay on a link, and its card.
+    /// The next packet that came from a link, and its card. RFC 8415 §7.2 names ports to send to, none to send from.
     pub fn receive(&self) -> Option<(u32, Vec<u8>)> {
         let mut packet = [0; MAXIMUM];
         loop {
             match self.0.as_ref()?.recv_from(&mut packet) {
-                Ok((length, SocketAddr::V6(from)))
-                    if from.port() == SERVER_PORT && from.ip().is_unicast_link_local() =>
-                {
+                Ok((length, SocketAddr::V6(from))) if from.ip().is_unicast_link_local() => {
                     return Some((from.scope_id(), packet[..length].to_vec()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,

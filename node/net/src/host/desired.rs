@@ -4,6 +4,7 @@ use super::nics::{Nic, Nics};
 use super::reconcile::Kernel;
 use crate::dhcp4::client::Client;
 use crate::dhcp4::message::mask;
+use crate::netlink::address::{FOREVER, Lifetime};
 use crate::netlink::{Address, Route};
 use crate::time::Millis;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +14,30 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// operator's come before these if they want to.
 const METRIC: u32 = 100;
 
+/// Until when an address is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Until {
+    /// Until when new connections may begin by it, though there is another one.
+    pub preferred: Millis,
+    /// When it ends.
+    pub end: Millis,
+}
+
+impl Until {
+    /// What is left of it. A second at least: the kernel takes none that has ended.
+    pub fn left(&self, now: Millis) -> Lifetime {
+        let seconds = |end: Millis| (end - now).as_seconds().min(u64::from(FOREVER) - 1) as u32;
+        let valid = seconds(self.end).max(1);
+        let preferred = if self.preferred < self.end { seconds(self.preferred).min(valid) } else { valid };
+        Lifetime { preferred, valid }
+    }
+}
+
 /// What should be there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Desired {
-    /// Addresses, and when they end.
-    pub addresses: BTreeMap<Address, Option<Millis>>,
+    /// Addresses, and until when; none: without an end.
+    pub addresses: BTreeMap<Address, Option<Until>>,
     /// Routes.
     pub routes: BTreeSet<Route>,
     /// Largest packets by link.
@@ -74,7 +94,7 @@ impl Desired {
         if let Some(lease) = nic.dhcp4.as_ref().and_then(Client::lease) {
             mtu = mtu.or(lease.mtu.map(u32::from));
             let address = Address { index, address: lease.address.into(), prefix: lease.prefix };
-            self.addresses.insert(address, Some(lease.expire));
+            self.addresses.insert(address, Some(Until { preferred: lease.expire, end: lease.expire }));
             let through = |destination: Ipv4Addr, prefix, gateway: Option<Ipv4Addr>| Route {
                 index,
                 destination: destination.into(),
@@ -101,7 +121,7 @@ impl Desired {
         }
         if let Some(lease) = nic.dhcp6.lease() {
             let address = Address { index, address: lease.address.into(), prefix: 128 };
-            self.addresses.insert(address, Some(lease.expire));
+            self.addresses.insert(address, Some(Until { preferred: lease.preferred, end: lease.expire }));
             append(&mut self.dns, lease.dns.iter().copied().map(IpAddr::from));
             append(&mut self.search, lease.search.iter().cloned());
             append(&mut self.ntp, lease.ntp.iter().map(Ipv6Addr::to_string));

@@ -1,7 +1,7 @@
 //! The loop: it waits for sockets and deadlines, hands what happens to the state machines, and carries out what they want.
 
 use super::config::Config;
-use super::desired::Desired;
+use super::desired::{Desired, Until};
 use super::files::{self, LEASES};
 use super::ipv6;
 use super::nics::{Nic, Nics, Wish};
@@ -55,8 +55,8 @@ pub struct Engine {
     time: Time,
     nics: Nics,
     log: Log,
-    /// The ends that the addresses were given.
-    applied: BTreeMap<Address, Option<Millis>>,
+    /// Until when the addresses were given.
+    applied: BTreeMap<Address, Option<Until>>,
     /// What the kernel refused at the last look. It is tried again all the time, and said once.
     refused: BTreeSet<String>,
     /// The files' contents.

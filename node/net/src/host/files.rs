@@ -143,6 +143,16 @@ mod tests {
         }
     }
 
+    /// It did not keep how long an address is preferred.
+    #[test]
+    fn a_lease_of_an_older_program_is_preferred_to_its_end() {
+        let text = r#"{"version":1,"leases":[{"name":"eth0","mac":"52:54:00:00:00:02","lease6":{"address":"2001:db8::7",
+            "server":[0,9],"dns":[],"search":[],"ntp":[],"renew":1000,"rebind":2000,"expire":3000}}]}"#;
+        let kept = parse_leases(text.as_bytes());
+        let lease = kept.values().find_map(|memory| memory.lease6.as_ref()).expect("a lease");
+        assert!(lease.preferred >= lease.expire, "{lease:?}");
+    }
+
     #[test]
     fn a_file_is_replaced_whole_and_with_its_mode() {
         use std::os::unix::fs::PermissionsExt as _;

@@ -11,6 +11,9 @@ const METRIC: usize = 1024;
 /// What hosts begin with (RFC 4861 §6.3.2, IANA's default), and the least that a router may make of it: with 1 packets
 /// would not get past the first one.
 const HOP_LIMIT: &str = "64";
+/// `accept_ra`: although this machine forwards packets.
+const LISTENS: &str = "2";
+const OFF: &str = "disable_ipv6";
 
 /// Makes a card's settings what its plan says, before it is switched on. `settings`: `/proc/sys/net`.
 pub fn apply(settings: &Path, nic: &Nic) -> io::Result<()> {
@@ -20,51 +23,65 @@ pub fn apply(settings: &Path, nic: &Nic) -> io::Result<()> {
         return Ok(());
     }
     let automatic = nic.interface.ipv6 == Ipv6Method::Auto;
+    let listens = ("accept_ra", if automatic { LISTENS } else { "0" });
+    let route = ("accept_ra_defrtr", if nic.interface.default_route { "1" } else { "0" });
     // A router's route would be taken until its lifetime ends, although the card has no carrier and another has.
     set(&folder, "ignore_routes_with_linkdown", "1")?;
     set(&folder, "accept_ra_min_hop_limit", HOP_LIMIT)?;
-    let route = set(&folder, "accept_ra_defrtr", if nic.interface.default_route { "1" } else { "0" })?;
     // Every card's router gives a default route: that of the first card in the plan's order is taken. Since Linux 5.12.
     if folder.join("ra_defrtr_metric").exists() {
         let metric = METRIC + 1000 * nic.order.min(1000) + nic.link.index.min(999) as usize;
         set(&folder, "ra_defrtr_metric", &metric.to_string())?;
     }
-    // 2: although this machine forwards packets.
-    let listens = set(&folder, "accept_ra", if automatic { "2" } else { "0" })?;
-    if (listens || (route && automatic)) && nic.link.up {
-        start_over(&folder)?;
+    if automatic {
+        return start_over(&folder, nic.link.up, &[route, listens]);
     }
-    Ok(())
+    start_over(&folder, nic.link.up, &[listens])?;
+    // Of no meaning meanwhile.
+    set(&folder, route.0, route.1)
 }
 
-/// Has the kernel listen to no router on a card that is not the plan's any more.
+/// Has the kernel listen to no router on a card that is not the plan's any more. If the program is killed meanwhile, the next
+/// run does not know this one, and IPv6 may be off there until a plan names it.
 pub fn leave(settings: &Path, link: &Link) -> io::Result<()> {
     let folder = folder(settings, link);
-    if folder.exists() && set(&folder, "accept_ra", "0")? && link.up {
-        start_over(&folder)?;
-    }
-    Ok(())
+    if folder.exists() { start_over(&folder, link.up, &[("accept_ra", "0")]) } else { Ok(()) }
 }
 
-/// What routers said before goes: the kernel keeps addresses and routes of theirs when it listens no more. And it asks for
-/// routers, which it did already while it did not listen.
-fn start_over(folder: &Path) -> io::Result<()> {
-    set(folder, "disable_ipv6", "1")?;
-    set(folder, "disable_ipv6", "0").map(drop)
+/// Writes settings; if one of them was another, and the card is up, what routers said before goes: the kernel keeps addresses
+/// and routes of theirs when it listens no more. And it asks for routers, which it did already while it did not listen.
+///
+/// IPv6 is off while they are written, so that each end before the last write, that of the program too, is one that the next
+/// call goes on from: what is not written yet differs, and what is off is switched on.
+fn start_over(folder: &Path, up: bool, wanted: &[(&str, &str)]) -> io::Result<()> {
+    let mut differs = false;
+    for (name, value) in wanted {
+        differs |= get(folder, name)? != *value;
+    }
+    if differs && up {
+        set(folder, OFF, "1")?;
+    }
+    for (name, value) in wanted {
+        set(folder, name, value)?;
+    }
+    // The kernel's command line can have it off on all cards (`ipv6.disable_ipv6=1`); of one alone nobody else says so.
+    if get(&folder.with_file_name("default"), OFF)? != "1" {
+        set(folder, OFF, "0")?;
+    }
+    Ok(())
 }
 
 fn folder(settings: &Path, link: &Link) -> PathBuf {
     settings.join("ipv6/conf").join(&link.name)
 }
 
-/// `true`: it was another.
-fn set(folder: &Path, name: &str, value: &str) -> io::Result<bool> {
-    let path = folder.join(name);
-    if std::fs::read_to_string(&path)?.trim() == value {
-        return Ok(false);
-    }
-    std::fs::write(&path, value)?;
-    Ok(true)
+fn get(folder: &Path, name: &str) -> io::Result<String> {
+    Ok(std::fs::read_to_string(folder.join(name))?.trim().to_owned())
+}
+
+/// Writes what is another.
+fn set(folder: &Path, name: &str, value: &str) -> io::Result<()> {
+    if get(folder, name)? == value { Ok(()) } else { std::fs::write(folder.join(name), value) }
 }
 
 #[cfg(test)]
@@ -83,7 +100,9 @@ mod tests {
     impl Settings {
         fn new() -> Self {
             let settings = Settings(tempfile::tempdir().expect("a folder"));
-            std::fs::create_dir_all(settings.0.path().join("ipv6/conf/eth0")).expect("a folder");
+            for folder in ["eth0", "default"] {
+                std::fs::create_dir_all(settings.0.path().join("ipv6/conf").join(folder)).expect("a folder");
+            }
             for (name, value) in [
                 ("accept_ra", "0\n"),
                 ("accept_ra_defrtr", "1\n"),
@@ -93,6 +112,7 @@ mod tests {
             ] {
                 settings.write(name, value);
             }
+            settings.write("../default/disable_ipv6", "0\n");
             settings
         }
 
@@ -148,6 +168,56 @@ mod tests {
         nics.set_plan(plan, TICK);
         apply(&nics);
         assert!(!settings.started_over(), "it listens to no router, whatever it would take");
+    }
+
+    /// The program is killed behind each of the writes of a pass; where it was the last one, nothing is left to do.
+    #[test]
+    fn the_next_run_goes_on_where_the_last_one_was_killed() {
+        let cases = [
+            (Ipv6Method::Auto, true, "0", "1"),
+            (Ipv6Method::Auto, true, "0", "0"),
+            (Ipv6Method::Auto, true, "2", "0"),
+            (Ipv6Method::Auto, false, "2", "0"),
+            (Ipv6Method::Off, true, "2", "1"),
+            (Ipv6Method::Off, true, "0", "1"),
+        ];
+        for (ipv6, default_route, accept_ra, accept_ra_defrtr) in cases {
+            let settings = Settings::new();
+            let mut plan = Plan::automatic(&["eth0".into()]);
+            plan.interfaces[0].ipv6 = ipv6;
+            plan.interfaces[0].default_route = default_route;
+            let mut nics = Nics::new(plan, BTreeMap::new());
+            nics.link(card(true), TICK);
+            settings.write("accept_ra", accept_ra);
+            settings.write("accept_ra_defrtr", accept_ra_defrtr);
+            settings.write("disable_ipv6", "1\n");
+            for _ in 0..2 {
+                apply(settings.0.path(), nics.get(2).expect("a card")).expect("applied");
+                let found = ["disable_ipv6", "accept_ra", "accept_ra_defrtr"].map(|name| settings.read(name));
+                let listens = if ipv6 == Ipv6Method::Auto { "2" } else { "0" };
+                assert_eq!(
+                    found,
+                    ["0", listens, if default_route { "1" } else { "0" }],
+                    "{accept_ra} {accept_ra_defrtr}"
+                );
+            }
+        }
+        let settings = Settings::new();
+        settings.write("disable_ipv6", "1\n");
+        leave(settings.0.path(), &card(true)).expect("left");
+        assert_eq!(settings.read("disable_ipv6"), "0");
+    }
+
+    #[test]
+    fn ipv6_that_is_off_on_all_cards_stays_off() {
+        let settings = Settings::new();
+        settings.write("../default/disable_ipv6", "1\n");
+        settings.write("disable_ipv6", "1\n");
+        let mut nics = Nics::new(Plan::automatic(&["eth0".into()]), BTreeMap::new());
+        nics.link(card(true), TICK);
+        apply(settings.0.path(), nics.get(2).expect("a card")).expect("applied");
+        leave(settings.0.path(), &card(true)).expect("left");
+        assert_eq!((settings.read("disable_ipv6"), settings.read("accept_ra")), ("1\n".into(), "0".into()));
     }
 
     #[test]

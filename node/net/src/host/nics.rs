@@ -37,12 +37,18 @@ pub struct Memory {
     /// Its lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// The carrier was away since, and whether the lease is one of this segment is still to be said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
     /// Its lease for IPv6.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease6: Option<dhcp6::Lease>,
     /// What came by DHCPv6 without an address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings6: Option<dhcp6::Settings>,
+    /// The same of what came by DHCPv6.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed6: bool,
     /// Name servers that routers named.
     #[serde(skip_serializing_if = "Resolvers::is_empty")]
     pub resolvers: Resolvers,
@@ -53,8 +59,10 @@ impl Nic {
     pub fn memory(&self) -> Memory {
         Memory {
             lease: self.dhcp4.as_ref().and_then(Client::lease).cloned(),
+            unconfirmed: self.dhcp4.as_ref().is_some_and(Client::unconfirmed),
             lease6: self.dhcp6.lease().cloned(),
             settings6: self.dhcp6.settings().cloned(),
+            unconfirmed6: self.dhcp6.unconfirmed(),
             resolvers: self.resolvers.clone(),
         }
     }
@@ -172,10 +180,12 @@ impl Nics {
             Some(nic) => Nic { link, order, interface: interface.clone(), ..nic },
             None => {
                 let kept = link.mac.and_then(|mac| self.kept.remove(&mac)).unwrap_or_default();
+                // With a carrier all the time nothing has to be asked.
+                let (still4, still6) = (carrier && !kept.unconfirmed, carrier && !kept.unconfirmed6);
                 let lease6 = kept.lease6.filter(|lease| automatic6 && lease.expire > tick.now);
                 Nic {
-                    dhcp4: (interface.dhcp4 && link.mac.is_some()).then(|| first(kept.lease, &link, tick.now)),
-                    dhcp6: dhcp6::Client::new(lease6, kept.settings6.filter(|_| automatic6), carrier),
+                    dhcp4: (interface.dhcp4 && link.mac.is_some()).then(|| first(kept.lease, still4, tick.now)),
+                    dhcp6: dhcp6::Client::new(lease6, kept.settings6.filter(|_| automatic6), still6),
                     resolvers: if automatic6 { kept.resolvers } else { Resolvers::default() },
                     link,
                     order,
@@ -299,10 +309,10 @@ impl Nics {
     }
 }
 
-/// A card's first state: with a lease that still runs, and a carrier all the time, nothing has to be asked.
-fn first(kept: Option<Lease>, link: &Link, now: Millis) -> Client {
+/// A card's first state, with a lease that still runs; `still`: there was a carrier all the time.
+fn first(kept: Option<Lease>, still: bool, now: Millis) -> Client {
     match kept.filter(|lease| lease.expire > now) {
-        Some(lease) if link.carrier => Client::Bound(lease),
+        Some(lease) if still => Client::Bound(lease),
         kept => Client::new(kept),
     }
 }

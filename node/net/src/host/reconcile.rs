@@ -1,8 +1,8 @@
 //! What is to change so that the kernel has what it should have. Of what is there, only what this program made is ever
 //! taken away.
 
-use super::desired::Desired;
-use crate::netlink::address::{FOREVER, Told};
+use super::desired::{Desired, Until};
+use crate::netlink::address::{Lifetime, Told};
 use crate::netlink::message::Builder;
 use crate::netlink::{Address, Route, address, link, route};
 use crate::time::Millis;
@@ -37,7 +37,7 @@ pub enum Change {
     /// A link gets a largest packet.
     Mtu(u32, u32),
     /// A link gets an address for some seconds.
-    Address(Address, u32),
+    Address(Address, Lifetime),
     /// A link loses an address.
     NoAddress(Address),
     /// A route is made.
@@ -51,7 +51,7 @@ impl Change {
     pub fn request(&self) -> Builder {
         match self {
             Change::Mtu(index, mtu) => link::set_mtu(*index, *mtu),
-            Change::Address(address, seconds) => address::add(address, *seconds),
+            Change::Address(address, lifetime) => address::add(address, *lifetime),
             Change::NoAddress(address) => address::remove(address),
             Change::Route(route) => route::add(route),
             Change::NoRoute(route) => route::remove(route),
@@ -92,11 +92,11 @@ impl fmt::Display for Change {
     }
 }
 
-/// The changes, in the order in which the kernel takes them. `applied`: the ends that the addresses were given.
+/// The changes, in the order in which the kernel takes them. `applied`: until when the addresses were given.
 pub fn changes(
     desired: &Desired,
     kernel: &Kernel,
-    applied: &BTreeMap<Address, Option<Millis>>,
+    applied: &BTreeMap<Address, Option<Until>>,
     now: Millis,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -112,11 +112,11 @@ pub fn changes(
             changes.push(Change::NoAddress(told.address));
         }
     }
-    for (address, end) in &desired.addresses {
+    for (address, until) in &desired.addresses {
         let there = kernel.addresses.iter().any(|told| told.address == *address);
-        if !there || applied.get(address) != Some(end) {
-            let seconds = end.map_or(FOREVER, |end| (end - now).as_seconds().clamp(1, u64::from(FOREVER) - 1) as u32);
-            changes.push(Change::Address(*address, seconds));
+        if !there || applied.get(address) != Some(until) {
+            let lifetime = until.map_or(Lifetime::ENDLESS, |until| until.left(now));
+            changes.push(Change::Address(*address, lifetime));
         }
     }
     // An address that goes takes its routes along; one that comes may be what a route needs: routes come last, those to a

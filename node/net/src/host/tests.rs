@@ -5,7 +5,7 @@ use super::files;
 use super::nics::{Nics, Wish};
 use super::reconcile::{Change, Kernel, changes};
 use crate::dhcp4::message::{Kind, Reply, StaticRoute};
-use crate::netlink::address::Told;
+use crate::netlink::address::{Lifetime, Told};
 use crate::netlink::{Address, Link, Route};
 use crate::plan::{Interface, Plan, PlannedRoute, Select};
 use crate::time::{Millis, Tick};
@@ -111,7 +111,11 @@ fn an_address_that_somebody_took_away_comes_back_with_its_routes() {
     let desired = Desired::of(&bound(&[2]));
     let kernel = Kernel { mtus: [(2, 1500)].into(), ..Kernel::default() };
     let list = changes(&desired, &kernel, &desired.addresses, TICK.now);
-    assert!(matches!(list[..], [Change::Mtu(2, 1400), Change::Address(_, 3600), Change::Route(_)]), "{list:?}");
+    let hour = Lifetime { preferred: 3600, valid: 3600 };
+    assert!(
+        matches!(list[..], [Change::Mtu(2, 1400), Change::Address(_, lifetime), Change::Route(_)] if lifetime == hour),
+        "{list:?}"
+    );
 }
 
 #[test]
@@ -127,6 +131,34 @@ fn a_lease_outlives_the_program() {
     let mut late = Nics::new(Plan::automatic(&[]), kept);
     late.link(card(2, true), Tick { now: Millis::seconds(9999), ..TICK });
     assert!(Desired::of(&late).addresses.is_empty());
+}
+
+#[test]
+fn a_lease_that_is_not_confirmed_yet_is_asked_about_by_the_next_run_and_under_another_plan() {
+    let address = Ipv4Addr::new(192, 0, 2, 59);
+    // The packet's number, if the lease is asked about.
+    let asks = |wishes: &[Wish]| {
+        wishes.iter().find_map(|wish| match wish {
+            Wish::Send { query, .. } if query.kind == Kind::Request && query.requested == Some(address) => {
+                Some(query.xid)
+            }
+            _ => None,
+        })
+    };
+    let next_run = |nics: &Nics| Nics::new(Plan::automatic(&[]), files::parse_leases(&files::leases(nics)));
+    let mut nics = bound(&[2]);
+    nics.link(card(2, false), TICK);
+    // Killed while the carrier was away, and while the question was out.
+    assert!(asks(&next_run(&nics).link(card(2, true), TICK)).is_some());
+    assert!(asks(&nics.link(card(2, true), TICK)).is_some());
+    let mut after = next_run(&nics);
+    assert!(asks(&after.link(card(2, true), TICK)).is_some());
+    assert_eq!(Desired::of(&after).addresses.len(), 1, "it holds meanwhile");
+    let xid = asks(&after.set_plan(Plan::automatic(&["eth2".into()]), TICK));
+    after.packet(2, &reply(Kind::Ack, 2, xid.expect("a question")), TICK);
+    // It is one of the segment.
+    assert_eq!(asks(&next_run(&after).link(card(2, true), TICK)), None);
+    assert_eq!(asks(&after.set_plan(Plan::automatic(&[]), TICK)), None);
 }
 
 #[test]

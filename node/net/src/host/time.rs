@@ -162,8 +162,10 @@ fn look_again(client: &mut Client, names: &mut Names, tick: Tick) {
     }
 }
 
+/// Both clocks are read here, as a packet was read or is about to go out: the tick is as old as its turn of the loop, which
+/// has done other things since.
 fn now(tick: Tick) -> Now {
-    Now { tick, clock: Clock::now() }
+    Now { tick, clock: Clock::now(), steady: sys::nanoseconds() }
 }
 
 #[cfg(test)]
@@ -186,7 +188,7 @@ mod tests {
             if let Some(servers) = names.addresses(|_| true) {
                 client.set_servers(servers, tick);
             }
-            let actions = client.timer(Now { tick, clock: 0 }, || 1);
+            let actions = client.timer(Now { tick, clock: 0, steady: 0 }, || 1);
             questions += actions.iter().filter(|action| matches!(action, Action::Send(..))).count();
             look_again(&mut client, &mut names, tick);
         }

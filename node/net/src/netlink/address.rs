@@ -27,6 +27,21 @@ const AF_INET6: u8 = 10;
 /// Lifetime without an end.
 pub const FOREVER: u32 = u32::MAX;
 
+/// For how many seconds an address stays; [`FOREVER`]: without an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// For how many of them new connections begin by it, though there is another one. The kernel takes no more than those
+    /// that it stays for.
+    pub preferred: u32,
+    /// All of them.
+    pub valid: u32,
+}
+
+impl Lifetime {
+    /// Without an end.
+    pub const ENDLESS: Lifetime = Lifetime { preferred: FOREVER, valid: FOREVER };
+}
+
 /// An address with its network's length, on a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
@@ -90,10 +105,11 @@ pub fn dump() -> Builder {
 }
 
 /// Gives a link an address for some seconds, or changes how long it stays.
-pub fn add(address: &Address, seconds: u32) -> Builder {
+pub fn add(address: &Address, lifetime: Lifetime) -> Builder {
+    // `struct ifa_cacheinfo`
     let mut cache = [0; 16];
-    cache[..4].copy_from_slice(&seconds.to_ne_bytes());
-    cache[4..8].copy_from_slice(&seconds.to_ne_bytes());
+    cache[..4].copy_from_slice(&lifetime.preferred.to_ne_bytes());
+    cache[4..8].copy_from_slice(&lifetime.valid.to_ne_bytes());
     with(address, NEW, ACK | CREATE | REPLACE).put(IFA_CACHEINFO, &cache).put(IFA_PROTO, &[OURS])
 }
 
@@ -142,9 +158,12 @@ mod tests {
         #[test]
         fn an_address_that_is_set_reads_back_as_ours(address: IpAddr, index in 1u32.., prefix in 0u8..=32) {
             let address = Address { index, address, prefix };
-            let bytes = add(&address, 60).finish(1);
-            let told = Messages(&bytes).next().and_then(|message| Told::parse(&message));
-            prop_assert_eq!(told, Some(Told { address, ours: true, usable: true }));
+            let bytes = add(&address, Lifetime { preferred: 30, valid: 60 }).finish(1);
+            let message = Messages(&bytes).next().expect("a message");
+            prop_assert_eq!(Told::parse(&message), Some(Told { address, ours: true, usable: true }));
+            let (_, mut attributes) = message.split(FIXED).expect("a fixed part");
+            let (_, cache) = attributes.find(|(kind, _)| *kind == IFA_CACHEINFO).expect("its lifetime");
+            prop_assert_eq!((number(cache), number(&cache[4..])), (Some(30), Some(60)));
         }
 
         #[test]

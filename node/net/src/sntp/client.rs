@@ -32,9 +32,9 @@ const REFUSALS: usize = 64;
 struct Asked {
     server: IpAddr,
     nonce: u64,
-    /// When, by this machine's clock, and by its time since the start.
+    /// When, by this machine's clock, and by the one that nobody sets.
     clock: i64,
-    sent: Millis,
+    steady: i64,
 }
 
 /// A round said that a clock that was well is far off: a second one must say the same.
@@ -59,6 +59,8 @@ pub struct Now {
     pub tick: Tick,
     /// The machine's clock, nanoseconds since 1970.
     pub clock: i64,
+    /// Nanoseconds since the start, read with the clock: nobody sets it.
+    pub steady: i64,
 }
 
 /// What to do.
@@ -92,7 +94,7 @@ pub struct Client {
     synced: bool,
     /// Rounds without an answer, one after the other.
     silent: u32,
-    /// All servers refuse: until when nobody is asked.
+    /// All servers refused once: until when those who did are not asked.
     pause: Option<Millis>,
     /// What the last round said, if it wanted to set a clock that was well before.
     doubt: Option<Doubt>,
@@ -145,7 +147,6 @@ impl Client {
         }
         self.servers = servers;
         self.silent = 0;
-        self.pause = None;
         self.asked.clear();
         self.samples.clear();
         self.wait = if self.synced { SHORTEST } else { FIRST };
@@ -168,22 +169,20 @@ impl Client {
         if !self.asked.is_empty() || !self.samples.is_empty() {
             return self.judge(now);
         }
-        if self.pause.is_some_and(|end| end > now.tick.now) {
-            // Another network does not shorten it.
-            self.due = self.pause;
-            return Vec::new();
-        }
-        if self.pause.take().is_some() {
+        if self.pause.is_some_and(|end| end <= now.tick.now) {
+            self.pause = None;
             self.refused.clear();
         }
         let servers = self.servers.iter().filter(|server| !self.refused.contains(server)).take(SERVERS);
         self.asked = servers
-            .map(|server| Asked { server: *server, nonce: random(), clock: now.clock, sent: now.tick.now })
+            .map(|server| Asked { server: *server, nonce: random(), clock: now.clock, steady: now.steady })
             .collect();
         if self.asked.is_empty() {
-            self.pause = Some(now.tick.about(PAUSE));
-            self.due = self.pause;
-            return vec![Action::Say("no time server wants to be asked; asking again in an hour; name others".into())];
+            // Another network does not shorten it, and other servers who refused before do not put it off.
+            let begins = self.pause.is_none();
+            self.due = Some(*self.pause.get_or_insert_with(|| now.tick.about(PAUSE)));
+            let text = "no time server wants to be asked; asking again in an hour; name others";
+            return begins.then(|| Action::Say(text.into())).into_iter().collect();
         }
         self.due = Some(now.tick.now + ROUND);
         self.asked.iter().map(|asked| Action::Send(asked.server, message::question(asked.nonce))).collect()
@@ -204,7 +203,7 @@ impl Client {
             }
             Ok(Reply::Time { received, sent }) => {
                 // The clock may have been set meanwhile: what passed is told by the other one.
-                let passed = i64::try_from((now.tick.now - asked.sent).0).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+                let passed = now.steady.saturating_sub(asked.steady);
                 match Sample::of(asked.clock, received, sent, asked.clock.saturating_add(passed)) {
                     Some(sample) => self.samples.push(sample),
                     None => actions.push(refuse("the way took too long")),

@@ -1,7 +1,7 @@
 //! The client by scripts.
 
 use super::*;
-use crate::sntp::message::answer;
+use crate::sntp::message::{answer, stamp};
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
 
@@ -42,7 +42,8 @@ impl Script {
     }
 
     fn at(&self) -> Now {
-        Now { tick: Tick { now: self.now, random: 5 }, clock: self.truth() - self.off }
+        let steady = self.now.0 as i64 * 1_000_000;
+        Now { tick: Tick { now: self.now, random: 5 }, clock: self.truth() - self.off, steady }
     }
 
     fn take(&mut self, actions: Vec<Action>) {
@@ -115,6 +116,24 @@ fn a_clock_a_day_off_is_set_once_then_turned() {
     script.round(&[0]);
     assert!(matches!(script.done[..], [Action::Step(_), Action::Slew(..)]), "{:?}", script.done);
     assert_eq!(script.said, ["the clock was off by -86399.990 s; it is set"]);
+}
+
+/// Clouds have their time servers on the machine's own host. The answer is there after 200 µs, of which the server needed 50;
+/// the millisecond of the question is still the same.
+#[test]
+fn an_answer_within_the_millisecond_of_its_question_counts_to_the_nanosecond() {
+    const MICROSECOND: i64 = 1000;
+    const BEHIND: i64 = 3_000_000;
+    let mut script = Script::new(1, BEHIND);
+    let (server, nonce) = script.waits()[0];
+    let mut packet = answer(nonce, script.truth() + 75 * MICROSECOND);
+    packet[40..].copy_from_slice(&stamp(script.truth() + 125 * MICROSECOND).to_be_bytes());
+    let asked = script.at();
+    let passed = 200 * MICROSECOND;
+    let at = Now { clock: asked.clock + passed, steady: asked.steady + passed, ..asked };
+    let actions = script.client.packet(server, &packet, at);
+    script.take(actions);
+    assert_eq!(script.done, [Action::Slew(BEHIND, 64)], "{:?}", script.said);
 }
 
 #[test]
@@ -250,6 +269,33 @@ fn kisses_of_death_are_obeyed() {
     let tick = script.at().tick;
     script.client.set_servers(vec![server(1), server(9)], tick);
     assert_eq!(script.waits().iter().map(|(server, _)| *server).collect::<Vec<_>>(), [server(9)]);
+}
+
+/// A name has another address each time that it is looked up, and nobody there wants to be asked.
+#[test]
+fn lists_that_change_do_not_put_off_the_hour_after_which_who_refused_is_asked_again() {
+    let mut script = Script::new(1, 0);
+    script.kissed(b"DENY");
+    let tick = script.at().tick;
+    script.client.set_servers(vec![server(2)], tick);
+    script.kissed(b"DENY");
+    assert!(script.waits().is_empty());
+    let began = script.now;
+    let asked = (1..20).find(|turn: &u8| {
+        script.now = began + Millis::seconds(600 * u64::from(*turn));
+        let tick = script.at().tick;
+        script.client.set_servers(vec![server(2 - turn % 2)], tick);
+        !script.waits().is_empty()
+    });
+    // Nor do they shorten it.
+    assert_eq!(asked, Some(6), "{:?}", script.said);
+    let said = script.said.iter().filter(|line| line.contains("no time server wants to be asked")).count();
+    assert_eq!(said, 1, "{:?}", script.said);
+    // Who has not refused is asked at once.
+    script.kissed(b"DENY");
+    let tick = script.at().tick;
+    script.client.set_servers(vec![server(1), server(2), server(3)], tick);
+    assert!(script.asks().iter().any(|(asked, _)| *asked == server(3)));
 }
 
 #[test]

@@ -12,19 +12,22 @@ const SLOWEST: i64 = 2 * SECOND;
 pub struct Sample {
     /// The true time minus this machine's, in nanoseconds.
     pub offset: i64,
-    /// What the way there and back took, in nanoseconds.
+    /// What the way there and back took, in nanoseconds; never less than nothing.
     pub delay: i64,
 }
 
 impl Sample {
     /// From the four times: question sent and answer received by this machine's clock, question received and answer sent
     /// by the server's. `None` where they cannot be.
+    ///
+    /// On a near wire the way may seem to have taken less than nothing: the server's clock is as coarse as it likes, and may
+    /// be turned while it answers. That is no time at all (RFC 5905 §8), up to what two servers may differ by.
     pub fn of(asked: i64, received: i64, sent: i64, answered: i64) -> Option<Self> {
         let delay = answered.checked_sub(asked)?.checked_sub(sent.checked_sub(received)?)?;
         let there = i128::from(received) - i128::from(asked);
         let back = i128::from(sent) - i128::from(answered);
         let offset = i64::try_from((there + back) / 2).ok()?;
-        (0..=SLOWEST).contains(&delay).then_some(Sample { offset, delay })
+        (-TOLERANCE..=SLOWEST).contains(&delay).then_some(Sample { offset, delay: delay.max(0) })
     }
 
     fn agrees(&self, other: &Sample) -> bool {
@@ -69,9 +72,16 @@ mod tests {
     fn the_four_times_give_offset_and_delay() {
         let sample = Sample::of(1000, 5010, 5020, 1050).expect("a sample");
         assert_eq!(sample, Sample { offset: (4010 + 3970) / 2, delay: 40 });
-        assert_eq!(Sample::of(1000, 5000, 5100, 1050), None, "back before it was there");
+        assert_eq!(Sample::of(1000, 5000, 5100 + TOLERANCE, 1050), None, "back before it was there");
         assert_eq!(Sample::of(0, 0, 0, 3 * SECOND), None, "too slow");
         assert_eq!(Sample::of(i64::MIN, i64::MAX, i64::MAX, i64::MAX), None);
+    }
+
+    /// 50 µs, where this machine's clock saw 10 µs pass.
+    #[test]
+    fn a_way_that_seems_to_have_taken_less_than_nothing_took_nothing() {
+        let sample = Sample::of(1_000_000, 5_000_000, 5_050_000, 1_010_000).expect("a sample");
+        assert_eq!(sample, Sample { offset: (4_000_000 + 4_040_000) / 2, delay: 0 });
     }
 
     proptest! {

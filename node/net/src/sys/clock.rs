@@ -21,11 +21,20 @@ pub fn set(time: i64) -> io::Result<()> {
     Ok(clock_settime(ClockId::CLOCK_REALTIME, time)?)
 }
 
+/// Ends what [`slew`] began, and calls it unsynchronised: the next one begins anew. The kernel tells how fast the clock goes by
+/// the time since the last one, as the clock shows it. Over a step back that is less than nothing: it would be turned the
+/// wrong way, by as much as can be (`ntp_update_offset` in `kernel/time/ntp.c`).
+pub fn forget() -> io::Result<()> {
+    let mut request = nothing();
+    request.modes = libc::ADJ_STATUS;
+    request.status = libc::STA_UNSYNC;
+    adjust(&mut request)
+}
+
 /// Has the kernel turn it by so many nanoseconds, half a second at most, until the next call in so many seconds; and
 /// calls it synchronised.
 pub fn slew(by: i64, seconds: u64) -> io::Result<()> {
-    // SAFETY: all fields are numbers, for which 0 is a value.
-    let mut request: libc::timex = unsafe { std::mem::zeroed() };
+    let mut request = nothing();
     request.modes = libc::ADJ_OFFSET
         | libc::ADJ_STATUS
         | libc::ADJ_NANO
@@ -38,6 +47,15 @@ pub fn slew(by: i64, seconds: u64) -> io::Result<()> {
     request.constant = (i64::from(seconds.max(16).ilog2()) - 4).min(MOST_CONSTANT);
     request.maxerror = (by.abs() / 1000).saturating_add(1000);
     request.esterror = by.abs() / 1000;
+    adjust(&mut request)
+}
+
+fn nothing() -> libc::timex {
+    // SAFETY: all fields are numbers, for which 0 is a value.
+    unsafe { std::mem::zeroed() }
+}
+
+fn adjust(request: &mut libc::timex) -> io::Result<()> {
     // SAFETY: the kernel reads and writes one `timex`, which outlives the call.
-    if unsafe { libc::adjtimex(&raw mut request) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if unsafe { libc::adjtimex(request) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
