@@ -130,6 +130,8 @@ pub fn begin(node: &mut Node, wish: Wish) {
         // Nothing of the boot goes on, and none of its deadlines wakes the loop.
         node.retries = Default::default();
         node.progress = Default::default();
+        // Nobody reads it any more: the loop would never wait, for there would always be something to read.
+        node.intake = None;
     }
 }
 
