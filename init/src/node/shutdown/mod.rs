@@ -2,6 +2,7 @@
 //! is left at all; what is not on the disks yet; the state partition; power. Each step has a deadline; one that is late is
 //! said, and the next begins.
 
+mod processes;
 mod sync;
 mod unmount;
 
@@ -87,14 +88,14 @@ const STEPS: &[Step] = &[
             stop(node, LOGIND, Signal::SIGTERM);
             kill_all(Signal::SIGTERM);
         },
-        done: |_| processes() == 0,
+        done: |_| processes::left(None) == 0,
         deadline: |_| Duration::from_secs(10),
         force: |_| kill_all(Signal::SIGKILL),
     },
     Step {
         name: "killed",
         start: |_| (),
-        done: |_| processes() == 0,
+        done: |_| processes::left(None) == 0,
         deadline: |_| Duration::from_secs(5),
         force: |_| (),
     },
@@ -222,15 +223,6 @@ fn containers_stopped(node: &mut Node) -> bool {
 
 fn kill_all(signal: Signal) {
     let _ = kill(Pid::from_raw(-1), signal);
-}
-
-/// Processes of user space other than PID 1: those that have a command line.
-fn processes() -> usize {
-    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = all.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
-    let programs = numbers
-        .filter(|pid| *pid != 1 && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()));
-    programs.count()
 }
 
 /// Unmounts the state and turns the machine off.

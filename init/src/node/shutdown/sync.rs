@@ -2,8 +2,8 @@
 //! hundreds of megabytes that nobody synced, which take a slow disk minutes, and PID 1 pets the watchdog meanwhile.
 
 use super::super::Node;
+use super::processes::has_ended;
 use crate::sys::process::in_child;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, sync};
 use std::io;
 use std::time::{Duration, Instant};
@@ -26,11 +26,6 @@ pub struct Writing {
 impl Writing {
     fn start(write: impl FnOnce()) -> io::Result<Self> {
         Ok(Writing { pid: in_child(write)?, begun: Instant::now(), pace: Pace::default() })
-    }
-
-    /// Whether its process is gone, which the loop may have reaped already.
-    fn has_ended(&self) -> bool {
-        !matches!(waitpid(self.pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
     }
 
     /// Looks at what is left; whether it is time to say it.
@@ -109,7 +104,7 @@ pub fn start(node: &mut Node) {
 /// Whether everything is written, as far as that was tried.
 pub fn is_over(node: &mut Node) -> bool {
     let Some(writing) = writing(node) else { return true };
-    if writing.has_ended() {
+    if has_ended(writing.pid) {
         return true;
     }
     if writing.look() {
@@ -141,6 +136,7 @@ fn writing(node: &mut Node) -> Option<&mut Writing> {
 mod tests {
     use super::*;
     use nix::sys::signal::{Signal, kill};
+    use nix::sys::wait::waitpid;
     use proptest::prelude::*;
 
     /// The second at which it is given up, by looks at these seconds that find so many KiB.
@@ -208,10 +204,10 @@ mod tests {
     #[test]
     fn it_is_over_when_its_process_is_gone_whoever_reaps_it() {
         let writing = Writing::start(nix::unistd::pause).expect("a process");
-        assert!(!writing.has_ended());
+        assert!(!has_ended(writing.pid));
         kill(writing.pid, Signal::SIGKILL).expect("killed");
         assert!(waitpid(writing.pid, None).is_ok(), "as the loop reaps it");
-        assert!(writing.has_ended());
+        assert!(has_ended(writing.pid));
     }
 
     proptest! {
