@@ -1,6 +1,6 @@
 //! The orderly end: the pods, by kubelet; kubelet; the containers that are left, with their grace period; containerd; what
 //! is left at all; what is not on the disks yet; the state partition; power. Each step has a deadline; one that is late is
-//! said, and the next begins.
+//! said, and the next begins. A guard ends the machine if PID 1 itself does not come back from one.
 
 mod processes;
 mod sync;
@@ -56,6 +56,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 const PARTLY: i32 = 3;
 /// For the unmounts, which may hang in the kernel.
 const UNMOUNT: Duration = Duration::from_secs(30);
+/// A PID 1 that does not come back to its loop for so long hangs: it writes the services' logs, to a disk that may be gone.
+/// Less than the watchdog's time: that one would have the machine start again that was to stay off.
+const HANGS: Duration = Duration::from_secs(45);
 
 /// In order.
 const STEPS: &[Step] = &[
@@ -88,17 +91,15 @@ const STEPS: &[Step] = &[
             stop(node, LOGIND, Signal::SIGTERM);
             kill_all(Signal::SIGTERM);
         },
-        done: |_| processes::left(None) == 0,
+        done: is_alone,
         deadline: |_| Duration::from_secs(10),
-        force: |_| kill_all(Signal::SIGKILL),
+        force: |node| {
+            kill_all(Signal::SIGKILL);
+            // The guard was one of them.
+            start_guard(node);
+        },
     },
-    Step {
-        name: "killed",
-        start: |_| (),
-        done: |_| processes::left(None) == 0,
-        deadline: |_| Duration::from_secs(5),
-        force: |_| (),
-    },
+    Step { name: "killed", start: |_| (), done: is_alone, deadline: |_| Duration::from_secs(5), force: |_| () },
     // Behind all others: nobody is left who writes, and its own process is none of those that are awaited or killed.
     Step { name: "sync", start: sync::start, done: sync::is_over, deadline: sync::patience, force: sync::give_up },
 ];
@@ -114,6 +115,8 @@ pub struct Shutdown {
     ask: Option<Instant>,
     /// In the last step.
     writing: Option<sync::Writing>,
+    /// From the first step on.
+    guard: Option<Guard>,
 }
 
 impl Shutdown {
@@ -127,7 +130,7 @@ impl Shutdown {
 pub fn begin(node: &mut Node, wish: Wish) {
     if node.shutdown.is_none() {
         node.report.note("shutdown", format!("asked by {}", wish.by));
-        node.shutdown = Some(Shutdown { wish, index: 0, begun: None, ask: None, writing: None });
+        node.shutdown = Some(Shutdown { wish, index: 0, begun: None, ask: None, writing: None, guard: None });
         // Nothing of the boot goes on, and none of its deadlines wakes the loop.
         node.retries = Default::default();
         node.progress = Default::default();
@@ -158,6 +161,12 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
         let is_new = shutdown.begun.is_none();
         let begun = *shutdown.begun.get_or_insert_with(Instant::now);
         if is_new {
+            renew_guard(node);
+        }
+        if let Some(guard) = node.shutdown.as_mut().and_then(|shutdown| shutdown.guard.as_mut()) {
+            guard.begin(step.name);
+        }
+        if is_new {
             (step.start)(node);
         }
         let done = (step.done)(node);
@@ -174,6 +183,34 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
             shutdown.index += 1;
             shutdown.begun = None;
         }
+    }
+}
+
+/// Starts a guard unless there is one.
+fn renew_guard(node: &mut Node) {
+    let guard = node.shutdown.as_ref().and_then(|shutdown| shutdown.guard.as_ref());
+    if !guard.is_some_and(Guard::watches) {
+        start_guard(node);
+    }
+}
+
+/// Starts a process that ends the machine when this one hangs: by then there is nobody else to do it.
+fn start_guard(node: &mut Node) {
+    let Some(shutdown) = &mut node.shutdown else { return };
+    let (report, mode) = (&mut node.report, shutdown.wish.mode);
+    let started = Guard::start(HANGS, |step| {
+        let text = format!("PID 1 hangs in the step {step} for {} s: the machine ends as it is", HANGS.as_secs());
+        report.error("shutdown", text);
+        let _ = reboot(mode);
+    });
+    match started {
+        Ok(guard) => {
+            // Behind the new one's start: the end of a process may hang as well.
+            if let Some(old) = shutdown.guard.replace(guard) {
+                old.end();
+            }
+        }
+        Err(error) => report.error("shutdown", format!("no guard: {error}")),
     }
 }
 
@@ -225,6 +262,12 @@ fn kill_all(signal: Signal) {
     let _ = kill(Pid::from_raw(-1), signal);
 }
 
+/// Whether no program is left but PID 1 and its guard.
+fn is_alone(node: &mut Node) -> bool {
+    let guard = node.shutdown.as_ref().and_then(|shutdown| shutdown.guard.as_ref());
+    processes::left(guard.map(Guard::pid)) == 0
+}
+
 /// Unmounts the state and turns the machine off.
 fn finish(node: &mut Node) -> ! {
     let mode = node.shutdown.as_ref().map_or(RebootMode::RB_POWER_OFF, |shutdown| shutdown.wish.mode);
@@ -233,6 +276,10 @@ fn finish(node: &mut Node) -> ! {
         node.report.error("shutdown", format!("the state is not unmounted after {} s", UNMOUNT.as_secs()));
         let _ = reboot(mode);
     });
+    // The one of the steps started when the logs were open, and holds them open: the state would be busy.
+    if let Some(old) = node.shutdown.as_mut().and_then(|shutdown| shutdown.guard.take()) {
+        old.end();
+    }
     let clean = unmount::state(&mut node.report);
     node.report.note("state", format!("unmounted clean={clean}"));
     node.report.tell(&Event::Poweroff { phase: None, ms: now_ms() });
