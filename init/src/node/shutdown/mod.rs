@@ -1,7 +1,9 @@
 //! The orderly end: the pods, by kubelet; kubelet; the containers that are left, with their grace period; containerd; what
-//! is left at all; what is not on the disks yet; the state partition; power. Each step has a deadline; one that is late is
-//! said, and the next begins. A guard ends the machine if PID 1 itself does not come back from one.
+//! is left at all; what is not on the disks yet; mounts; the state partition; power. Each step has a deadline; one that is
+//! late is said, and the next begins. A guard ends the machine if PID 1 itself does not come back from one.
 
+mod beside;
+mod mountinfo;
 mod processes;
 mod sync;
 mod unmount;
@@ -54,7 +56,9 @@ const CONTAINERS_REST: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Exit status of `cri stop-all` for: all were asked, some did not stop. Asking again would not help.
 const PARTLY: i32 = 3;
-/// For the unmounts, which may hang in the kernel.
+/// For all mounts but the state's.
+const MOUNTS: Duration = Duration::from_secs(40);
+/// For the state's unmount, which may hang in the kernel.
 const UNMOUNT: Duration = Duration::from_secs(30);
 /// A PID 1 that does not come back to its loop for so long hangs: it writes the services' logs, to a disk that may be gone.
 /// Less than the watchdog's time: that one would have the machine start again that was to stay off.
@@ -100,8 +104,10 @@ const STEPS: &[Step] = &[
         },
     },
     Step { name: "killed", start: |_| (), done: is_alone, deadline: |_| Duration::from_secs(5), force: |_| () },
-    // Behind all others: nobody is left who writes, and its own process is none of those that are awaited or killed.
+    // Behind all others: nobody is left who writes, and the processes of these two are none of those that are awaited or
+    // killed.
     Step { name: "sync", start: sync::start, done: sync::is_over, deadline: sync::patience, force: sync::give_up },
+    Step { name: "mounts", start: unmount::start, done: unmount::is_over, deadline: |_| MOUNTS, force: |_| () },
 ];
 
 /// How far the shutdown is.
@@ -113,8 +119,10 @@ pub struct Shutdown {
     begun: Option<Instant>,
     /// When the containers are to be asked to stop, unless that is done.
     ask: Option<Instant>,
-    /// In the last step.
+    /// From the step `sync` on.
     writing: Option<sync::Writing>,
+    /// From the step `mounts` on.
+    unmounting: Option<unmount::Unmounting>,
     /// From the first step on.
     guard: Option<Guard>,
 }
@@ -130,7 +138,8 @@ impl Shutdown {
 pub fn begin(node: &mut Node, wish: Wish) {
     if node.shutdown.is_none() {
         node.report.note("shutdown", format!("asked by {}", wish.by));
-        node.shutdown = Some(Shutdown { wish, index: 0, begun: None, ask: None, writing: None, guard: None });
+        let (writing, unmounting, guard) = (None, None, None);
+        node.shutdown = Some(Shutdown { wish, index: 0, begun: None, ask: None, writing, unmounting, guard });
         // Nothing of the boot goes on, and none of its deadlines wakes the loop.
         node.retries = Default::default();
         node.progress = Default::default();
@@ -280,7 +289,7 @@ fn finish(node: &mut Node) -> ! {
     if let Some(old) = node.shutdown.as_mut().and_then(|shutdown| shutdown.guard.take()) {
         old.end();
     }
-    let clean = unmount::state(&mut node.report);
+    let clean = unmount::state(node);
     node.report.note("state", format!("unmounted clean={clean}"));
     node.report.tell(&Event::Poweroff { phase: None, ms: now_ms() });
     node.report.send_document();
@@ -296,6 +305,6 @@ mod tests {
     #[test]
     fn the_steps_are_in_order() {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        assert_eq!(names, ["pods", "kubelet", "containers", "containerd", "processes", "killed", "sync"]);
+        assert_eq!(names, ["pods", "kubelet", "containers", "containerd", "processes", "killed", "sync", "mounts"]);
     }
 }
