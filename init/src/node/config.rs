@@ -33,7 +33,7 @@ pub struct Intake {
 
 impl Intake {
     /// A pipe: its reader, and the end for `orlop-net`.
-    fn new() -> io::Result<(Self, OwnedFd)> {
+    pub fn new() -> io::Result<(Self, OwnedFd)> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok((Intake { pipe: read.into(), bytes: Vec::new(), quoted: 0 }, write))

@@ -305,4 +305,14 @@ mod tests {
         assert_eq!(shutdown::refuse(&mut node, refusal.clone()), Err(refusal));
         assert!(node.shutdown.is_none());
     }
+
+    /// What is polled and read by nobody would have the loop turn without end.
+    #[test]
+    fn a_shutdown_hears_nothing_of_the_node_config() {
+        let mut node = node();
+        let (intake, _write) = super::super::config::Intake::new().expect("a pipe");
+        node.intake = Some(intake);
+        shutdown::begin(&mut node, shutdown::Wish::power_off("a test"));
+        assert!(node.shutdown.is_some() && node.intake.is_none());
+    }
 }

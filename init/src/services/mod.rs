@@ -12,6 +12,7 @@ mod store;
 
 pub use health::Endpoint;
 pub use job::{Job, Purpose, Task};
+pub use lines::LinePipe;
 pub use log::Trouble;
 pub use retries::Retries;
 pub use service::{News, OOM_SCORE, Recipe, Service};

@@ -1,7 +1,10 @@
 //! The orderly end: the pods, by kubelet; kubelet; the containers that are left, with their grace period; containerd; what
-//! is left at all; what is not on the disks yet; the state partition; power. Each step has a deadline; one that is late is
-//! said, and the next begins.
+//! is left at all; what is not on the disks yet; mounts; the state partition; power. Each step has a deadline; one that is
+//! late is said, and the next begins. A guard ends the machine if PID 1 itself does not come back from one.
 
+mod beside;
+mod mountinfo;
+mod processes;
 mod sync;
 mod unmount;
 
@@ -53,8 +56,13 @@ const CONTAINERS_REST: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Exit status of `cri stop-all` for: all were asked, some did not stop. Asking again would not help.
 const PARTLY: i32 = 3;
-/// For the unmounts, which may hang in the kernel.
+/// For all mounts but the state's.
+const MOUNTS: Duration = Duration::from_secs(40);
+/// For the state's unmount, which may hang in the kernel.
 const UNMOUNT: Duration = Duration::from_secs(30);
+/// A PID 1 that does not come back to its loop for so long hangs: it writes the services' logs, to a disk that may be gone.
+/// Less than the watchdog's time: that one would have the machine start again that was to stay off.
+const HANGS: Duration = Duration::from_secs(45);
 
 /// In order.
 const STEPS: &[Step] = &[
@@ -87,19 +95,19 @@ const STEPS: &[Step] = &[
             stop(node, LOGIND, Signal::SIGTERM);
             kill_all(Signal::SIGTERM);
         },
-        done: |_| processes() == 0,
+        done: is_alone,
         deadline: |_| Duration::from_secs(10),
-        force: |_| kill_all(Signal::SIGKILL),
+        force: |node| {
+            kill_all(Signal::SIGKILL);
+            // The guard was one of them.
+            start_guard(node);
+        },
     },
-    Step {
-        name: "killed",
-        start: |_| (),
-        done: |_| processes() == 0,
-        deadline: |_| Duration::from_secs(5),
-        force: |_| (),
-    },
-    // Behind all others: nobody is left who writes, and its own process is none of those that are awaited or killed.
+    Step { name: "killed", start: |_| (), done: is_alone, deadline: |_| Duration::from_secs(5), force: |_| () },
+    // Behind all others: nobody is left who writes, and the processes of these two are none of those that are awaited or
+    // killed.
     Step { name: "sync", start: sync::start, done: sync::is_over, deadline: sync::patience, force: sync::give_up },
+    Step { name: "mounts", start: unmount::start, done: unmount::is_over, deadline: |_| MOUNTS, force: |_| () },
 ];
 
 /// How far the shutdown is.
@@ -111,8 +119,12 @@ pub struct Shutdown {
     begun: Option<Instant>,
     /// When the containers are to be asked to stop, unless that is done.
     ask: Option<Instant>,
-    /// In the last step.
+    /// From the step `sync` on.
     writing: Option<sync::Writing>,
+    /// From the step `mounts` on.
+    unmounting: Option<unmount::Unmounting>,
+    /// From the first step on.
+    guard: Option<Guard>,
 }
 
 impl Shutdown {
@@ -126,10 +138,13 @@ impl Shutdown {
 pub fn begin(node: &mut Node, wish: Wish) {
     if node.shutdown.is_none() {
         node.report.note("shutdown", format!("asked by {}", wish.by));
-        node.shutdown = Some(Shutdown { wish, index: 0, begun: None, ask: None, writing: None });
+        let (writing, unmounting, guard) = (None, None, None);
+        node.shutdown = Some(Shutdown { wish, index: 0, begun: None, ask: None, writing, unmounting, guard });
         // Nothing of the boot goes on, and none of its deadlines wakes the loop.
         node.retries = Default::default();
         node.progress = Default::default();
+        // Nobody reads it any more: the loop would never wait, for there would always be something to read.
+        node.intake = None;
     }
 }
 
@@ -155,6 +170,12 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
         let is_new = shutdown.begun.is_none();
         let begun = *shutdown.begun.get_or_insert_with(Instant::now);
         if is_new {
+            renew_guard(node);
+        }
+        if let Some(guard) = node.shutdown.as_mut().and_then(|shutdown| shutdown.guard.as_mut()) {
+            guard.begin(step.name);
+        }
+        if is_new {
             (step.start)(node);
         }
         let done = (step.done)(node);
@@ -171,6 +192,34 @@ pub fn step(node: &mut Node) -> Result<(), Refusal> {
             shutdown.index += 1;
             shutdown.begun = None;
         }
+    }
+}
+
+/// Starts a guard unless there is one.
+fn renew_guard(node: &mut Node) {
+    let guard = node.shutdown.as_ref().and_then(|shutdown| shutdown.guard.as_ref());
+    if !guard.is_some_and(Guard::watches) {
+        start_guard(node);
+    }
+}
+
+/// Starts a process that ends the machine when this one hangs: by then there is nobody else to do it.
+fn start_guard(node: &mut Node) {
+    let Some(shutdown) = &mut node.shutdown else { return };
+    let (report, mode) = (&mut node.report, shutdown.wish.mode);
+    let started = Guard::start(HANGS, |step| {
+        let text = format!("PID 1 hangs in the step {step} for {} s: the machine ends as it is", HANGS.as_secs());
+        report.error("shutdown", text);
+        let _ = reboot(mode);
+    });
+    match started {
+        Ok(guard) => {
+            // Behind the new one's start: the end of a process may hang as well.
+            if let Some(old) = shutdown.guard.replace(guard) {
+                old.end();
+            }
+        }
+        Err(error) => report.error("shutdown", format!("no guard: {error}")),
     }
 }
 
@@ -222,13 +271,10 @@ fn kill_all(signal: Signal) {
     let _ = kill(Pid::from_raw(-1), signal);
 }
 
-/// Processes of user space other than PID 1: those that have a command line.
-fn processes() -> usize {
-    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = all.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
-    let programs = numbers
-        .filter(|pid| *pid != 1 && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()));
-    programs.count()
+/// Whether no program is left but PID 1 and its guard.
+fn is_alone(node: &mut Node) -> bool {
+    let guard = node.shutdown.as_ref().and_then(|shutdown| shutdown.guard.as_ref());
+    processes::left(guard.map(Guard::pid)) == 0
 }
 
 /// Unmounts the state and turns the machine off.
@@ -239,7 +285,11 @@ fn finish(node: &mut Node) -> ! {
         node.report.error("shutdown", format!("the state is not unmounted after {} s", UNMOUNT.as_secs()));
         let _ = reboot(mode);
     });
-    let clean = unmount::state(&mut node.report);
+    // The one of the steps started when the logs were open, and holds them open: the state would be busy.
+    if let Some(old) = node.shutdown.as_mut().and_then(|shutdown| shutdown.guard.take()) {
+        old.end();
+    }
+    let clean = unmount::state(node);
     node.report.note("state", format!("unmounted clean={clean}"));
     node.report.tell(&Event::Poweroff { phase: None, ms: now_ms() });
     node.report.send_document();
@@ -255,6 +305,6 @@ mod tests {
     #[test]
     fn the_steps_are_in_order() {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        assert_eq!(names, ["pods", "kubelet", "containers", "containerd", "processes", "killed", "sync"]);
+        assert_eq!(names, ["pods", "kubelet", "containers", "containerd", "processes", "killed", "sync", "mounts"]);
     }
 }

@@ -2,14 +2,19 @@
 //! hundreds of megabytes that nobody synced, which take a slow disk minutes, and PID 1 pets the watchdog meanwhile.
 
 use super::super::Node;
+use super::processes::has_ended;
 use crate::sys::process::in_child;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, sync};
 use std::io;
 use std::time::{Duration, Instant};
 
 /// A disk that has taken nothing for so long does not answer any more.
 const STUCK: Duration = Duration::from_secs(30);
+/// One that was given next to everything writes what it has in its own cache, of which the kernel counts nothing. That takes
+/// it as long as it takes: there may be gigabytes in it.
+const FLUSH: Duration = Duration::from_secs(180);
+/// KiB that are next to nothing: a filesystem that waits for the disk to write its cache has its journal's end left.
+const NEXT_TO_NOTHING: u64 = 1024;
 /// For all of it, however it goes on: who runs the machine waits for its end, and pulls the plug some day.
 const LONGEST: Duration = Duration::from_secs(600);
 /// Between two lines of how much is left.
@@ -28,11 +33,6 @@ impl Writing {
         Ok(Writing { pid: in_child(write)?, begun: Instant::now(), pace: Pace::default() })
     }
 
-    /// Whether its process is gone, which the loop may have reaped already.
-    fn has_ended(&self) -> bool {
-        !matches!(waitpid(self.pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
-    }
-
     /// Looks at what is left; whether it is time to say it.
     fn look(&mut self) -> bool {
         let left = std::fs::read_to_string("/proc/meminfo").ok().and_then(|meminfo| unwritten(&meminfo));
@@ -45,7 +45,7 @@ impl Writing {
 struct Pace {
     /// KiB, as far as the last look could tell.
     left: Option<u64>,
-    /// When it was less than at the look before.
+    /// When it was seen last that a disk goes on: there was less than at the look before, or a cache was written.
     fell: Duration,
     /// When it was said.
     said: Duration,
@@ -55,7 +55,10 @@ impl Pace {
     /// Another look; whether it is time to say what is left.
     fn look(&mut self, at: Duration, left: Option<u64>) -> bool {
         // Less than the last time, not than ever: what a filesystem writes to keep its journal is unwritten itself first.
-        if left.zip(self.left).is_some_and(|(now, before)| now < before) {
+        let fell = left.zip(self.left).is_some_and(|(now, before)| now < before);
+        // With more to write again, the disk does not write its cache any more.
+        let flushed = self.flushes() && left.is_some_and(|left| left >= NEXT_TO_NOTHING);
+        if fell || flushed {
             self.fell = at;
         }
         self.left = left;
@@ -68,11 +71,33 @@ impl Pace {
 
     /// How long it may take in all, as far as is known now.
     fn limit(&self) -> Duration {
-        (self.fell + STUCK).min(LONGEST)
+        let silent = if self.flushes() { FLUSH } else { STUCK };
+        (self.fell + silent).min(LONGEST)
+    }
+
+    /// Whether next to nothing is left, and a disk writes its own cache, as far as can be told.
+    fn flushes(&self) -> bool {
+        self.left.is_some_and(|left| left < NEXT_TO_NOTHING)
     }
 
     fn text(&self) -> String {
         self.left.map_or_else(|| "an unknown number of KiB".to_owned(), |left| format!("{left} KiB"))
+    }
+
+    /// Why it takes long, where that is not for what is left.
+    fn reason(&self) -> &'static str {
+        if self.flushes() { "; a disk writes its own cache, or a file server does not answer" } else { "" }
+    }
+
+    /// What is said while it lasts.
+    fn waiting(&self) -> String {
+        format!("{} are not on the disks yet{}", self.text(), self.reason())
+    }
+
+    /// What is said when it is given up, at this time.
+    fn given_up(&self, at: Duration) -> String {
+        let ago = at.saturating_sub(self.fell).as_secs();
+        format!("given up: {} are not on the disks, which took the last {ago} s ago{}", self.text(), self.reason())
     }
 }
 
@@ -109,11 +134,11 @@ pub fn start(node: &mut Node) {
 /// Whether everything is written, as far as that was tried.
 pub fn is_over(node: &mut Node) -> bool {
     let Some(writing) = writing(node) else { return true };
-    if writing.has_ended() {
+    if has_ended(writing.pid) {
         return true;
     }
     if writing.look() {
-        let text = format!("{} are not on the disks yet", writing.pace.text());
+        let text = writing.pace.waiting();
         node.report.note("sync", text);
     }
     false
@@ -128,8 +153,7 @@ pub fn patience(node: &Node) -> Duration {
 /// Says what is lost unless the unmount still writes it.
 pub fn give_up(node: &mut Node) {
     let Some(writing) = writing(node) else { return };
-    let ago = writing.begun.elapsed().saturating_sub(writing.pace.fell).as_secs();
-    let text = format!("given up: {} are not on the disks, which took the last {ago} s ago", writing.pace.text());
+    let text = writing.pace.given_up(writing.begun.elapsed());
     node.report.error("sync", text);
 }
 
@@ -141,6 +165,7 @@ fn writing(node: &mut Node) -> Option<&mut Writing> {
 mod tests {
     use super::*;
     use nix::sys::signal::{Signal, kill};
+    use nix::sys::wait::waitpid;
     use proptest::prelude::*;
 
     /// The second at which it is given up, by looks at these seconds that find so many KiB.
@@ -156,7 +181,7 @@ mod tests {
     fn a_slow_disk_has_time_as_long_as_it_takes_something() {
         assert_eq!(given_up((0..300).map(|second| (second, 300_000 - 1000 * second))), None);
         // A little every 29 s.
-        assert_eq!(given_up((0..300).map(|second| (second, 1000 - second / 29))), None);
+        assert_eq!(given_up((0..300).map(|second| (second, 10_000 - second / 29))), None);
     }
 
     #[test]
@@ -169,8 +194,43 @@ mod tests {
 
     #[test]
     fn what_the_journal_adds_does_not_hide_that_it_goes_on() {
-        let looks = [(0, 100), (20, 50), (25, 90), (45, 80), (70, 70), (95, 60), (120, 55), (149, 55), (150, 55)];
-        assert_eq!(given_up(looks), Some(150));
+        let looks: [(u64, u64); 9] =
+            [(0, 100), (20, 50), (25, 90), (45, 80), (70, 70), (95, 60), (120, 55), (149, 55), (150, 55)];
+        assert_eq!(given_up(looks.map(|(second, mib)| (second, 1024 * mib))), Some(150));
+    }
+
+    /// All that is left is in the disk's own cache, where nobody sees how it becomes less.
+    #[test]
+    fn a_disk_that_writes_its_own_cache_has_more_time() {
+        let flushes = |second: u64| (second, 20_480_u64.saturating_sub(1024 * second).max(12));
+        assert_eq!(given_up((0..199).map(flushes)), None);
+        assert_eq!(given_up((0..300).map(flushes)), Some(20 + 180));
+        let next_to_nothing = |left: u64| given_up((0..300).map(|second| (second, left)));
+        assert_eq!((next_to_nothing(1023), next_to_nothing(1024)), (Some(180), Some(30)));
+        assert_eq!(next_to_nothing(0), Some(180));
+    }
+
+    /// One disk is through, and the next has its turn.
+    #[test]
+    fn what_follows_a_written_cache_has_its_own_time() {
+        let then = |second: u64| (second, if second < 100 { 12 } else { 300_000 });
+        assert_eq!(given_up((0..300).map(then)), Some(130));
+        let again = |second: u64| (second, if second / 100 == 1 { 2000 - second } else { 12 });
+        assert_eq!(given_up((0..1000).map(again)), Some(200 + 180));
+    }
+
+    #[test]
+    fn why_it_takes_long_is_said() {
+        let mut pace = Pace::default();
+        pace.look(Duration::ZERO, Some(81_236));
+        assert_eq!(pace.waiting(), "81236 KiB are not on the disks yet");
+        let given_up = "given up: 81236 KiB are not on the disks, which took the last 30 s ago";
+        assert_eq!(pace.given_up(STUCK), given_up);
+        pace.look(Duration::from_secs(40), Some(12));
+        let why = "; a disk writes its own cache, or a file server does not answer";
+        assert_eq!(pace.waiting(), format!("12 KiB are not on the disks yet{why}"));
+        let given_up = "given up: 12 KiB are not on the disks, which took the last 180 s ago";
+        assert_eq!(pace.given_up(Duration::from_secs(220)), format!("{given_up}{why}"));
     }
 
     #[test]
@@ -182,7 +242,7 @@ mod tests {
     fn what_cannot_be_read_counts_as_no_progress() {
         let mut pace = Pace::default();
         for second in 0..100 {
-            pace.look(Duration::from_secs(second), (second % 2 == 0).then(|| 1000 - second));
+            pace.look(Duration::from_secs(second), (second % 2 == 0).then(|| 100_000 - second));
         }
         assert_eq!((pace.limit(), pace.text()), (STUCK, "an unknown number of KiB".to_owned()));
     }
@@ -208,10 +268,10 @@ mod tests {
     #[test]
     fn it_is_over_when_its_process_is_gone_whoever_reaps_it() {
         let writing = Writing::start(nix::unistd::pause).expect("a process");
-        assert!(!writing.has_ended());
+        assert!(!has_ended(writing.pid));
         kill(writing.pid, Signal::SIGKILL).expect("killed");
         assert!(waitpid(writing.pid, None).is_ok(), "as the loop reaps it");
-        assert!(writing.has_ended());
+        assert!(has_ended(writing.pid));
     }
 
     proptest! {

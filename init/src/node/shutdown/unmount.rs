@@ -1,49 +1,150 @@
 //! What pods, kubelet and containerd left attached and mounted, then the state.
+//!
+//! What lies on a file server or a disk that is gone may never be let go of, and no signal ends who tries. So a process
+//! beside PID 1 does it for all but the state, which has its turn whatever becomes of the others.
 
+use super::super::Node;
+use super::beside::{Beside, Outcome};
+use super::mountinfo::{Mounted, TABLE, to_unmount};
 use crate::node::state::MOUNT_POINT;
 use crate::report::Report;
 use crate::sys::loopdev;
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-/// Unmounts all of it; whether the state is among that. Never lazily: that would hide what is still open. What cannot be
-/// unmounted is made read-only, so that at least nothing is torn.
-pub fn state(report: &mut Report) -> bool {
-    detach_all(report);
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let (mut left, mut clean) = (0, true);
-    for target in to_unmount(&table) {
-        let is_state = target == MOUNT_POINT;
-        match umount2(target.as_str(), MntFlags::UMOUNT_NOFOLLOW) {
-            Ok(()) => left += usize::from(!is_state),
-            Err(error) => {
-                report.error("shutdown", format!("umount {target}: {error}"));
-                if is_state {
-                    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-                    let _ = mount(None::<&str>, target.as_str(), None::<&str>, flags, None::<&str>);
-                    clean = false;
-                }
-            }
-        }
-    }
-    if left > 0 {
-        report.note("shutdown", format!("mounts that were left, and are unmounted now: {left}"));
-    }
-    clean
+/// How far it is.
+#[derive(Debug)]
+pub struct Unmounting {
+    beside: Beside<Piece>,
+    /// How many mounts there were, without the state's own.
+    mounts: usize,
 }
 
-/// Detaches every loop device. kubelet keeps one on each raw block volume, and one that was killed leaves it: the file
-/// behind it keeps its mount busy, and so the state. All of them, not only those of files on `/var`: the file's path in a
-/// container says nothing of where that lies. What is mounted from one is detached by the kernel when it is unmounted.
-fn detach_all(report: &mut Report) {
-    for (device, file) in attached(Path::new("/sys/block")) {
-        let device = Path::new("/dev").join(device);
-        match loopdev::detach(&device) {
-            Ok(()) => report.note("shutdown", format!("{} detached from {file}", device.display())),
-            Err(error) => report.error("shutdown", format!("{} of {file} is not detached: {error}", device.display())),
+/// What is to be let go of.
+#[derive(Debug)]
+enum Piece {
+    /// A loop device, and the path of the file behind it. kubelet keeps one on each raw block volume, and one that was killed
+    /// leaves it: the file keeps its mount busy, and so the state. All of them, not only those of files on `/var`: the
+    /// file's path in a container says nothing of where that lies. What is mounted from one is detached by the kernel when
+    /// it is unmounted.
+    Loop(PathBuf, String),
+    Mount(Mounted),
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Piece::Loop(device, _) => write!(to, "detach {}", device.display()),
+            Piece::Mount(mount) => write!(to, "umount {}", mount.target.display()),
         }
     }
+}
+
+impl Piece {
+    fn let_go(&self) -> Outcome {
+        match self {
+            Piece::Loop(device, file) => match loopdev::detach(device) {
+                Ok(()) => Ok(Some(format!("{} detached from {file}", device.display()))),
+                Err(error) => Err(format!("{} of {file} is not detached: {error}", device.display())),
+            },
+            Piece::Mount(mount) => match unmount(mount) {
+                Ok(()) => Ok(None),
+                Err(error) => Err(format!("{self}: {error}")),
+            },
+        }
+    }
+}
+
+/// Not lazily: that would hide what is still open. But what is of the network, and does not go, goes by force: what waits for
+/// its server is given up, and it is taken out of the tree, where it would keep the state busy.
+fn unmount(mount: &Mounted) -> Result<(), Errno> {
+    let plain = umount2(mount.target.as_path(), MntFlags::UMOUNT_NOFOLLOW);
+    if plain.is_ok() || !mount.by_network {
+        return plain;
+    }
+    let by_force = MntFlags::UMOUNT_NOFOLLOW | MntFlags::MNT_FORCE | MntFlags::MNT_DETACH;
+    umount2(mount.target.as_path(), by_force)
+}
+
+/// Starts it.
+pub fn start(node: &mut Node) {
+    let mut mounts = mounts(&mut node.report).unwrap_or_default();
+    mounts.retain(|mount| !mount.is_state());
+    let count = mounts.len();
+    let loops = attached(Path::new("/sys/block")).into_iter();
+    let loops = loops.map(|(device, file)| Piece::Loop(Path::new("/dev").join(device), file));
+    let pieces: Vec<Piece> = loops.chain(mounts.into_iter().map(Piece::Mount)).collect();
+    match (Beside::start(pieces, Piece::let_go), &mut node.shutdown) {
+        (Ok(beside), Some(shutdown)) => shutdown.unmounting = Some(Unmounting { beside, mounts: count }),
+        (Ok(_), None) => {}
+        (Err(error), _) => node.report.error("shutdown", format!("{error}; nothing but the state is unmounted")),
+    }
+}
+
+/// Says what came of it so far; whether it is over.
+pub fn is_over(node: &mut Node) -> bool {
+    let Some(unmounting) = node.shutdown.as_mut().and_then(|shutdown| shutdown.unmounting.as_mut()) else {
+        return true;
+    };
+    let said = unmounting.beside.look(Instant::now());
+    let is_over = unmounting.beside.is_over();
+    for one in said {
+        match one {
+            Ok(note) => node.report.note("shutdown", note),
+            Err(error) => node.report.error("shutdown", error),
+        }
+    }
+    is_over
+}
+
+/// Unmounts the state; whether nothing of it is mounted any more, for sure.
+pub fn state(node: &mut Node) -> bool {
+    let unmounting = node.shutdown.as_ref().and_then(|shutdown| shutdown.unmounting.as_ref());
+    let before = unmounting.map_or(0, |unmounting| unmounting.mounts);
+    let table = mounts(&mut node.report);
+    let of_state = table.as_ref().map(|mounts| mounts.iter().filter(|mount| mount.is_state()).count());
+    let left = table.map_or(before, |mounts| mounts.iter().filter(|mount| !mount.is_state()).count());
+    if left < before {
+        let gone = before - left;
+        node.report.note("shutdown", format!("mounts that were left, and are unmounted now: {gone}"));
+    }
+    if of_state == Some(0) {
+        node.report.error("shutdown", format!("{MOUNT_POINT} is not mounted: who unmounted it did not do it in order"));
+    }
+    // Where nobody knows what is mounted, it is tried.
+    let done = (0..of_state.unwrap_or(1)).filter(|_| let_go_of_state(&mut node.report)).count();
+    is_clean(of_state, done)
+}
+
+/// What there is to unmount. `None`, which is said, where nobody knows.
+fn mounts(report: &mut Report) -> Option<Vec<Mounted>> {
+    match fs::read(TABLE) {
+        Ok(table) => Some(to_unmount(&table)),
+        Err(error) => {
+            report.error("shutdown", format!("{TABLE}: {error}; what is mounted there stays so"));
+            None
+        }
+    }
+}
+
+/// What cannot be unmounted is made read-only, so that at least nothing is torn.
+fn let_go_of_state(report: &mut Report) -> bool {
+    let unmounted = umount2(MOUNT_POINT, MntFlags::UMOUNT_NOFOLLOW);
+    if let Err(error) = unmounted {
+        report.error("shutdown", format!("umount {MOUNT_POINT}: {error}"));
+        let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        let _ = mount(None::<&str>, MOUNT_POINT, None::<&str>, flags, None::<&str>);
+    }
+    unmounted.is_ok()
+}
+
+/// Of so many mounts on the state's mount point, if that is known, so many are gone: one at least, and all.
+fn is_clean(of_state: Option<usize>, done: usize) -> bool {
+    done > 0 && of_state == Some(done)
 }
 
 /// The loop devices that have a file behind them, and the file's path.
@@ -59,48 +160,33 @@ fn attached(devices: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// Mount points at and below `/var` and `/run`, the last mounted first, without `/run` itself.
-fn to_unmount(mountinfo: &str) -> Vec<String> {
-    let targets = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
-    let below = |target: &String| target == "/var" || target.starts_with("/var/") || target.starts_with("/run/");
-    let mut targets: Vec<String> = targets.filter(below).collect();
-    targets.reverse();
-    targets
-}
-
-/// `/proc/self/mountinfo` writes white space and backslashes as octal.
-fn unescape(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let code = tail.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
-        match (first, code.and_then(|digits| u8::from_str_radix(digits, 8).ok())) {
-            (b'\\', Some(byte)) => {
-                out.push(byte);
-                rest = &tail[3..];
-            }
-            _ => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+
+    /// A table that nobody could read was taken for one without mounts, and the end for a clean one.
+    #[test]
+    fn clean_is_only_what_was_seen_to_be_unmounted() {
+        assert!(is_clean(Some(1), 1));
+        assert!(is_clean(Some(2), 2), "somebody mounted another one over it");
+        assert!(!is_clean(Some(1), 0), "it was busy");
+        assert!(!is_clean(Some(2), 1));
+        assert!(!is_clean(Some(0), 0), "it was not there");
+        assert!(!is_clean(None, 1), "nobody knows what is below");
+        assert!(!is_clean(None, 0));
+    }
 
     #[test]
-    fn the_state_comes_after_what_lies_on_it() {
-        let table = "30 1 253:0 / / ro shared:1 - erofs /dev/dm-0 ro\n\
-            31 30 254:8 / /var rw shared:2 - ext4 /dev/vda8 rw\n\
-            32 30 0:5 / /run rw - tmpfs tmpfs rw\n\
-            33 32 0:9 / /run/containerd/a\\040b rw - overlay overlay rw\n\
-            34 31 0:8 / /var/lib/kubelet/pods/x rw - tmpfs tmpfs rw\n";
-        assert_eq!(to_unmount(table), ["/var/lib/kubelet/pods/x", "/run/containerd/a b", "/var"]);
+    fn what_cannot_be_let_go_of_says_what_and_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("none\n");
+        let (device, path) = (folder.path().join("loop0"), target.display());
+        for by_network in [false, true] {
+            let error = Piece::Mount(Mounted { target: target.clone(), by_network }).let_go().expect_err("not there");
+            assert!(error.starts_with(&format!("umount {path}: E")), "{error}");
+        }
+        let error = Piece::Loop(device.clone(), "/disk.img".to_owned()).let_go().expect_err("no device");
+        assert!(error.starts_with(&format!("{} of /disk.img is not detached: ", device.display())), "{error}");
     }
 
     #[test]
@@ -120,13 +206,5 @@ mod tests {
         let found: Vec<_> = found.iter().map(|(device, file)| (device.as_path(), file.as_str())).collect();
         assert_eq!(found, [(Path::new("loop0"), deleted), (Path::new("loop1"), raw)]);
         assert!(attached(&folder.path().join("none")).is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn any_table_is_read(table in ".{0,100}") {
-            let _ = to_unmount(&table);
-            let _ = unescape(&table);
-        }
     }
 }
