@@ -163,6 +163,39 @@ fn kubelet_gets_what_the_document_says() {
     assert!(least.contains("maxPods: 110\npodPidsLimit: 4096\n"), "{least}");
 }
 
+/// Those of host-contract.md §4, but for `ephemeral-storage` (docs/node-config.md says why).
+const KEPT_BACK: &str = "kubeReserved:
+  cpu: 100m
+  memory: 256Mi
+  ephemeral-storage: 256Mi
+  pid: \"1000\"
+systemReserved:
+  cpu: 100m
+  memory: 128Mi
+  pid: \"1000\"
+evictionHard:
+  memory.available: 100Mi
+  nodefs.available: 10%
+  nodefs.inodesFree: 5%
+  imagefs.available: 15%
+  imagefs.inodesFree: 5%
+";
+
+#[test]
+fn so_much_is_kept_back_where_the_document_says_nothing() {
+    let least = kubelet_yaml(LEAST);
+    assert!(least.ends_with(KEPT_BACK), "{least}");
+}
+
+/// kubelet does not start where more is reserved than there is: on a disk that is no bigger than the image, the state
+/// partition is as small as the image's, and its journal takes 64 MiB of it.
+#[test]
+fn what_is_reserved_of_the_disk_is_there_on_the_shipped_image() {
+    let reserved = config(LEAST).kubelet.kube_reserved.ephemeral_storage_mib;
+    let state = resolve(CLUSTER).expect("shipped").definition.partitions.state_mib;
+    assert!(reserved <= (state - 64) * 2 / 3, "{reserved} of {state} MiB");
+}
+
 #[test]
 fn kubelet_joins_by_token_or_certificate() {
     let by_token = rendered(LEAST);
