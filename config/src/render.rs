@@ -18,7 +18,7 @@ pub use cni::cni;
 pub use containerd::containerd;
 pub use credential_providers::credential_providers;
 pub use ipe::ipe_policy;
-pub use kubelet::kubelet;
+pub use kubelet::{kubelet, kubelet_keys};
 pub use node::{node_config_policy, node_settings};
 pub use sysctls::sysctls;
 
@@ -37,6 +37,14 @@ pub const POD_NETWORK: &str = "10.88.0.0/24";
 
 /// Bytes of the kernel's command line on x86 with its NUL (`COMMAND_LINE_SIZE`).
 pub const COMMAND_LINE_LIMIT: usize = 2048;
+
+/// kubelet's configuration with every key that it can have on a node of this image, whatever the node is told.
+pub fn widest_kubelet(definition: &Definition) -> String {
+    match definition.node_config {
+        None => kubelet(),
+        Some(_) => cluster::widest_kubelet(&node_settings(definition)),
+    }
+}
 
 /// The whole command line. Its last ` --` makes what a hypervisor appends into arguments of init, which does
 /// not read them, instead of arguments of the kernel, which would (`rdinit=`).

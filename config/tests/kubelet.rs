@@ -1,76 +1,16 @@
 //! kubelet's configuration: of a node without a cluster, and of one with.
 
+mod shipped;
+
+use std::collections::BTreeSet;
+
 use orlop_config::node::{CRI_SOCKET, NodeConfigPolicy, NodeSettings, OnDamage};
 use orlop_config::node_config::NodeConfig;
 use orlop_config::render::{self, Facts, Rendered};
+use shipped::{CLUSTER, STANDALONE, resolve};
 
 const LEAST: &str = include_str!("node_config/least.toml");
 const FULL: &str = include_str!("node_config/full.toml");
-
-/// Out of `k8s.io/kubelet/config/v1beta1/types.go`: kubelet ignores a key that it does not know.
-const KNOWN: &[&str] = &[
-    "apiVersion",
-    "authentication",
-    "authentication.anonymous",
-    "authentication.anonymous.enabled",
-    "authentication.webhook",
-    "authentication.webhook.enabled",
-    "authentication.x509",
-    "authentication.x509.clientCAFile",
-    "authorization",
-    "authorization.mode",
-    "cgroupDriver",
-    "cgroupRoot",
-    "clusterDNS",
-    "clusterDomain",
-    "containerLogMaxFiles",
-    "containerLogMaxSize",
-    "containerRuntimeEndpoint",
-    "enableDebugFlagsHandler",
-    "enableProfilingHandler",
-    "enableServer",
-    "enableSystemLogHandler",
-    "enableSystemLogQuery",
-    "eventRecordQPS",
-    "evictionHard",
-    "failCgroupV1",
-    "failSwapOn",
-    "healthzBindAddress",
-    "healthzPort",
-    "imageGCHighThresholdPercent",
-    "imageGCLowThresholdPercent",
-    "imagePullCredentialsVerificationPolicy",
-    "kind",
-    "kubeReserved",
-    "kubeletCgroups",
-    "makeIPTablesUtilChains",
-    "maxParallelImagePulls",
-    "maxPods",
-    "podCIDR",
-    "podPidsLimit",
-    "preloadedImagesVerificationAllowlist",
-    "protectKernelDefaults",
-    "readOnlyPort",
-    "registerWithTaints",
-    "registerWithTaints.effect",
-    "registerWithTaints.key",
-    "registerWithTaints.value",
-    "resolvConf",
-    "rotateCertificates",
-    "seccompDefault",
-    "serializeImagePulls",
-    "serverTLSBootstrap",
-    "shutdownGracePeriod",
-    "shutdownGracePeriodCriticalPods",
-    "staticPodPath",
-    "streamingConnectionIdleTimeout",
-    "systemReserved",
-    "tlsCipherSuites",
-    "tlsMinVersion",
-];
-const RESERVED: &[&str] = &["cpu", "memory", "pid", "ephemeral-storage"];
-const SIGNALS: &[&str] =
-    &["memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree"];
 
 fn settings() -> NodeSettings {
     NodeSettings {
@@ -111,54 +51,34 @@ fn kubelet_yaml(text: &str) -> String {
     file(&rendered(text), "/etc/kubernetes/kubelet.yaml")
 }
 
-/// The keys of a YAML text in block style, each with those above it; items of lists are keys' own lines or none.
+/// Each key with those above it.
 fn keys(yaml: &str) -> Vec<String> {
-    let mut above: Vec<(usize, String)> = Vec::new();
-    let mut keys = Vec::new();
-    for line in yaml.lines() {
-        let indent = line.len() - line.trim_start_matches([' ', '-']).len();
-        let Some((key, value)) = line[indent..].split_once(':') else {
-            assert!(line.trim_start().starts_with("- "), "neither key nor item: {line}");
-            continue;
-        };
-        if line.trim_start().starts_with("- \"") {
-            continue;
-        }
-        assert!(value.is_empty() || value.starts_with(' '), "{line}");
-        while above.last().is_some_and(|(other, _)| *other >= indent) {
-            above.pop();
-        }
-        above.push((indent, key.to_owned()));
-        let path: Vec<&str> = above.iter().map(|(_, key)| key.as_str()).collect();
-        keys.push(path.join("."));
-    }
-    keys
-}
-
-/// Keys that kubelet would take without a word, and go by a default.
-fn unknown(yaml: &str) -> Vec<String> {
-    let is_known = |key: &String| {
-        let known = |table: &str, names: &[&str]| key.strip_prefix(table).is_some_and(|name| names.contains(&name));
-        let resource = ["kubeReserved.", "systemReserved."].iter().any(|table| known(table, RESERVED));
-        KNOWN.contains(&key.as_str()) || resource || known("evictionHard.", SIGNALS)
-    };
-    keys(yaml).into_iter().filter(|key| !is_known(key)).collect()
+    let keys = render::kubelet_keys(yaml).unwrap_or_else(|error| panic!("{error} in\n{yaml}"));
+    keys.iter().map(|path| path.join("/")).collect()
 }
 
 #[test]
-fn a_misspelt_key_is_found_however_deep_it_stands() {
-    let yaml = kubelet_yaml(FULL);
-    for (right, wrong, named) in [
-        ("maxPods:", "maxPod:", "maxPod"),
-        ("    enabled: true\n", "    enable: true\n", "authentication.webhook.enable"),
-        ("    clientCAFile:", "    clientCaFile:", "authentication.x509.clientCaFile"),
-        ("  nodefs.inodesFree:", "  nodefs.inodeFree:", "evictionHard.nodefs.inodeFree"),
-        ("  ephemeral-storage:", "  ephemeralStorage:", "kubeReserved.ephemeralStorage"),
-        ("    effect: NoSchedule", "    effects: NoSchedule", "registerWithTaints.effects"),
-    ] {
-        assert!(yaml.contains(right), "{right}");
-        assert_eq!(unknown(&yaml.replacen(right, wrong, 1)), [named]);
+fn keys_are_found_however_deep_they_stand() {
+    let yaml =
+        "a: 1\nb:\n  c:\n    - d: \"x: y\"\n      e: 2\n  f:\n    - \"g:1\"\n    - h/*\n  i.j: 3\nk: unix:///l\n";
+    assert_eq!(keys(yaml), ["a", "b", "b/c", "b/c/d", "b/c/e", "b/f", "b/i.j", "k"]);
+    for wrong in ["a 1", "a:1", "a: 1\n\nb: 2", "\"a\": 1"] {
+        let error = render::kubelet_keys(wrong).expect_err(wrong);
+        assert!(error.contains("neither a key nor an item"), "{error}");
     }
+}
+
+/// The builder holds the widest configuration against kubelet's types (`builder/src/sources/kubelet`): a key that is not in it
+/// nobody looks at.
+#[test]
+fn the_widest_configuration_has_every_key_that_a_document_brings() {
+    let cluster = resolve(CLUSTER).expect("shipped").definition;
+    let widest: BTreeSet<String> = keys(&render::widest_kubelet(&cluster)).into_iter().collect();
+    let full: BTreeSet<String> = keys(&kubelet_yaml(FULL)).into_iter().collect();
+    assert_eq!(widest, full);
+    assert!(keys(&kubelet_yaml(LEAST)).iter().all(|key| widest.contains(key)));
+    let standalone = resolve(STANDALONE).expect("shipped").definition;
+    assert_eq!(render::widest_kubelet(&standalone), render::kubelet());
 }
 
 #[test]
@@ -169,13 +89,11 @@ fn images_of_the_root_that_are_a_registrys_run_without_its_password() {
     let yaml = file(&render::cluster(&settings, &config(LEAST), &Facts::default()), "/etc/kubernetes/kubelet.yaml");
     let list = "preloadedImagesVerificationAllowlist:\n  - localhost/*\n  - \"registry.example:5000/team/app\"\n";
     assert!(yaml.contains(list), "{yaml}");
-    assert_eq!(unknown(&yaml), [""; 0]);
 }
 
 #[test]
-fn kubelets_keys_are_keys_that_kubelet_knows() {
+fn no_key_stands_there_twice() {
     for yaml in [render::kubelet(), kubelet_yaml(LEAST), kubelet_yaml(FULL)] {
-        assert_eq!(unknown(&yaml), [""; 0]);
         let keys = keys(&yaml);
         let mut once: Vec<&String> = keys.iter().collect();
         once.sort();
@@ -243,6 +161,39 @@ fn kubelet_gets_what_the_document_says() {
     let least = kubelet_yaml(LEAST);
     assert!(!least.contains("clusterDNS") && !least.contains("registerWithTaints"), "{least}");
     assert!(least.contains("maxPods: 110\npodPidsLimit: 4096\n"), "{least}");
+}
+
+/// Those of host-contract.md §4, but for `ephemeral-storage` (docs/node-config.md says why).
+const KEPT_BACK: &str = "kubeReserved:
+  cpu: 100m
+  memory: 256Mi
+  ephemeral-storage: 256Mi
+  pid: \"1000\"
+systemReserved:
+  cpu: 100m
+  memory: 128Mi
+  pid: \"1000\"
+evictionHard:
+  memory.available: 100Mi
+  nodefs.available: 10%
+  nodefs.inodesFree: 5%
+  imagefs.available: 15%
+  imagefs.inodesFree: 5%
+";
+
+#[test]
+fn so_much_is_kept_back_where_the_document_says_nothing() {
+    let least = kubelet_yaml(LEAST);
+    assert!(least.ends_with(KEPT_BACK), "{least}");
+}
+
+/// kubelet does not start where more is reserved than there is: on a disk that is no bigger than the image, the state
+/// partition is as small as the image's, and its journal takes 64 MiB of it.
+#[test]
+fn what_is_reserved_of_the_disk_is_there_on_the_shipped_image() {
+    let reserved = config(LEAST).kubelet.kube_reserved.ephemeral_storage_mib;
+    let state = resolve(CLUSTER).expect("shipped").definition.partitions.state_mib;
+    assert!(reserved <= (state - 64) * 2 / 3, "{reserved} of {state} MiB");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use orlop_config::lockfile::Input;
+use orlop_config::render;
 use serde::{Deserialize, Serialize};
 
 use super::boot::{Boot, Parts, Trusted};
@@ -17,7 +18,7 @@ use super::signing::{Round, Signatures};
 use super::stamp::{Stamp, build_key, stamp_name, unchanged};
 use super::{policy, provenance, root, state};
 use crate::keys::KeySet;
-use crate::sources::{self, Bench, produce_all, step};
+use crate::sources::{self, Bench, check_kubelet, produce_all, step};
 use crate::surface::{self, Facts, Surface};
 
 /// What a build is asked for.
@@ -80,6 +81,9 @@ pub fn build(options: &BuildOptions<'_>, bench: &Bench<'_>) -> anyhow::Result<Bu
     }
     let inputs = inputs.fetch(bench, options.relock_gone)?;
     let key = build_key(&inputs, options)?;
+    // Before minutes of compiling.
+    let widest = render::widest_kubelet(inputs.project.definition());
+    check_kubelet(bench, &inputs.project, &inputs.lockfile, &widest)?;
     let produced = produce_all(bench, &inputs.project, &inputs.lockfile)?;
     let tools = sources::tools(bench, &inputs.lockfile)?;
     let epoch = inputs.epoch()?;

@@ -1,5 +1,6 @@
 //! Inputs: found out and locked ([`lock`]), fetched into the cache ([`fetch`]), and made into files for the tree
-//! ([`produce_all`]). One file (or folder) per kind of source; the cache and the toolchains beside them.
+//! ([`produce_all`]). One file (or folder) per kind of source; the cache and the toolchains beside them; and what kubelet is
+//! told, held against the source that it is compiled of ([`check_kubelet`]).
 
 mod altered;
 mod bench;
@@ -10,6 +11,7 @@ mod error;
 mod fetch;
 mod file;
 mod go;
+mod kubelet;
 mod libseccomp;
 mod licences;
 mod local;
@@ -43,6 +45,7 @@ pub use cache::{Cache, Guard, Key, entries, hash, hash_file, prune};
 pub use deb::{Archive, changelog, origin as debian};
 pub use error::{Error, Gone};
 pub use fetch::fetch;
+pub use kubelet::check as check_kubelet;
 pub(crate) use licences::is_expression;
 pub use licences::{Licensed, OWN_LICENCE, Owner, collect as licences, is_licence};
 pub use local::local_digest;

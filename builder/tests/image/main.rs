@@ -8,6 +8,7 @@ mod damaged;
 mod epoch;
 mod go_programs;
 mod hostile;
+mod kubelet;
 mod licences;
 mod output;
 mod outside;

@@ -6,6 +6,7 @@ mod host;
 mod kubeconfig;
 mod kubelet;
 mod registries;
+mod widest;
 
 use std::net::IpAddr;
 
@@ -99,6 +100,11 @@ pub fn cluster(settings: &NodeSettings, config: &NodeConfig, facts: &Facts) -> R
         environment: environment::environment(config),
         sysctls: host::sysctls(config),
     }
+}
+
+/// kubelet's configuration with every key that a node config can bring into it.
+pub(super) fn widest_kubelet(settings: &NodeSettings) -> String {
+    kubelet::config(settings, &widest::node_config())
 }
 
 /// Text in quotes, as YAML, TOML and JSON all read it. What is quoted here has no control characters.

@@ -1,10 +1,14 @@
 //! kubelet's configuration (host-contract.md §4): what holds on every node, and what a node without a cluster adds.
 
+mod keys;
+
+pub use keys::kubelet_keys;
+
 use super::POD_NETWORK;
 use crate::node::{CRI_SOCKET, STATIC_PODS};
 
 /// `/etc/kubernetes/kubelet.yaml` of a node without a cluster. kubelet ignores a misspelt key with one line in its log, so
-/// every key here is held against the list of those that kubelet knows, in a test.
+/// the builder holds every key against the types of the kubelet that it compiles ([`super::widest_kubelet`]).
 ///
 /// Without a cluster nothing could authorise a request, so kubelet opens no server at all: only its health check,
 /// on loopback. `serverTLSBootstrap` has it take a certificate of the cluster's or none. Else it would make itself two

@@ -1,6 +1,8 @@
 //! `docs/node-config.md` says what the code does.
 
-use super::{KUBELET_RANGES, NodeConfig, SYSCTLS, policy};
+use orlop_config::node_config::Kubelet;
+
+use super::{KUBELET_RANGES, LEAST, NodeConfig, SYSCTLS, parse, policy};
 
 const MANUAL: &str = include_str!("../../../docs/node-config.md");
 
@@ -12,14 +14,29 @@ fn its_example_is_sound() {
     assert_eq!(config.hostname.as_deref(), Some("node-1"));
 }
 
+/// What it says of a setting.
+fn row(key: &str) -> &'static str {
+    MANUAL.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap_or_else(|| panic!("{key}"))
+}
+
 #[test]
 fn it_lists_every_sysctl_and_every_setting_with_its_range() {
     for rule in SYSCTLS {
         assert!(MANUAL.contains(&format!("`{}`", rule.name)), "{}", rule.name);
     }
     for (key, least, most) in KUBELET_RANGES {
-        let row =
-            MANUAL.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap_or_else(|| panic!("{key}"));
+        let row = row(key);
         assert!(row.contains(&format!("| {least}–{most}")), "{row}");
+    }
+}
+
+#[test]
+fn its_defaults_are_those_of_a_document_without_settings() {
+    for (key, ..) in KUBELET_RANGES {
+        let told = row(key).split('|').nth(2).map(str::trim).unwrap_or_default();
+        // One at a time: a setting that is told as it is anyhow changes nothing.
+        let text = format!("{LEAST}\n[kubelet]\n{key} = {told}\n");
+        let config = parse(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.kubelet, Kubelet::default(), "{key}");
     }
 }

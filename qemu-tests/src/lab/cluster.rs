@@ -16,7 +16,7 @@ use super::{
     Approver, ControlPlane, Dhcp, Dns, Forward, Lab, Lease, NodeConfig, Pair, Registry, TimeServer, cni, services,
 };
 use crate::image::Image;
-use crate::{Disk, Error, Format, Machine, Result, Running, overlay, within};
+use crate::{Disk, Error, Format, Machine, Result, Running, overlay, program, within};
 
 /// Bytes of a node's disk. The image's own state partition holds 512 MiB, too few for what people pull; the file is sparse.
 const DISK: u64 = 8 << 30;
@@ -53,6 +53,10 @@ impl Cluster {
         if self.nodes > 0 && !self.image.is_file() {
             let image = self.image.display();
             return Err(Error::Lab(format!("{image} is missing: `make cluster` builds it, or give --nodes 0")));
+        }
+        // They are needed when all else is up.
+        for program in [program::QEMU, program::QEMU_IMG].into_iter().filter(|_| self.nodes > 0) {
+            program::find(program)?;
         }
         let (sender, events) = channel();
         catch_signals(sender.clone())?;

@@ -67,7 +67,7 @@ pub use status::condition;
 pub use tools::Tools;
 pub use watch::{Seen, Watch};
 
-use crate::{Card, Error, Result};
+use crate::{Card, Error, Result, program};
 
 /// The network, and where its servers' programs and logs are.
 #[derive(Debug)]
@@ -83,11 +83,13 @@ pub struct Lab {
 impl Lab {
     /// Makes the network. `folder` is emptied, and has every server's log afterwards; `helper` is the program `orlop-lab`.
     pub fn start(folder: &Path, helper: &Path) -> Result<Lab> {
+        // First: where there can be none, the logs of an earlier one stay.
+        program::find(dhcp::DNSMASQ)?;
+        let namespace = Namespace::start(helper)?;
         if folder.exists() {
             std::fs::remove_dir_all(folder).map_err(Error::file("emptying", folder))?;
         }
         std::fs::create_dir_all(folder).map_err(Error::file("making", folder))?;
-        let namespace = Namespace::start(helper)?;
         Ok(Lab { namespace, tools: Tools::find(), folder: folder.to_owned() })
     }
 

@@ -23,6 +23,7 @@ mod empty_dirs;
 mod join;
 #[cfg(feature = "slow")]
 mod joining;
+mod lacks;
 #[cfg(feature = "slow")]
 mod many_pods;
 mod metrics;

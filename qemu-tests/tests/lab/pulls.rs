@@ -6,6 +6,9 @@ use orlop_machine::within;
 
 use crate::segment::{ELSEWHERE, MISTAKEN, Segment, one};
 
+/// An image of the root, as `qemu-tests/images/lab.toml` names it.
+const CARRIED: &str = "registry.lab.test/carried:1";
+
 #[test]
 fn an_image_is_pulled_by_its_tag_and_by_its_digest() -> Result<()> {
     let segment = one()?.segment;
@@ -24,6 +27,30 @@ fn an_image_is_pulled_through_the_mirror_that_answers() -> Result<()> {
     let image = cni::busybox(&segment.lab)?.with("/mark", 0o644, "by a mirror");
     segment.registry.push(&segment.lab, "team/mirrored:1", &image)?;
     ran(segment, "by-mirror", &format!("{ELSEWHERE}/team/mirrored:1"), "by a mirror")
+}
+
+/// kubelet did not pull it and knows nobody's right to it: it runs because it is on the list of the root's images. The policy
+/// `Never` would be an error otherwise, the other one a pull.
+#[test]
+fn an_image_of_the_root_runs_and_the_registry_that_it_is_named_after_is_not_asked() -> Result<()> {
+    let segment = one()?.segment;
+    let kubectl = &segment.kubectl;
+    kubectl.apply(&format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: carried}}, spec: {{nodeName: one, \
+         terminationGracePeriodSeconds: 1, containers: [\
+         {{name: never, image: \"{CARRIED}\", imagePullPolicy: Never}}, \
+         {{name: unless-there, image: \"{CARRIED}\", imagePullPolicy: IfNotPresent}}]}}}}"
+    ))?;
+    kubectl.wait("pod/carried", "condition=Ready", within(180))?;
+    let pod = kubectl.get(&["pod", "carried"])?;
+    ensure!(pod["spec"]["imagePullSecrets"].is_null(), "{}", pod["spec"]);
+    // Each request is a line.
+    let log = std::fs::read(segment.lab.folder.join("registry.log"))?;
+    let log = String::from_utf8_lossy(&log);
+    ensure!(log.contains("/v2/busybox/"), "the registry's log does not show what it is asked for: {log}");
+    ensure!(!log.contains("/v2/carried/"), "{log}");
+    kubectl.run(&["delete", "pod", "carried", "--wait=false"])?;
+    Ok(())
 }
 
 /// Runs a pod of an image to its end, and asserts what it says.

@@ -6,12 +6,14 @@ mod secrets;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
+use orlop_config::node_config::{KUBELET_RANGES, Kubelet};
 use orlop_machine::feed::Mark;
 use orlop_machine::lab::network::{API_PORT, DOMAIN, HOST, HOST6};
 use orlop_machine::lab::{Kubectl, NodeConfig, Proxy, Subject, TimeServer, cni};
 use orlop_machine::{Event, Happening, Running, within};
 use serde_json::{Value, json};
 
+use crate::configz;
 use crate::joining::joined;
 use crate::segment::{ELSEWHERE, Node, Segment, segment};
 
@@ -36,7 +38,29 @@ const FAR: &str = "203.0.113.1";
 const SEARCH: &str = "told.example";
 const ZONE: &str = "topology.kubernetes.io/zone";
 const TAINT: &str = "lab.test/told";
-const MAX_PODS: &str = "42";
+const MAX_PODS: u64 = 42;
+/// All of `[kubelet]`, nothing as it is by default, and nothing that the other checks would feel.
+const SETTINGS: [(&str, u64); KUBELET_RANGES.len()] = [
+    ("max_pods", MAX_PODS),
+    ("pod_pids_limit", 2048),
+    ("max_parallel_image_pulls", 3),
+    ("container_log_max_size_mib", 7),
+    ("container_log_max_files", 3),
+    ("image_gc_high_percent", 90),
+    ("image_gc_low_percent", 75),
+    ("shutdown_grace_period_seconds", 40),
+    ("shutdown_grace_period_critical_pods_seconds", 15),
+    ("kube_reserved.cpu_millis", 110),
+    ("kube_reserved.memory_mib", 200),
+    ("kube_reserved.ephemeral_storage_mib", 512),
+    ("system_reserved.cpu_millis", 90),
+    ("system_reserved.memory_mib", 100),
+    ("eviction.memory_available_mib", 60),
+    ("eviction.nodefs_available_percent", 8),
+    ("eviction.nodefs_inodes_free_percent", 4),
+    ("eviction.imagefs_available_percent", 12),
+    ("eviction.imagefs_inodes_free_percent", 3),
+];
 const SYSCTLS: [(&str, &str); 3] =
     [("net.core.somaxconn", "8192"), ("net.ipv4.ip_local_port_range", "36000 60000"), ("vm.max_map_count", "300000")];
 
@@ -51,13 +75,14 @@ const LOGIN: (&str, &str) = ("lab", "open sesame");
 /// Shows that a key is in force.
 type Check = fn(&Told<'_>) -> Result<()>;
 
-const CHECKS: [(&str, Check); 18] = [
+const CHECKS: [(&str, Check); 19] = [
     ("cluster.client_certificate", renews_its_certificate),
     ("labels", has_its_label),
     ("taints", has_its_taint),
     ("kubelet.max_pods", has_room_for_so_many_pods),
     ("extra_cas", trusts_the_registry),
     ("static_pods", runs_its_own_pod),
+    ("kubelet and taints, by kubelet's own word", goes_by_its_settings),
     ("network.interfaces.addresses", has_its_addresses),
     ("network.interfaces.gateway4, gateway6 and routes", has_its_routes),
     ("network.interfaces.mtu", has_its_mtu),
@@ -71,6 +96,20 @@ const CHECKS: [(&str, Check); 18] = [
     ("secrets in files", keeps_its_secrets_with_root_alone),
     ("secrets in logs and on the console", says_no_secret),
 ];
+
+/// A setting that is told as it is anyhow shows nothing.
+#[test]
+fn each_setting_of_kubelet_is_told_otherwise_than_by_default() -> Result<()> {
+    ensure!(SETTINGS.map(|(key, _)| key) == KUBELET_RANGES.map(|(key, ..)| key), "{SETTINGS:?}");
+    for (key, value) in SETTINGS {
+        let table = match key.split_once('.') {
+            Some((table, key)) => json!({ table: { key: value } }),
+            None => json!({ key: value }),
+        };
+        ensure!(serde_json::from_value::<Kubelet>(table)? != Kubelet::default(), "{key} = {value}");
+    }
+    Ok(())
+}
 
 #[test]
 fn a_node_goes_by_all_that_it_is_told() -> Result<()> {
@@ -198,6 +237,7 @@ servers = ["{FAR}"]
 
 fn settings(proxy: &Proxy) -> String {
     let sysctls: String = SYSCTLS.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
+    let kubelet: String = SETTINGS.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     format!(
         r#"
 [proxy]
@@ -210,8 +250,7 @@ value = "yes"
 effect = "NoSchedule"
 
 [kubelet]
-max_pods = {MAX_PODS}
-
+{kubelet}
 [sysctls]
 {sysctls}"#,
         proxy.url()
@@ -270,7 +309,7 @@ fn has_its_taint(told: &Told<'_>) -> Result<()> {
 fn has_room_for_so_many_pods(told: &Told<'_>) -> Result<()> {
     let object = told.object()?;
     let capacity = &object["status"]["capacity"];
-    ensure!(capacity["pods"] == MAX_PODS, "{capacity}");
+    ensure!(capacity["pods"].as_str() == Some(MAX_PODS.to_string().as_str()), "{capacity}");
     Ok(())
 }
 
@@ -288,6 +327,16 @@ fn runs_its_own_pod(told: &Told<'_>) -> Result<()> {
     ensure!(annotations["kubernetes.io/config.source"] == "file", "{annotations}");
     // Those that follow look through it, which needs kubelet's certificate.
     Ok(told.segment().approver.approved(NAME, within(120))?)
+}
+
+/// Its configuration has what it was told, and kubelet goes by all of that.
+fn goes_by_its_settings(told: &Told<'_>) -> Result<()> {
+    let file = told.seen(&format!("cat {}/etc/kubernetes/kubelet.yaml", secrets::HOST))?;
+    let rendered = configz::compare(told.segment(), NAME, &file)?.rendered;
+    let taint = json!([{"key": TAINT, "value": "yes", "effect": "NoSchedule"}]);
+    ensure!(rendered["registerWithTaints"] == taint, "{file}");
+    ensure!(rendered["maxPods"] == MAX_PODS && rendered["evictionHard"]["imagefs.inodesFree"] == "3%", "{file}");
+    Ok(())
 }
 
 fn has_its_addresses(told: &Told<'_>) -> Result<()> {

@@ -5,8 +5,10 @@ mod build;
 mod module;
 mod resolve;
 mod toolchain;
+mod unpacked;
 
 pub use build::build;
-pub use module::{Sums, fits};
+pub use module::{Sums, fits, packages};
 pub use resolve::{Resolver, fetch_modules};
 pub use toolchain::locked_toolchain;
+pub use unpacked::module_folder;

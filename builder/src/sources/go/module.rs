@@ -1,6 +1,7 @@
 //! The generated module of a component: its one requirement, replacements for what upstream replaces by folders of
 //! its own repository, and the commands as `tool` lines (`go install pkg@version` refuses modules with `replace`).
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use orlop_config::definition::GoSource;
@@ -31,6 +32,42 @@ impl Sums {
             words.next() == Some(module) && words.next() == Some(version)
         })
     }
+
+    /// The module that a package is compiled out of, by `go.mod`: what replaces it, where something does. `None`: it is of
+    /// none of them, as the standard library's are.
+    pub fn module_of(&self, package: &str) -> Option<Inside> {
+        let text = String::from_utf8_lossy(&self.go_mod);
+        let mut compiled: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+        for line in text.lines() {
+            let line = line.split("//").next().unwrap_or_default();
+            let words: Vec<&str> =
+                line.split_whitespace().filter(|word| !["require", "replace"].contains(word)).collect();
+            match words[..] {
+                [module, "=>", name, version] | [module, _, "=>", name, version] => {
+                    compiled.insert(module, (name, version));
+                }
+                [module, version] if version.starts_with('v') => {
+                    compiled.entry(module).or_insert((module, version));
+                }
+                _ => {}
+            }
+        }
+        let below = |module: &str| package.strip_prefix(module).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let found = compiled.into_iter().filter_map(|(module, is)| Some((module.len(), below(module)?, is)));
+        let (_, rest, (name, version)) = found.max_by_key(|(length, ..)| *length)?;
+        Some(Inside { module: name.into(), version: version.into(), folder: rest.trim_start_matches('/').into() })
+    }
+}
+
+/// Where a package is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inside {
+    /// The module, as it is compiled.
+    pub module: String,
+    /// Its version.
+    pub version: String,
+    /// The package's folder in it; empty: the module's own.
+    pub folder: String,
 }
 
 /// What matters of upstream's own `go.mod`.
@@ -145,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn a_package_is_of_the_module_that_is_compiled() {
+        let go_mod = "module x\n\ngo 1.26.0\n\nrequire (\n\ta.b/c v1.2.3 // indirect\n\ta.b/c/d v1.0.0\n)\n\nrequire e v2.0.0\n\n\
+            replace a.b/c/d => f.g/h v0.37.2\n\nreplace e v2.0.0 => e v2.0.1\n\ntool a.b/c/cmd\n";
+        let sums = Sums { go_mod: go_mod.into(), go_sum: Vec::new() };
+        let found = |package: &str| sums.module_of(package).map(|one| [one.module, one.version, one.folder]);
+        let is = |words: [&str; 3]| Some(words.map(str::to_owned));
+        assert_eq!(found("a.b/c/x/v1"), is(["a.b/c", "v1.2.3", "x/v1"]));
+        assert_eq!(found("a.b/c/d/v1"), is(["f.g/h", "v0.37.2", "v1"]));
+        assert_eq!(found("e"), is(["e", "v2.0.1", ""]));
+        assert_eq!((found("a.b/cx"), found("time"), found("x")), (None, None, None));
+    }
+
+    #[test]
     fn names() {
         let source: GoSource = toml::from_str("module = \"a/runc/v2\"\ncommands = [\".\", \"cmd/x\"]").unwrap();
         let all = packages(&source);
@@ -167,6 +217,7 @@ mod tests {
             Module::parse(&text);
             release(&text);
             candidates(std::slice::from_ref(&text), &text);
+            Sums { go_mod: text.clone().into_bytes(), go_sum: Vec::new() }.module_of(&text);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::error::{At, Error};
-use super::super::go::locked_toolchain;
+use super::super::go::{locked_toolchain, module_folder};
 use super::super::produce::Produced;
 use super::{Collecting, Owner, Texts, files, programs};
 use crate::formats::go_binary::{self, Module};
@@ -21,7 +21,7 @@ impl Collecting<'_> {
             silent = false;
             for module in info.modules().map(Module::compiled) {
                 if is_somebodys(module) {
-                    let folder = self.module(module)?;
+                    let folder = module_folder(self.bench.cache, &module.path, &module.version)?;
                     self.add((Owner::Go, &module.path, &module.version), component, || of_module(folder))?;
                 }
             }
@@ -35,12 +35,6 @@ impl Collecting<'_> {
             self.add((Owner::Component, component, &made.version), component, || Ok(Texts::new()))?;
         }
         Ok(())
-    }
-
-    /// Where the go command unpacked a module (`go help module-cache`).
-    fn module(&self, module: &Module) -> Result<PathBuf, Error> {
-        let name = format!("{}@{}", escaped(&module.path), escaped(&module.version));
-        Ok(self.bench.cache.folder("go/mod")?.join(name))
     }
 }
 
@@ -57,16 +51,4 @@ fn of_module(folder: PathBuf) -> Result<Texts, Error> {
         return Err(Error::format(folder.display(), next));
     }
     files::folder(&folder)
-}
-
-/// As the go command writes names for file systems that know no capital letters: `!` and the small one.
-pub(super) fn escaped(name: &str) -> String {
-    let mut escaped = String::new();
-    for character in name.chars() {
-        if character.is_ascii_uppercase() {
-            escaped.push('!');
-        }
-        escaped.push(character.to_ascii_lowercase());
-    }
-    escaped
 }

@@ -72,12 +72,6 @@ fn a_debian_package_gives_its_copyright() {
 }
 
 #[test]
-fn capital_letters_of_modules_are_escaped() {
-    assert_eq!(go::escaped("github.com/Masterminds/SemVer"), "github.com/!masterminds/!sem!ver");
-    assert_eq!(go::escaped("v1.0.0+incompatible"), "v1.0.0+incompatible");
-}
-
-#[test]
 fn our_own_texts_are_those_of_the_repository() {
     let Found { texts, declared } = own();
     let holds = |file: &str, text: &str| texts[file].contains(text);

@@ -17,7 +17,7 @@ const FOLDERS: [&str; 5] =
 const KUBELETS: &str = FOLDERS[4];
 const LOGS: &str = "/var/log";
 /// A pod sees all of them below this.
-const HOST: &str = "/host";
+pub const HOST: &str = "/host";
 /// The pod says this before each file's mode, owner and path.
 const MARK: &str = "=== file ";
 /// Less of a key than this is none of it.
