@@ -69,7 +69,8 @@ impl Terminal {
     fn say(&mut self, line: &str, now: Instant) {
         let before = if self.cut { "\r\n" } else { "" };
         let text = format!("{before}{line}\r\n");
-        let count = write_within(&mut self.file, text.as_bytes(), self.patience());
+        let patience = self.patience();
+        let count = write_within(&mut self.file, text.as_bytes(), patience);
         let whole = count == text.len();
         if count > 0 {
             self.cut = !whole;
