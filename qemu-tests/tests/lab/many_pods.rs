@@ -66,8 +66,11 @@ spec:
     let well = |one: &serde_json::Value| (one["status"] == "True") == (one["type"] == "Ready");
     ensure!(conditions.as_array().context("conditions")?.iter().all(well), "{conditions}");
 
-    let line =
-        format!("{} more pods: running after {:.0} s; {each} KiB of the node's memory each", PODS - few, took.as_secs_f32());
+    let line = format!(
+        "{} more pods: running after {:.0} s; {each} KiB of the node's memory each",
+        PODS - few,
+        took.as_secs_f32()
+    );
     // The numbers are told, whether or not the harness shows what tests print.
     writeln!(std::io::stderr(), "{line}")?;
     // That many ends at once are half an hour of two emulated processors, and pods' ends are shown by `shutdown`.
