@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use orlop_machine::feed::Mark;
-use orlop_machine::lab::{NodeConfig, Subject, Token, cni};
+use orlop_machine::lab::{Authority, NodeConfig, Subject, Token, cni};
 use orlop_machine::turn::{self, Turn};
 use orlop_machine::{Event, Running, within};
 
@@ -150,10 +150,20 @@ spec: {{policyName: unwanted, validationActions: [Deny]}}
 }
 
 /// A client certificate of the cluster's own authority that was good until 2021, with its key.
-fn old_certificate(segment: &Segment, node: &str) -> Result<(String, String)> {
+pub fn old_certificate(segment: &Segment, node: &str) -> Result<(String, String)> {
+    client_certificate(segment, &segment.plane().authority, node, Some(2021))
+}
+
+/// A node's client certificate that this authority has issued, with its key: good to the end of that year, or for long.
+pub fn client_certificate(
+    segment: &Segment,
+    authority: &Authority,
+    node: &str,
+    until: Option<i32>,
+) -> Result<(String, String)> {
     let user = format!("system:node:{node}");
-    let subject = Subject { name: &user, group: Some("system:nodes"), until: Some(2021), ..Subject::default() };
-    let pair = segment.plane().authority.issue(&segment.lab.folder, node, &subject)?;
+    let subject = Subject { name: &user, group: Some("system:nodes"), until, ..Subject::default() };
+    let pair = authority.issue(&segment.lab.folder, node, &subject)?;
     Ok((std::fs::read_to_string(pair.certificate)?, std::fs::read_to_string(pair.key)?))
 }
 

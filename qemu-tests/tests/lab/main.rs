@@ -25,6 +25,8 @@ mod join;
 mod joining;
 mod lacks;
 #[cfg(feature = "slow")]
+mod lapsed;
+#[cfg(feature = "slow")]
 mod many_pods;
 mod metrics;
 mod network;

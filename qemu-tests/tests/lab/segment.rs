@@ -196,11 +196,16 @@ impl Segment {
 
     /// The requests for a client certificate of this node, and no other, that came by the lab's token and were granted.
     pub fn requests(&self, node: &str) -> Result<Vec<String>> {
+        self.requests_by("system:bootstrap:lab001", node)
+    }
+
+    /// The same, that came by this user.
+    pub fn requests_by(&self, user: &str, node: &str) -> Result<Vec<String>> {
         let name = format!("system:node:{node}");
         let all = self.kubectl.get(&["csr"])?;
         let ours = all["items"].as_array().context("requests")?.iter().filter(|request| {
             let spec = &request["spec"];
-            spec["username"] == "system:bootstrap:lab001"
+            spec["username"] == user
                 && spec["signerName"] == "kubernetes.io/kube-apiserver-client-kubelet"
                 && subject(request).is_ok_and(|found| found == name)
                 && request["status"]["certificate"].is_string()
