@@ -63,6 +63,7 @@ impl<T: Display> Beside<T> {
                 Err(text) => say(Word::Error(text)),
             }
         }
+        say(Word::At(self.list.len()));
     }
 
     /// Looks how far it is; what is to be said.
@@ -81,7 +82,10 @@ impl<T: Display> Beside<T> {
         }
         let hangs = now.saturating_duration_since(self.since) >= PATIENCE;
         match self.worker {
-            Some(_) if ended => self.worker = None,
+            Some(_) if ended && self.at >= self.list.len() => self.worker = None,
+            Some(_) if ended => {
+                said.extend(self.go_on("was not ended by itself: its process is gone", now).into_iter().map(Err))
+            }
             Some(pid) if hangs => said.extend(self.leave(pid, now).into_iter().map(Err)),
             _ => {}
         }
@@ -93,10 +97,20 @@ impl<T: Display> Beside<T> {
         // If it comes back in the end, it must not go on with what another one does by then.
         let _ = kill(pid, Signal::SIGKILL);
         self.hanging.push(pid);
+        self.go_on(&format!("does not come back: {} s and more", PATIENCE.as_secs()), now)
+    }
+
+    /// Another worker goes on behind the piece that this is to be said of.
+    fn go_on(&mut self, trouble: &str, now: Instant) -> Vec<String> {
         let what = self.list.get(self.at).map(T::to_string).unwrap_or_default();
-        let mut errors = vec![format!("{what} does not come back: {} s and more", PATIENCE.as_secs())];
+        let mut errors = vec![format!("{what} {trouble}")];
         errors.extend(self.begin(self.at + 1, now).err().map(|error| error.to_string()));
         errors
+    }
+
+    /// When it last went on.
+    pub fn since(&self) -> Instant {
+        self.since
     }
 
     /// Whether nothing is done any more, what hung included.
@@ -186,6 +200,16 @@ mod tests {
         assert_eq!(said, ["error: 2 does not come back: 10 s and more", "error: three fails"]);
         let said = look(&mut beside, begun + 5 * PATIENCE);
         assert!(said.is_empty(), "it is over: {said:?}");
+    }
+
+    #[test]
+    fn a_worker_that_somebody_kills_is_said_and_the_rest_is_done() {
+        let mut beside = Beside::start(vec![1, 2, 3], run).expect("a process");
+        let begun = Instant::now();
+        assert_eq!(looks(&mut beside, begun, |beside| beside.at == 1), ["note: 1 done"]);
+        kill(beside.worker.expect("one that hangs"), Signal::SIGKILL).expect("killed");
+        let said = looks(&mut beside, begun, Beside::is_over);
+        assert_eq!(said, ["error: 2 was not ended by itself: its process is gone", "error: three fails"]);
     }
 
     /// Whoever begins late is late all the same.

@@ -56,8 +56,6 @@ const CONTAINERS_REST: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Exit status of `cri stop-all` for: all were asked, some did not stop. Asking again would not help.
 const PARTLY: i32 = 3;
-/// For all mounts but the state's.
-const MOUNTS: Duration = Duration::from_secs(40);
 /// For the state's unmount, which may hang in the kernel.
 const UNMOUNT: Duration = Duration::from_secs(30);
 /// A PID 1 that does not come back to its loop for so long hangs: it writes the services' logs, to a disk that may be gone.
@@ -107,7 +105,7 @@ const STEPS: &[Step] = &[
     // Behind all others: nobody is left who writes, and the processes of these two are none of those that are awaited or
     // killed.
     Step { name: "sync", start: sync::start, done: sync::is_over, deadline: sync::patience, force: sync::give_up },
-    Step { name: "mounts", start: unmount::start, done: unmount::is_over, deadline: |_| MOUNTS, force: |_| () },
+    Step { name: "mounts", start: unmount::start, done: unmount::is_over, deadline: unmount::patience, force: |_| () },
 ];
 
 /// How far the shutdown is.
@@ -285,6 +283,9 @@ fn finish(node: &mut Node) -> ! {
         node.report.error("shutdown", format!("the state is not unmounted after {} s", UNMOUNT.as_secs()));
         let _ = reboot(mode);
     });
+    if let Err(error) = &guard {
+        node.report.error("shutdown", format!("no guard of the unmount, which may hang: {error}"));
+    }
     // The one of the steps started when the logs were open, and holds them open: the state would be busy.
     if let Some(old) = node.shutdown.as_mut().and_then(|shutdown| shutdown.guard.take()) {
         old.end();

@@ -27,9 +27,13 @@ fn is_program(stat: &[u8]) -> bool {
     let Some(end) = stat.iter().rposition(|byte| *byte == b')') else { return false };
     let rest = String::from_utf8_lossy(&stat[end + 1..]);
     let mut fields = rest.split_ascii_whitespace();
-    // The state, parent, group, session, terminal, the terminal's group, then the flags.
+    // The state, parent, group, session, terminal, the terminal's group, then the flags; ten further on the threads' number.
     let (Some(state), Some(flags)) = (fields.next(), fields.nth(5)) else { return false };
-    !matches!(state, "Z" | "X") && flags.parse::<u32>().is_ok_and(|flags| flags & KERNEL_THREAD == 0)
+    // Its first thread has ended, and others have not: they still hold its files.
+    let mut goes_on =
+        || fields.nth(10).and_then(|threads| threads.parse::<u32>().ok()).is_some_and(|threads| threads > 1);
+    let flags = flags.parse::<u32>();
+    flags.is_ok_and(|flags| flags & KERNEL_THREAD == 0) && (!matches!(state, "Z" | "X") || goes_on())
 }
 
 /// Whether a child is gone, which the loop may have reaped already.
@@ -60,6 +64,13 @@ mod tests {
             let stat = format!("300 (sh) {state} 1 300 300 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 1 0 900\n");
             assert!(!is_program(stat.as_bytes()), "{stat}");
         }
+    }
+
+    #[test]
+    fn one_whose_first_thread_has_ended_is_left_while_others_go_on() {
+        let stat = "300 (go) Z 1 300 300 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 2 0 900\n";
+        assert!(is_program(stat.as_bytes()));
+        assert!(!is_program(&stat.as_bytes()[..stat.len() - 20]), "cut before the number");
     }
 
     /// Any pod chooses the name of its processes.

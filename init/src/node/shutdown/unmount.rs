@@ -11,15 +11,25 @@ use crate::report::Report;
 use crate::sys::loopdev;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{major, minor};
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// So long it may stand still: four pieces that hang.
+const STANDSTILL: Duration = Duration::from_secs(40);
+/// And so long it may take in all: each of a hundred pods has several mounts, and each overlay waits for the disk.
+const LONGEST: Duration = Duration::from_secs(180);
+/// How long the kernel may take to let go of a file system whose last mount is gone.
+const RELEASE: Duration = Duration::from_secs(2);
 
 /// How far it is.
 #[derive(Debug)]
 pub struct Unmounting {
     beside: Beside<Piece>,
+    begun: Instant,
     /// How many mounts there were, without the state's own.
     mounts: usize,
 }
@@ -79,10 +89,19 @@ pub fn start(node: &mut Node) {
     let loops = loops.map(|(device, file)| Piece::Loop(Path::new("/dev").join(device), file));
     let pieces: Vec<Piece> = loops.chain(mounts.into_iter().map(Piece::Mount)).collect();
     match (Beside::start(pieces, Piece::let_go), &mut node.shutdown) {
-        (Ok(beside), Some(shutdown)) => shutdown.unmounting = Some(Unmounting { beside, mounts: count }),
+        (Ok(beside), Some(shutdown)) => {
+            shutdown.unmounting = Some(Unmounting { beside, begun: Instant::now(), mounts: count })
+        }
         (Ok(_), None) => {}
         (Err(error), _) => node.report.error("shutdown", format!("{error}; nothing but the state is unmounted")),
     }
+}
+
+/// How long it may take, from its start: the longer, the longer it goes on.
+pub fn patience(node: &Node) -> Duration {
+    let unmounting = node.shutdown.as_ref().and_then(|shutdown| shutdown.unmounting.as_ref());
+    unmounting
+        .map_or(STANDSTILL, |one| (one.beside.since().saturating_duration_since(one.begun) + STANDSTILL).min(LONGEST))
 }
 
 /// Says what came of it so far; whether it is over.
@@ -115,9 +134,40 @@ pub fn state(node: &mut Node) -> bool {
     if of_state == Some(0) {
         node.report.error("shutdown", format!("{MOUNT_POINT} is not mounted: who unmounted it did not do it in order"));
     }
+    let filesystem = filesystem();
     // Where nobody knows what is mounted, it is tried.
     let done = (0..of_state.unwrap_or(1)).filter(|_| let_go_of_state(&mut node.report)).count();
-    is_clean(of_state, done)
+    let clean = is_clean(of_state, done);
+    if clean && let Some(path) = filesystem.filter(|path| !is_released(path)) {
+        let text = format!(
+            "{}: the state is still in use, by a process that does not end or a mount elsewhere",
+            path.display()
+        );
+        node.report.error("shutdown", text);
+        return false;
+    }
+    clean
+}
+
+/// Where the kernel shows the state's file system while it is in use, by whatever mount of whatever namespace.
+fn filesystem() -> Option<PathBuf> {
+    let device = fs::metadata(MOUNT_POINT).ok()?.dev();
+    let device = format!("/sys/dev/block/{}:{}", major(device), minor(device));
+    Some(Path::new("/sys/fs/ext4").join(fs::read_link(device).ok()?.file_name()?))
+}
+
+/// Whether it is gone from there: only then all that it owes its disk is written, and it is marked as clean. Unmounting it here
+/// is not enough, where a process that no signal ends, or an overlay, holds another mount of it.
+fn is_released(path: &Path) -> bool {
+    let until = Instant::now() + RELEASE;
+    while path.exists() {
+        if Instant::now() >= until {
+            return false;
+        }
+        // The kernel has no event for it.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
 }
 
 /// What there is to unmount. `None`, which is said, where nobody knows.
@@ -174,6 +224,15 @@ mod tests {
         assert!(!is_clean(Some(0), 0), "it was not there");
         assert!(!is_clean(None, 1), "nobody knows what is below");
         assert!(!is_clean(None, 0));
+    }
+
+    #[test]
+    fn what_is_still_in_use_is_not_released() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("vda7");
+        assert!(is_released(&path));
+        fs::create_dir(&path).expect("a file system");
+        assert!(!is_released(&path));
     }
 
     #[test]
