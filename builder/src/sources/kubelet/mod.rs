@@ -146,8 +146,8 @@ fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|cause| match cause.kind() {
         ErrorKind::NotFound => Error::format(
             path.display(),
-            "it is not there, and says which keys kubelet knows; delete the folder `go` of the cache, and the next build fetches \
-             it again; if that is not it, name another version of Kubernetes in the definition (`kubernetes`; that of \
+            "it is not there, and says which keys kubelet knows; run `chmod -R u+w` over the cache's folder `go` and delete it, \
+             and the next build fetches it again; if that is not it, name another version of Kubernetes in the definition (`kubernetes`; that of \
              `orlop:node` fits), and run `orlop lock DEFINITION`",
         ),
         _ => Error::Io { what: path.display().to_string(), cause },

@@ -126,7 +126,7 @@ fn types_that_are_not_there_are_an_error_and_no_permission() {
     let bed = Bed::new();
     let error = bed.check("maxPods: 1").unwrap_err();
     assert!(error.contains("/config/v1beta1/types.go: it is not there"), "{error}");
-    assert!(error.contains("delete the folder `go` of the cache"), "{error}");
+    assert!(error.contains("run `chmod -R u+w` over the cache's folder `go` and delete it"), "{error}");
     // And so are those of another package, once a key leads there.
     bed.describe(PACKAGE, KUBELET);
     bed.check("maxPods: 1").unwrap();

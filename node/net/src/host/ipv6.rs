@@ -58,14 +58,15 @@ fn start_over(folder: &Path, up: bool, wanted: &[(&str, &str)]) -> io::Result<()
     for (name, value) in wanted {
         differs |= get(folder, name)? != *value;
     }
-    if differs && up {
+    let restart = differs && up && get(folder, OFF)? != "1";
+    if restart {
         set(folder, OFF, "1")?;
     }
     for (name, value) in wanted {
         set(folder, name, value)?;
     }
     // The kernel's command line can have it off on all cards (`ipv6.disable_ipv6=1`); of one alone nobody else says so.
-    if get(&folder.with_file_name("default"), OFF)? != "1" {
+    if restart || get(&folder.with_file_name("default"), OFF)? != "1" {
         set(folder, OFF, "0")?;
     }
     Ok(())

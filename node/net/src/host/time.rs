@@ -163,9 +163,11 @@ fn look_again(client: &mut Client, names: &mut Names, tick: Tick) {
 }
 
 /// Both clocks are read here, as a packet was read or is about to go out: the tick is as old as its turn of the loop, which
-/// has done other things since.
+/// has done other things since. The steady one first: a pause between the two makes the way longer, and the answer one that
+/// others win against; the other way round it would make the clock wrong, and nobody could tell.
 fn now(tick: Tick) -> Now {
-    Now { tick, clock: Clock::now(), steady: sys::nanoseconds() }
+    let steady = sys::nanoseconds();
+    Now { tick, clock: Clock::now(), steady }
 }
 
 #[cfg(test)]
