@@ -1,12 +1,12 @@
 //! A process beside PID 1 for what PID 1 does itself: a module, a mount or a sync that hangs in the kernel never returns to
 //! the loop with its deadlines. The guard waits on a pipe, and acts when nothing comes out of it in time.
 
-use crate::sys::process::in_child;
+use crate::sys::process::{has_ended, in_child};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, pipe2};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -54,7 +54,7 @@ impl Guard {
 
     /// Whether its process is there: who kills all processes kills it too.
     pub fn watches(&self) -> bool {
-        matches!(waitpid(self.pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+        !has_ended(self.pid)
     }
 
     /// Ends it and waits for its end. Until then it holds open whatever PID 1 had open when it started.
@@ -98,6 +98,7 @@ fn watch(mut read: File, patience: Duration, late: impl FnOnce(&str)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::wait::{WaitPidFlag, WaitStatus};
 
     /// What a guard's process says until it ends. It is told nothing.
     fn said(patience: Duration, ends: bool) -> String {

@@ -3,6 +3,7 @@
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setsid};
 use std::ffi::{CString, c_char};
 use std::fs::File;
@@ -87,6 +88,11 @@ pub fn reap(child: Option<Pid>) -> Option<(Pid, End)> {
         false => End::Code(libc::WEXITSTATUS(status)),
     };
     (pid > 0).then(|| (Pid::from_raw(pid), end))
+}
+
+/// Whether a child is gone, which another part may have reaped already; reaps it.
+pub fn has_ended(child: Pid) -> bool {
+    !matches!(waitpid(child, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
 }
 
 /// In the child: everything up to the execution; returns only on failure.

@@ -26,6 +26,9 @@ const PROGRAM: &str = "k8s.io/kubernetes/cmd/kubelet";
 /// The package that describes its configuration, and how it calls that.
 const PACKAGE: &str = "k8s.io/kubelet/config/v1beta1";
 const DOCUMENT: &str = "KubeletConfiguration";
+/// What helps against a kubelet that does not fit.
+const ANOTHER: &str = "name another version of Kubernetes in the definition (`kubernetes`; that of `orlop:node` fits), and run \
+                       `orlop lock DEFINITION`";
 /// Kubernetes' packages describe their documents in this file.
 const FILE: &str = "types.go";
 
@@ -45,10 +48,7 @@ pub fn check(bench: &Bench<'_>, project: &Project, lockfile: &Lockfile, text: &s
             let version = &bench.input(lockfile, name)?.version;
             let list = unknown.iter().map(|key| format!("`{}`", key.join("."))).collect::<Vec<_>>().join(", ");
             let place = packages.file(PACKAGE)?.unwrap_or_default();
-            let reason = format!(
-                "kubelet {version} has no {list}, and would pass over it without a word; name another version of Kubernetes in \
-                 the definition (`kubernetes`; that of `orlop:node` fits), and run `orlop lock DEFINITION`"
-            );
+            let reason = format!("kubelet {version} has no {list}, and would pass over it without a word; {ANOTHER}");
             return Err(Error::format(place.display(), reason));
         }
     }
@@ -144,12 +144,13 @@ impl Packages<'_> {
 
 fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|cause| match cause.kind() {
-        ErrorKind::NotFound => Error::format(
-            path.display(),
-            "it is not there, and says which keys kubelet knows; run `chmod -R u+w` over the cache's folder `go` and delete it, \
-             and the next build fetches it again; if that is not it, name another version of Kubernetes in the definition (`kubernetes`; that of \
-             `orlop:node` fits), and run `orlop lock DEFINITION`",
-        ),
+        ErrorKind::NotFound => {
+            let reason = format!(
+                "it is not there, and says which keys kubelet knows; run `chmod -R u+w` over the cache's folder `go` and delete it, \
+                 and the next build fetches it again; if that is not it, {ANOTHER}"
+            );
+            Error::format(path.display(), reason)
+        }
         _ => Error::Io { what: path.display().to_string(), cause },
     })
 }

@@ -1,10 +1,9 @@
 //! Work beside PID 1, piece by piece. One that hangs in the kernel is left behind, and another process does the rest: PID 1
 //! goes on whatever a piece does.
 
-use super::processes::has_ended;
 use crate::report::one_line;
 use crate::services::LinePipe;
-use crate::sys::process::in_child;
+use crate::sys::process::{has_ended, in_child};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fmt::Display;
@@ -81,23 +80,26 @@ impl<T: Display> Beside<T> {
             }
         }
         let hangs = now.saturating_duration_since(self.since) >= PATIENCE;
-        match self.worker {
-            Some(_) if ended && self.at >= self.list.len() => self.worker = None,
-            Some(_) if ended => {
-                said.extend(self.go_on("was not ended by itself: its process is gone", now).into_iter().map(Err))
+        let trouble = match self.worker {
+            Some(_) if ended && self.at >= self.list.len() => {
+                self.worker = None;
+                None
             }
-            Some(pid) if hangs => said.extend(self.leave(pid, now).into_iter().map(Err)),
-            _ => {}
-        }
+            Some(_) if ended => Some("was not ended by itself: its process is gone".to_owned()),
+            Some(pid) if hangs => Some(self.leave(pid)),
+            _ => None,
+        };
+        let errors = trouble.map(|trouble| self.go_on(&trouble, now));
+        said.extend(errors.into_iter().flatten().map(Err));
         said
     }
 
-    /// Leaves a worker behind that hangs; what is to be said.
-    fn leave(&mut self, pid: Pid, now: Instant) -> Vec<String> {
+    /// Leaves a worker behind that hangs; what is to be said of its piece.
+    fn leave(&mut self, pid: Pid) -> String {
         // If it comes back in the end, it must not go on with what another one does by then.
         let _ = kill(pid, Signal::SIGKILL);
         self.hanging.push(pid);
-        self.go_on(&format!("does not come back: {} s and more", PATIENCE.as_secs()), now)
+        format!("does not come back: {} s and more", PATIENCE.as_secs())
     }
 
     /// Another worker goes on behind the piece that this is to be said of.

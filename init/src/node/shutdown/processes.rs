@@ -1,6 +1,5 @@
 //! Who is left beside PID 1.
 
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::fs;
 
@@ -36,15 +35,11 @@ fn is_program(stat: &[u8]) -> bool {
     flags.is_ok_and(|flags| flags & KERNEL_THREAD == 0) && (!matches!(state, "Z" | "X") || goes_on())
 }
 
-/// Whether a child is gone, which the loop may have reaped already.
-pub fn has_ended(child: Pid) -> bool {
-    !matches!(waitpid(child, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::wait::{Id, waitid};
+    use crate::sys::process::has_ended;
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
     use proptest::prelude::*;
     use std::process::{Command, Stdio};
 

@@ -2,8 +2,7 @@
 //! hundreds of megabytes that nobody synced, which take a slow disk minutes, and PID 1 pets the watchdog meanwhile.
 
 use super::super::Node;
-use super::processes::has_ended;
-use crate::sys::process::in_child;
+use crate::sys::process::{has_ended, in_child};
 use nix::unistd::{Pid, sync};
 use std::io;
 use std::time::{Duration, Instant};

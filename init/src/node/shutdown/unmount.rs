@@ -126,7 +126,7 @@ pub fn state(node: &mut Node) -> bool {
     let before = unmounting.map_or(0, |unmounting| unmounting.mounts);
     let table = mounts(&mut node.report);
     let of_state = table.as_ref().map(|mounts| mounts.iter().filter(|mount| mount.is_state()).count());
-    let left = table.map_or(before, |mounts| mounts.iter().filter(|mount| !mount.is_state()).count());
+    let left = table.zip(of_state).map_or(before, |(mounts, of_state)| mounts.len() - of_state);
     if left < before {
         let gone = before - left;
         node.report.note("shutdown", format!("mounts that were left, and are unmounted now: {gone}"));
