@@ -285,6 +285,7 @@ fn kubelet_done(node: &mut Node) -> Result<bool, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::{Path, PathBuf};
 
     #[test]
     fn names_and_order_are_an_interface() {
@@ -309,6 +310,34 @@ mod tests {
             PHASES.iter().map(|phase| phase.name).skip_while(|name| *name != "services").collect();
         want.truncate(want.iter().position(|name| *name == "pods").expect("pods"));
         assert_eq!(rows, want);
+    }
+
+    /// Every file of the program's source.
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries =
+            std::fs::read_dir(folder).expect("a folder of the source").map(|entry| entry.expect("a file").path());
+        let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
+        files.into_iter().chain(folders.iter().flat_map(|folder| sources(folder))).collect()
+    }
+
+    /// An error that the boot goes on after is looked up by what it is about: a word in the source, or a service's name.
+    #[test]
+    fn each_error_that_is_no_refusal_has_its_remedy_in_the_documents() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(root.join("../docs/operate.md")).expect("the manual");
+        let (_, table) = text.split_once("\n| about | says | remedy |\n").expect("the table's title");
+        let mut want: Vec<String> = NAMES.map(str::to_owned).to_vec();
+        for path in sources(&root.join("src")) {
+            let source = std::fs::read_to_string(&path).expect("a source file");
+            let said = source.split("report.error(\"").skip(1).filter_map(|rest| rest.split('"').next());
+            want.extend(said.map(str::to_owned));
+        }
+        assert!(want.iter().any(|about| about == "watchdog"), "{want:?}");
+        for about in want {
+            let name = format!("`{about}`");
+            let first = |row: &str| row.split('|').nth(1).is_some_and(|cell| cell.contains(&name));
+            assert!(table.lines().any(first), "no row for {name} in docs/operate.md");
+        }
     }
 
     /// Who sees a refusal on a console looks its stage up there. Those of the chain are looked up where they are named.
