@@ -210,23 +210,26 @@ fn kubelet_joins_by_token_or_certificate() {
     let kubeconfig = file(&by_token, "/etc/kubernetes/bootstrap-kubelet.conf");
     assert!(kubeconfig.contains("    server: \"https://192.0.2.1:6443\"\n"), "{kubeconfig}");
     assert!(kubeconfig.contains("    token: \"abcdef.0123456789abcdef\"\n"), "{kubeconfig}");
-    assert!(by_token.files.iter().all(|file| file.path != "/etc/kubernetes/kubelet.conf"), "kubelet writes it itself");
+    let renders_kubelets = |all: &Rendered| all.files.iter().any(|file| file.path == "/etc/kubernetes/kubelet.conf");
+    assert!(!renders_kubelets(&by_token), "kubelet writes it itself");
 
     let by_certificate = rendered(FULL);
     assert_eq!(
         by_certificate.kubelet[2..],
         [
             "--kubeconfig=/etc/kubernetes/kubelet.conf",
+            "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
             "--node-ip=192.0.2.10,2001:db8::10",
             "--node-labels=example.org/rack=17,topology.kubernetes.io/zone=a",
         ]
     );
-    let kubeconfig = file(&by_certificate, "/etc/kubernetes/kubelet.conf");
+    let kubeconfig = file(&by_certificate, "/etc/kubernetes/bootstrap-kubelet.conf");
     for key in
         ["client-certificate-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0t", "client-key-data: LS0tLS1CRUdJTiBQUklWQVRF"]
     {
         assert!(kubeconfig.contains(key), "{kubeconfig}");
     }
+    assert!(!renders_kubelets(&by_certificate), "kubelet would renew by the document's certificate for ever");
     let mut again = config(LEAST);
     again.cluster.token = None;
     let again = render(&again);

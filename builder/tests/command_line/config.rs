@@ -161,8 +161,8 @@ fn the_files_are_written_as_they_lie_on_the_node() {
     let shown = run(command("render", &full(&desk)).arg("--out").arg(&out));
     assert!(shown.done().contains("rendered/etc/kubernetes/kubelet.yaml\n"), "{}", shown.stdout);
     assert!(!shown.stdout.contains("clusterDomain"), "{}", shown.stdout);
-    assert_eq!(names(&out.join("etc/kubernetes")), ["kubelet.conf", "kubelet.yaml", "manifests", "pki"]);
-    for (path, mode) in [("etc/kubernetes/kubelet.conf", 0o600), ("etc/kubernetes/pki/ca.crt", 0o644)] {
+    assert_eq!(names(&out.join("etc/kubernetes")), ["bootstrap-kubelet.conf", "kubelet.yaml", "manifests", "pki"]);
+    for (path, mode) in [("etc/kubernetes/bootstrap-kubelet.conf", 0o600), ("etc/kubernetes/pki/ca.crt", 0o644)] {
         assert_eq!(fs::metadata(out.join(path)).unwrap().permissions().mode() & 0o7777, mode, "{path}");
     }
     let blocked = desk.file("blocked", "");

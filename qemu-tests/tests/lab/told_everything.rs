@@ -76,7 +76,7 @@ const LOGIN: (&str, &str) = ("lab", "open sesame");
 type Check = fn(&Told<'_>) -> Result<()>;
 
 const CHECKS: [(&str, Check); 19] = [
-    ("cluster.client_certificate", renews_its_certificate),
+    ("cluster.client_certificate", joins_by_its_certificate),
     ("labels", has_its_label),
     ("taints", has_its_taint),
     ("kubelet.max_pods", has_room_for_so_many_pods),
@@ -280,10 +280,10 @@ fn static_pod(segment: &Segment) -> String {
     format!("\n[static_pods]\n{POD} = '''{pod}'''\n")
 }
 
-/// kubelet makes a certificate that it was given to its own at once: it asks for the next one by it.
-fn renews_its_certificate(told: &Told<'_>) -> Result<()> {
+/// kubelet asks for a certificate of its own by the one that it was given. That it goes by that from then on: `rotation.rs`.
+fn joins_by_its_certificate(told: &Told<'_>) -> Result<()> {
     const SIGNER: &str = "kubernetes.io/kube-apiserver-client-kubelet";
-    told.kubectl().until("request by the client certificate for its successor", within(120), |kubectl| {
+    told.kubectl().until("request by the client certificate for one of its own", within(120), |kubectl| {
         let requests = kubectl.get(&["csr"])?;
         let is_its = |one: &Value| one["spec"]["username"] == USER && one["spec"]["signerName"] == SIGNER;
         Ok(requests["items"].as_array().is_some_and(|all| all.iter().any(is_its)).then_some(()))
@@ -454,7 +454,7 @@ fn keeps_its_secrets_with_root_alone(told: &Told<'_>) -> Result<()> {
         (document.to_owned(), KEY),
         (document.to_owned(), LOGINS),
         (document.to_owned(), PROXYS),
-        ("/etc/kubernetes/kubelet.conf".to_owned(), KEY),
+        ("/etc/kubernetes/bootstrap-kubelet.conf".to_owned(), KEY),
         (hosts(ELSEWHERE), LOGINS),
         (hosts(&format!("registry.{DOMAIN}:{GUARDED}")), LOGINS),
     ];

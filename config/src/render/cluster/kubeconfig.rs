@@ -7,16 +7,17 @@ use super::{BOOTSTRAP_KUBECONFIG, CLUSTER_CA, KUBECONFIG, RenderedFile, quoted};
 use crate::node::KUBELET_CERTIFICATE;
 use crate::node_config::{Cluster, pem};
 
-/// The bootstrap kubeconfig for a token; kubelet makes its own of it, with the certificate that it then has or finds on
-/// the state partition. For a client certificate kubelet's own at once; it renews that certificate, too. For neither
-/// kubelet's own as well, with the certificate of an earlier boot.
+/// The bootstrap kubeconfig for a token or a client certificate; kubelet makes its own of it, with the certificate that it
+/// then has or finds on the state partition. Were the document's certificate in kubelet's own, kubelet would ask for each
+/// later one by it, long after it has run out (`buildClientCertificateManager` in `cmd/kubelet/app/server.go`).
+/// For neither kubelet's own, with the certificate of an earlier boot.
 pub(super) fn file(cluster: &Cluster) -> RenderedFile {
     let data = |text: &str| STANDARD.encode(pem::normalised(text));
     match (&cluster.token, &cluster.client_certificate, &cluster.client_key) {
         (None, Some(certificate), Some(key)) => {
             let (certificate, key) = (data(certificate), data(key.expose()));
             let user = format!("    client-certificate-data: {certificate}\n    client-key-data: {key}\n");
-            RenderedFile::secret(KUBECONFIG, kubeconfig(cluster, &user))
+            RenderedFile::secret(BOOTSTRAP_KUBECONFIG, kubeconfig(cluster, &user))
         }
         (Some(token), ..) => {
             let user = format!("    token: {}\n", quoted(token.expose()));

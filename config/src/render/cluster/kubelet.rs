@@ -10,7 +10,7 @@ use crate::node_config::NodeConfig;
 pub(super) fn arguments(settings: &NodeSettings, config: &NodeConfig) -> Vec<String> {
     let mut arguments = settings.kubelet.clone();
     arguments.push(format!("--kubeconfig={KUBECONFIG}"));
-    if config.cluster.token.is_some() {
+    if config.cluster.token.is_some() || config.cluster.client_certificate.is_some() {
         arguments.push(format!("--bootstrap-kubeconfig={BOOTSTRAP_KUBECONFIG}"));
     }
     // What the network gives may change, and kubelet finds it by itself.
