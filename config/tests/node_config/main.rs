@@ -2,6 +2,7 @@
 
 mod manual;
 mod nesting;
+mod network;
 mod remedies;
 mod rules;
 mod secrets;
@@ -316,45 +317,6 @@ fn an_image_that_opens_ports_to_the_cluster_is_told_who_that_is() {
     let many: Vec<String> = (0..33).map(|number| format!("\"10.{number}.0.0/16\"")).collect();
     let error = error_of(&changed("\"192.0.2.0/24\", \"2001:db8::/32\"", &many.join(", ")));
     assert!(error.contains("33 networks are named; name 32 at most"), "{error}");
-}
-
-#[test]
-fn default_routes_are_counted() {
-    let interface = |text: &str| format!("[[network.interfaces]]\n{text}\n");
-    let fixed = |name: &str, more: &str| {
-        interface(&format!("name = \"{name}\"\naddresses = [\"10.0.{}.5/24\"]\n{more}", &name[3..]))
-    };
-    let none = error_of_more(&fixed("eth0", ""));
-    let at = least_lines() + 1;
-    let want = format!("node.toml:{at}:1: network.interfaces: no interface has a default route; add `gateway4` or");
-    assert!(none.starts_with(&want), "{none}");
-    let two = fixed("eth0", "gateway4 = \"10.0.0.1\"") + &fixed("eth1", "gateway4 = \"10.0.1.1\"");
-    let error = error_of_more(&two);
-    assert_eq!(error.lines().count(), 1, "{error}");
-    let at = least_lines() + 8;
-    let want = format!("node.toml:{at}:12: network.interfaces[1].gateway4: a second default route for IPv4; keep one");
-    assert!(error.starts_with(&want), "{error}");
-    let by_route = fixed("eth0", "routes = [{ to = \"0.0.0.0/0\", via = \"10.0.0.1\" }]") + &fixed("eth1", "");
-    assert!(parse(&format!("{LEAST}{by_route}")).is_ok());
-    let dual = fixed("eth0", "gateway4 = \"10.0.0.1\"") + &interface("name = \"eth1\"\nipv4 = \"off\"");
-    assert!(parse(&format!("{LEAST}{dual}")).is_ok(), "one of each family");
-}
-
-#[test]
-fn addresses_that_only_look_as_if_no_host_had_them_are_taken() {
-    for (address, gateway) in [
-        ("192.0.2.254/31", "192.0.2.255"),
-        ("192.0.2.1/31", "192.0.2.0"),
-        ("192.0.2.10/23", "192.0.2.255"),
-        ("2001:db8::5/64", "2001:db8::"),
-    ] {
-        let key = if gateway.contains(':') { "gateway6" } else { "gateway4" };
-        let card =
-            format!("[[network.interfaces]]\nname = \"eth0\"\naddresses = [\"{address}\"]\n{key} = \"{gateway}\"\n");
-        parse(&format!("{LEAST}{card}")).unwrap_or_else(|error| panic!("{error}"));
-    }
-    let clouds = "[network]\ndns = [\"169.254.169.254\"]\n[time]\nservers = [\"169.254.169.123\"]\n";
-    parse(&format!("{LEAST}{clouds}")).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// A node's consoles show 400 letters of a line of `orlop-net`: a long value must not push out what to do about it.

@@ -58,6 +58,32 @@ const WRONG: &[Row] = &[
         "`192.0.3.1` is outside of the interface's networks; name a router in 192.0.2.0/24",
     ),
     (
+        "192.0.2.10/24",
+        "192.0.2.10/32",
+        "network.interfaces[0].gateway4",
+        "`192.0.2.1` is outside of the interface's networks; say that it is on this link: \
+         `routes = [{ to = \"192.0.2.1/32\" }]`",
+    ),
+    (
+        "192.0.2.10/24",
+        "192.0.2.10/32",
+        "network.interfaces[0].routes[0].via",
+        "`192.0.2.254` is outside of the interface's networks; say that it is on this link: \
+         `routes = [{ to = \"192.0.2.254/32\" }]`",
+    ),
+    (
+        "192.0.2.10/24\"",
+        "192.0.2.10/32\", \"203.0.113.9/25\"",
+        "network.interfaces[0].gateway4",
+        "`192.0.2.1` is outside of the interface's networks; name a router in 203.0.113.0/25",
+    ),
+    (
+        "gateway4 = \"192.0.2.1\"",
+        "gateway4 = \"127.0.0.1\"",
+        "network.interfaces[0].gateway4",
+        "`127.0.0.1` cannot be a router's address; name the next router on this link",
+    ),
+    (
         "gateway4 = \"192.0.2.1\"",
         "gateway4 = \"192.0.2.255\"",
         "network.interfaces[0].gateway4",
