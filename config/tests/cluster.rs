@@ -75,8 +75,9 @@ const SHORTEST_CA: &str = "-----BEGIN CERTIFICATE-----\\nMBYwEAIAMAAwADAEFwAXADA
 fn the_most_files_that_a_document_can_ask_for_fit_on_the_tmpfs() {
     let ca = format!("ca = \"{SHORTEST_CA}\"");
     let registries: String = (0..256).map(|number| format!("[registries.a{number}]\n{ca}\n")).collect();
-    let mirrors: String = (0..275).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
-    let pods: String = (0..64).map(|number| format!("a{number} = \"metadata:\\n  name: a{number}\"\n")).collect();
+    let mirrors: String = (0..258).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
+    let pod = "apiVersion: v1\\nkind: Pod\\nspec:\\nmetadata:\\n  name";
+    let pods: String = (0..64).map(|number| format!("a{number} = \"{pod}: a{number}\"\n")).collect();
     let text = format!("{LEAST}{registries}mirrors = [{mirrors}]\n[static_pods]\n{pods}");
     assert!((62_000..LARGEST).contains(&text.len()), "{} bytes: not the most", text.len());
     let rendered = rendered(&text);

@@ -288,7 +288,8 @@ fn registries_and_static_pods_are_counted() {
             "node.toml:{at}:2: registries: 257 registries are named; name 256 at most; `\"*\"` stands for all others"
         )
     );
-    let pod = |number: usize| format!("a{number} = \"metadata:\\n  name: a{number}\"\n");
+    let start = "apiVersion: v1\\nkind: Pod\\nspec:\\nmetadata:\\n  name";
+    let pod = |number: usize| format!("a{number} = \"{start}: a{number}\"\n");
     let pods = |count: usize| format!("[static_pods]\n{}", (0..count).map(pod).collect::<String>());
     parse(&format!("{LEAST}{}", pods(64))).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(
