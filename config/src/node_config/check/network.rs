@@ -250,7 +250,7 @@ fn check_dns(network: &Network, report: &mut Report) {
     for (index, domain) in network.search.iter().enumerate() {
         let path = ["network", "search", &index.to_string()];
         let message = format!("`{}` is not a domain", excerpt(domain));
-        report.expect(is_domain(domain), &path, message, "write it as \"example.org\"");
+        report.expect(is_domain(domain), &path, message, "write it as \"example.org\", the last part not a number");
         expect_once(&network.search, index, &path, report);
     }
 }
