@@ -216,6 +216,18 @@ fn a_masked_document_shows_no_secret() {
     }
 }
 
+/// Nobody knows what in them is a secret. On the node they are root's alone.
+#[test]
+fn a_masked_document_has_its_manifests_as_they_are() {
+    let command = "      args: [--password=in-the-manifest]\n";
+    let text = FULL.replace("      image: localhost/agent:1\n", &format!("      image: localhost/agent:1\n{command}"));
+    let rendered = render(&config(&text).masked());
+    let path = "/etc/kubernetes/manifests/agent.yaml";
+    assert!(file(&rendered, path).contains(command), "{}", file(&rendered, path));
+    let modes: Vec<u32> = rendered.files.iter().filter(|file| file.path == path).map(|file| file.mode).collect();
+    assert_eq!(modes, [0o600]);
+}
+
 /// Everything that is rendered, as text.
 fn shown(rendered: &Rendered) -> Vec<String> {
     let files = rendered.files.iter().map(|file| String::from_utf8_lossy(&file.bytes).into_owned());
