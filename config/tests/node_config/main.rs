@@ -403,6 +403,11 @@ fn every_sysctl_of_the_list_can_be_set() {
             assert_eq!(result.is_ok(), good, "{} = {value}: {result:?}", rule.name);
         }
     }
+    // The schema says the same (`schema/ranges.rs`).
+    for (value, good) in [(" 8192 ", true), ("\\t8192\\r\\n", true), ("8 192", false), ("8192\\u00a0", false)] {
+        let result = parse(&format!("{LEAST}[sysctls]\n\"net.core.somaxconn\" = \"{value}\"\n"));
+        assert_eq!(result.is_ok(), good, "{value}: {result:?}");
+    }
     let names: Vec<&str> = SYSCTLS.iter().map(|rule| rule.name).collect();
     assert!(names.is_sorted(), "{names:?}");
 }
