@@ -97,6 +97,31 @@ fn one_family_alone_is_static_alone() {
     assert_eq!(config.network.interfaces[0].ipv6_method(), Ipv6Method::Auto);
 }
 
+/// Each is a line on a node's consoles.
+#[test]
+fn of_many_mistakes_the_first_are_named_and_the_others_counted() {
+    let tables = |count: usize| format!("version = 1\nnetwork.interfaces = [{}]\n", vec!["{}"; count].join(","));
+    let least = LEAST.strip_prefix("version = 1\n").expect("its version");
+    let document = tables(21_000) + least;
+    assert!((63_000..LARGEST).contains(&document.len()), "{}", document.len());
+    let problems = parse(&document).expect_err("many").0;
+    assert_eq!(problems.len(), 51);
+    let last = problems[50].to_string();
+    assert!(last.starts_with("node.toml:2:") && last.contains(": network.interfaces["), "{last}");
+    assert!(last.contains("more mistakes, this one the first; mend those above, and look again"), "{last}");
+    assert!(problems.iter().map(|mistake| mistake.to_string().len()).sum::<usize>() < 10_000);
+
+    let pods = |count: usize| (0..count).map(|number| format!("A{number:02} = \"{{}}\"\n")).collect::<String>();
+    // Of each the name and the manifest.
+    let error = error_of_more(&format!("[static_pods]\n{}", pods(25)));
+    assert!(error.lines().count() == 50 && !error.contains("more mistake"), "{error}");
+    let error = error_of_more(&format!("[static_pods]\n{}", pods(26)));
+    assert_eq!(error.lines().count(), 51, "{error}");
+    let at = least_lines() + 27;
+    let last = format!("node.toml:{at}:7: static_pods.A25: and 2 more mistakes, this one the first; ");
+    assert!(error.lines().last().is_some_and(|line| line.starts_with(&last)), "{error}\nhas no\n{last}");
+}
+
 #[test]
 fn what_is_no_document_is_refused_as_a_whole() {
     let bytes = |document: &[u8]| NodeConfig::parse(document, "node.toml", &policy()).expect_err("wrong").to_string();
