@@ -11,18 +11,37 @@ pub struct Problem {
     pub next: Option<String>,
 }
 
+/// More are counted and not named: each is a line on a node's consoles, and a document of 64 KiB can have thousands.
+const MOST: usize = 50;
+
 /// Problems as they are found.
 #[derive(Default)]
 pub(crate) struct Report {
-    pub(crate) problems: Vec<Problem>,
+    problems: Vec<Problem>,
+    /// The first of those that are not named, and how many there are.
+    left: Option<(Vec<String>, usize)>,
 }
 
 impl Report {
     /// Notes a problem at a path of keys unless `good`.
     pub(crate) fn expect(&mut self, good: bool, path: &[&str], message: String, next: &str) {
-        if !good {
-            let path = path.iter().map(ToString::to_string).collect();
-            self.problems.push(Problem { path, message, next: Some(next.into()) });
+        if good {
+            return;
         }
+        let path = || path.iter().map(ToString::to_string).collect();
+        if self.problems.len() < MOST {
+            self.problems.push(Problem { path: path(), message, next: Some(next.into()) });
+        } else {
+            self.left.get_or_insert_with(|| (path(), 0)).1 += 1;
+        }
+    }
+
+    /// All that were found, those that have no room as one.
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        let left = self.left.map(|(path, count)| {
+            let message = format!("and {count} more mistake{}, this one the first", if count == 1 { "" } else { "s" });
+            Problem { path, message, next: Some("mend those above, and look again".into()) }
+        });
+        self.problems.into_iter().chain(left).collect()
     }
 }

@@ -252,12 +252,37 @@ pub(crate) fn excerpt(text: &str) -> String {
     short
 }
 
-/// The same of a document that holds secrets: what stands before an `@` may be a password in the wrong place.
+/// The same of a document that holds secrets, any of which may be in the wrong place: a bootstrap token is known by its
+/// shape, and what stands before an `@` may be a password.
 pub(crate) fn shown(text: &str) -> String {
+    let text = without_tokens(text);
     match text.rsplit_once('@') {
         Some((_, rest)) => excerpt(&format!("{MASK}@{rest}")),
-        None => excerpt(text),
+        None => excerpt(&text),
     }
+}
+
+/// A text with a mask over each word that is made as a bootstrap token is: six letters, a dot and sixteen.
+fn without_tokens(text: &str) -> String {
+    const BEFORE: usize = 6;
+    const BEHIND: usize = 16;
+    let bytes = text.as_bytes();
+    let is_letter = |at: usize| bytes.get(at).is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let goes_on = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    let mut masked = String::new();
+    let mut start = 0;
+    for (dot, _) in text.match_indices('.') {
+        let Some(first) = dot.checked_sub(BEFORE) else { continue };
+        let end = dot + 1 + BEHIND;
+        let is_token = (first..dot).chain(dot + 1..end).all(is_letter);
+        if is_token && !goes_on(first.checked_sub(1)) && !goes_on(Some(end)) {
+            masked.push_str(&text[start..first]);
+            masked.push_str(MASK);
+            start = end;
+        }
+    }
+    masked.push_str(&text[start..]);
+    masked
 }
 
 /// The known name that is nearest to a misspelt one, if any is near enough to be meant.
@@ -336,5 +361,34 @@ fn place_of(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range
     match value.get_ref() {
         DeValue::Table(_) => name.span(),
         _ => value.span(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_bootstrap_token_is_masked_as_a_word() {
+        let token = "abcdef.0123456789abcdef";
+        for (text, expected) in [
+            (token, "********"),
+            (&format!("\"{token}\" = 1"), "\"********\" = 1"),
+            (&format!("[cluster.{token}.a]"), "[cluster.********.a]"),
+            (&format!("ä{token},{token}\u{fc}"), "ä********,********ü"),
+            (&format!("https://{token}@{token}"), "********@********"),
+            (&format!("{token}0"), "abcdef.0123456789abcdef0"),
+            (&format!("x{token}"), "xabcdef.0123456789abcdef"),
+            ("abcdef.0123456789abcde", "abcdef.0123456789abcde"),
+            ("ABCDEF.0123456789ABCDEF", "ABCDEF.0123456789ABCDEF"),
+            ("a.b.registry.example.org:5000", "a.b.registry.example.org:5000"),
+            (".", "."),
+            ("", ""),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+        // Of a token that an excerpt would cut nothing is left.
+        let text = format!("{} {token}", "a".repeat(50));
+        assert_eq!(shown(&text), format!("{} ********", "a".repeat(50)));
     }
 }

@@ -75,8 +75,9 @@ const SHORTEST_CA: &str = "-----BEGIN CERTIFICATE-----\\nMBYwEAIAMAAwADAEFwAXADA
 fn the_most_files_that_a_document_can_ask_for_fit_on_the_tmpfs() {
     let ca = format!("ca = \"{SHORTEST_CA}\"");
     let registries: String = (0..256).map(|number| format!("[registries.a{number}]\n{ca}\n")).collect();
-    let mirrors: String = (0..275).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
-    let pods: String = (0..64).map(|number| format!("a{number} = \"metadata:\\n  name: a{number}\"\n")).collect();
+    let mirrors: String = (0..258).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
+    let pod = "apiVersion: v1\\nkind: Pod\\nspec:\\nmetadata:\\n  name";
+    let pods: String = (0..64).map(|number| format!("a{number} = \"{pod}: a{number}\"\n")).collect();
     let text = format!("{LEAST}{registries}mirrors = [{mirrors}]\n[static_pods]\n{pods}");
     assert!((62_000..LARGEST).contains(&text.len()), "{} bytes: not the most", text.len());
     let rendered = rendered(&text);
@@ -213,6 +214,18 @@ fn a_masked_document_shows_no_secret() {
         assert!(secrets.iter().any(|secret| open.contains(secret)), "{open}");
         assert_eq!(masked.contains("http://********@proxy.example.org:3128"), text != LEAST, "{masked}");
     }
+}
+
+/// Nobody knows what in them is a secret. On the node they are root's alone.
+#[test]
+fn a_masked_document_has_its_manifests_as_they_are() {
+    let command = "      args: [--password=in-the-manifest]\n";
+    let text = FULL.replace("      image: localhost/agent:1\n", &format!("      image: localhost/agent:1\n{command}"));
+    let rendered = render(&config(&text).masked());
+    let path = "/etc/kubernetes/manifests/agent.yaml";
+    assert!(file(&rendered, path).contains(command), "{}", file(&rendered, path));
+    let modes: Vec<u32> = rendered.files.iter().filter(|file| file.path == path).map(|file| file.mode).collect();
+    assert_eq!(modes, [0o600]);
 }
 
 /// Everything that is rendered, as text.

@@ -176,5 +176,9 @@ fn ranges_are_those_of_the_checks() {
     let sysctls = &schema["properties"]["sysctls"];
     assert_eq!(keys(&sysctls["properties"]), SYSCTLS.iter().map(|rule| rule.name.to_owned()).collect::<BTreeSet<_>>());
     assert_eq!(sysctls["additionalProperties"], false);
+    let blank = r"[ \t\n\f\r]";
+    let numbers = format!("^{blank}*[1-9][0-9]*({blank}+[1-9][0-9]*){{2}}{blank}*$");
+    assert_eq!(sysctls["properties"]["net.ipv4.tcp_rmem"]["pattern"], numbers);
+    assert_eq!(sysctls["properties"]["vm.dirty_ratio"]["pattern"], format!("^{blank}*[1-9][0-9]*{blank}*$"));
     assert_eq!(schema["properties"]["version"]["const"], 1);
 }

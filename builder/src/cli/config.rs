@@ -55,7 +55,7 @@ struct RenderArgs {
     /// Write the files below this folder instead of printing them.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Show tokens, keys and passwords, which are masked otherwise.
+    /// Show tokens, keys and passwords, which are masked otherwise. Static pods' manifests are shown as they are anyhow.
     #[arg(long)]
     show_secrets: bool,
 }

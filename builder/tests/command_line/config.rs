@@ -135,6 +135,8 @@ fn what_the_programs_get_is_printed_without_its_secrets() {
     ] {
         assert!(shown.done().contains(part), "{part}\nis not in\n{}", shown.stdout);
     }
+    let help = run(orlop().args(["config", "render", "--help"]));
+    assert!(help.done().contains("manifests"), "what is not masked is said: {}", help.stdout);
     let header = "Basic cmVhZGVyOmh1bnRlcjI=";
     for secret in ["hunter", header] {
         assert!(!shown.stdout.contains(secret), "{}", shown.stdout);

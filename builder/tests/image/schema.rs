@@ -105,7 +105,10 @@ fn definitions_that_are_wrong_are_refused() {
 fn node_configs_are_taken_and_wrong_ones_refused() {
     let folder = workspace().join("config/tests/node_config");
     let (least, full) = (read(&folder.join("least.toml")), read(&folder.join("full.toml")));
-    assert_eq!(mistakes("node-config", &[least.clone(), full]), ["", ""]);
+    // As the check takes them: with any blanks around the numbers.
+    let sysctls = "[sysctls]\n\"net.core.somaxconn\" = \" 8192 \"\n\"net.ipv4.tcp_rmem\" = \"4096\\t5000  6000\\n\"\n";
+    let spaced = format!("{least}\n{sysctls}");
+    assert_eq!(mistakes("node-config", &[least.clone(), full, spaced]), ["", "", ""]);
     let wrong = [
         ("an unknown key", "[labels]\n[lables]\n"),
         ("a number out of range", "[kubelet]\nmax_pods = 0\n"),
@@ -113,6 +116,7 @@ fn node_configs_are_taken_and_wrong_ones_refused() {
         ("an unknown sysctl", "[sysctls]\n\"kernel.modules_disabled\" = 0\n"),
         ("a sysctl out of range", "[sysctls]\n\"vm.dirty_ratio\" = 99\n"),
         ("one number where there are two", "[sysctls]\n\"net.ipv4.ip_local_port_range\" = \"1024\"\n"),
+        ("numbers in one", "[sysctls]\n\"net.ipv4.tcp_rmem\" = \"4096,5000,6000\"\n"),
         ("an unknown effect", "[[taints]]\nkey = \"a\"\neffect = \"NoRun\"\n"),
         ("a wrong type", "[time]\nservers = \"ntp.example\"\n"),
         ("a network without its prefix", "[[network.interfaces]]\nname = \"eth0\"\naddresses = [\"192.0.2.1\"]\n"),

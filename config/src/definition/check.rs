@@ -34,7 +34,7 @@ impl Definition {
         firewall::check(self, &mut report);
         gates::check(self, &mut report);
         image::check_sizes(self, &mut report);
-        report.problems
+        report.into_problems()
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn program_problems(definition: &Definition) -> Vec<Problem> {
         component::check_program(name, component, &mut report);
         source::check(name, &component.source, &mut report);
     }
-    report.problems
+    report.into_problems()
 }
 
 const NAME_RULE: &str = "it takes lowercase letters, digits and `-`, begins with no `-` and has at most 32 characters";

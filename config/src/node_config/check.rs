@@ -37,7 +37,7 @@ impl NodeConfig {
         pods::check_cas(self, policy, &mut report);
         pods::check_static_pods(self, policy, &mut report);
         sysctls::check(self, &mut report);
-        report.problems
+        report.into_problems()
     }
 }
 

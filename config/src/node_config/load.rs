@@ -41,6 +41,7 @@ impl NodeConfig {
             let path: Vec<String> = wrong.path.into_iter().rev().collect();
             let key = key_of(places, &path);
             let mistake = Mistake { key, ..sources.typed(&wrong.message, wrong.span.unwrap_or(0..0)) };
+            let mistake = remedy::of_misplaced(mistake, places, &path, &wrong.message);
             remedy::of_value(mistake, &path, &wrong.message)
         })?;
         let place = |problem: Problem| {

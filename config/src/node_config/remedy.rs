@@ -1,8 +1,10 @@
 //! What to do about mistakes of form, of which serde and `toml` know only what is wrong.
 
+use toml::de::{DeTable, DeValue};
+
 use super::VERSION;
 use super::check::{KUBELET_RANGES, LEAST_MTU, LEAST_MTU_IPV6, MOST_MTU};
-use crate::text::Mistake;
+use crate::text::{Mistake, unknown_name};
 
 /// How texts of other kinds begin that are put where a node config belongs.
 const OTHERS: [(&str, &str); 7] = [
@@ -37,6 +39,12 @@ const REQUIRED: [(&str, &str); 7] = [
     ("url", "give the mirror's address: `url = \"https://mirror.example:5000\"`"),
 ];
 
+/// Keys that stand above all tables: behind a header they would be that table's.
+const ABOVE: [&str; 4] = ["version", "class", "hostname", "extra_cas"];
+/// Tables of the top, and the list of one.
+const TABLES: [&str; 10] =
+    ["network", "time", "proxy", "cluster", "labels", "taints", "kubelet", "registries", "static_pods", "sysctls"];
+
 /// The rest.
 const MANUAL: &str = "docs/node-config.md says how it is written";
 
@@ -65,6 +73,42 @@ pub(super) fn of_value(mistake: Mistake, path: &[String], said: &str) -> Mistake
         return Mistake { message, next: Some(next), ..mistake };
     }
     Mistake { next: Some(next(path, said)), ..mistake }
+}
+
+/// What to do about a key that is unknown where it stands, and would not be elsewhere.
+pub(super) fn of_misplaced(mistake: Mistake, table: &DeTable<'_>, path: &[String], said: &str) -> Mistake {
+    let wrong = unknown_name(said).filter(|_| !path.is_empty() && said.starts_with("unknown field"));
+    let next = wrong.and_then(|(wrong, _)| {
+        let is_table = matches!(value_of(table, path, wrong)?, DeValue::Table(_));
+        match path {
+            // Dots without quotes: each part of the name is a table within the one before it.
+            [first, _] if first == "registries" && is_table => {
+                Some("write the host in quotes: `[registries.\"docker.io\"]`".to_owned())
+            }
+            _ if ABOVE.contains(&wrong) => {
+                Some("put it above the first `[table]`: what stands below a header is that table's".to_owned())
+            }
+            _ if is_table && TABLES.contains(&wrong) => {
+                Some(format!("it is a table of its own: `[{wrong}]`, or `{wrong} = {{ … }}` above the first `[table]`"))
+            }
+            _ => None,
+        }
+    });
+    Mistake { next: next.or(mistake.next), ..mistake }
+}
+
+/// The value of a key below a path of keys, as the document has it.
+fn value_of<'v, 'd>(table: &'v DeTable<'d>, path: &[String], key: &str) -> Option<&'v DeValue<'d>> {
+    let mut names = path.iter().map(String::as_str).chain([key]);
+    let mut value = table.get(names.next()?)?.get_ref();
+    for name in names {
+        value = match value {
+            DeValue::Table(inner) => inner.get(name)?.get_ref(),
+            DeValue::Array(items) => items.get(name.parse::<usize>().ok()?)?.get_ref(),
+            _ => return None,
+        };
+    }
+    Some(value)
 }
 
 fn next(path: &[String], said: &str) -> String {
@@ -107,5 +151,25 @@ fn number(path: &[String]) -> Option<String> {
             Some(format!("write a whole number from {LEAST_MTU_IPV6} to {MOST_MTU}, from {LEAST_MTU} without IPv6"))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::NodeConfig;
+    use super::{ABOVE, TABLES};
+    use crate::node::NodeConfigPolicy;
+
+    #[test]
+    fn the_keys_of_the_top_are_those_that_a_document_takes() {
+        let text = b"version = 1\nno_such_key = 1\n";
+        let error = NodeConfig::parse(text, "node.toml", &NodeConfigPolicy::default()).expect_err("an unknown key");
+        let error = error.to_string();
+        let (_, known) = error.split_once("known here: ").unwrap_or_else(|| panic!("{error}"));
+        let mut known: Vec<&str> = known.split(", ").collect();
+        let mut here = [&ABOVE[..], &TABLES[..]].concat();
+        known.sort_unstable();
+        here.sort_unstable();
+        assert_eq!(known, here);
     }
 }

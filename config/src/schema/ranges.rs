@@ -20,17 +20,21 @@ pub(super) fn limit(schema: &mut Value) {
     }
 }
 
+/// What may stand around numbers: the blanks that `str::split_ascii_whitespace` knows, as the check has it.
+const BLANK: &str = r"[ \t\n\f\r]";
+
 /// A number may be written as text too; several are text.
 fn value(rule: &SysctlRule) -> Value {
     let SysctlRule { numbers, least, most, .. } = *rule;
     if numbers == 1 {
         let description = format!("A number from {least} to {most}.");
+        let pattern = format!("^{BLANK}*[1-9][0-9]*{BLANK}*$");
         return json!({
-            "description": description, "type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": "^[1-9][0-9]*$",
+            "description": description, "type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": pattern,
         });
     }
     let description = format!("{numbers} numbers, rising, from {least} to {most}.");
-    let pattern = format!("^[1-9][0-9]*( +[1-9][0-9]*){{{}}}$", numbers - 1);
+    let pattern = format!("^{BLANK}*[1-9][0-9]*({BLANK}+[1-9][0-9]*){{{}}}{BLANK}*$", numbers - 1);
     json!({ "description": description, "type": "string", "pattern": pattern })
 }
 

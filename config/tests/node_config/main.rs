@@ -2,6 +2,7 @@
 
 mod manual;
 mod nesting;
+mod network;
 mod remedies;
 mod rules;
 mod secrets;
@@ -94,6 +95,31 @@ fn one_family_alone_is_static_alone() {
     let auto = text.replace("name = \"eth0\"", "name = \"eth0\"\nipv6 = \"auto\"");
     let config = parse(&auto).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.network.interfaces[0].ipv6_method(), Ipv6Method::Auto);
+}
+
+/// Each is a line on a node's consoles.
+#[test]
+fn of_many_mistakes_the_first_are_named_and_the_others_counted() {
+    let tables = |count: usize| format!("version = 1\nnetwork.interfaces = [{}]\n", vec!["{}"; count].join(","));
+    let least = LEAST.strip_prefix("version = 1\n").expect("its version");
+    let document = tables(21_000) + least;
+    assert!((63_000..LARGEST).contains(&document.len()), "{}", document.len());
+    let problems = parse(&document).expect_err("many").0;
+    assert_eq!(problems.len(), 51);
+    let last = problems[50].to_string();
+    assert!(last.starts_with("node.toml:2:") && last.contains(": network.interfaces["), "{last}");
+    assert!(last.contains("more mistakes, this one the first; mend those above, and look again"), "{last}");
+    assert!(problems.iter().map(|mistake| mistake.to_string().len()).sum::<usize>() < 10_000);
+
+    let pods = |count: usize| (0..count).map(|number| format!("A{number:02} = \"{{}}\"\n")).collect::<String>();
+    // Of each the name and the manifest.
+    let error = error_of_more(&format!("[static_pods]\n{}", pods(25)));
+    assert!(error.lines().count() == 50 && !error.contains("more mistake"), "{error}");
+    let error = error_of_more(&format!("[static_pods]\n{}", pods(26)));
+    assert_eq!(error.lines().count(), 51, "{error}");
+    let at = least_lines() + 27;
+    let last = format!("node.toml:{at}:7: static_pods.A25: and 2 more mistakes, this one the first; ");
+    assert!(error.lines().last().is_some_and(|line| line.starts_with(&last)), "{error}\nhas no\n{last}");
 }
 
 #[test]
@@ -287,7 +313,8 @@ fn registries_and_static_pods_are_counted() {
             "node.toml:{at}:2: registries: 257 registries are named; name 256 at most; `\"*\"` stands for all others"
         )
     );
-    let pod = |number: usize| format!("a{number} = \"metadata:\\n  name: a{number}\"\n");
+    let start = "apiVersion: v1\\nkind: Pod\\nspec:\\nmetadata:\\n  name";
+    let pod = |number: usize| format!("a{number} = \"{start}: a{number}\"\n");
     let pods = |count: usize| format!("[static_pods]\n{}", (0..count).map(pod).collect::<String>());
     parse(&format!("{LEAST}{}", pods(64))).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(
@@ -316,45 +343,6 @@ fn an_image_that_opens_ports_to_the_cluster_is_told_who_that_is() {
     let many: Vec<String> = (0..33).map(|number| format!("\"10.{number}.0.0/16\"")).collect();
     let error = error_of(&changed("\"192.0.2.0/24\", \"2001:db8::/32\"", &many.join(", ")));
     assert!(error.contains("33 networks are named; name 32 at most"), "{error}");
-}
-
-#[test]
-fn default_routes_are_counted() {
-    let interface = |text: &str| format!("[[network.interfaces]]\n{text}\n");
-    let fixed = |name: &str, more: &str| {
-        interface(&format!("name = \"{name}\"\naddresses = [\"10.0.{}.5/24\"]\n{more}", &name[3..]))
-    };
-    let none = error_of_more(&fixed("eth0", ""));
-    let at = least_lines() + 1;
-    let want = format!("node.toml:{at}:1: network.interfaces: no interface has a default route; add `gateway4` or");
-    assert!(none.starts_with(&want), "{none}");
-    let two = fixed("eth0", "gateway4 = \"10.0.0.1\"") + &fixed("eth1", "gateway4 = \"10.0.1.1\"");
-    let error = error_of_more(&two);
-    assert_eq!(error.lines().count(), 1, "{error}");
-    let at = least_lines() + 8;
-    let want = format!("node.toml:{at}:12: network.interfaces[1].gateway4: a second default route for IPv4; keep one");
-    assert!(error.starts_with(&want), "{error}");
-    let by_route = fixed("eth0", "routes = [{ to = \"0.0.0.0/0\", via = \"10.0.0.1\" }]") + &fixed("eth1", "");
-    assert!(parse(&format!("{LEAST}{by_route}")).is_ok());
-    let dual = fixed("eth0", "gateway4 = \"10.0.0.1\"") + &interface("name = \"eth1\"\nipv4 = \"off\"");
-    assert!(parse(&format!("{LEAST}{dual}")).is_ok(), "one of each family");
-}
-
-#[test]
-fn addresses_that_only_look_as_if_no_host_had_them_are_taken() {
-    for (address, gateway) in [
-        ("192.0.2.254/31", "192.0.2.255"),
-        ("192.0.2.1/31", "192.0.2.0"),
-        ("192.0.2.10/23", "192.0.2.255"),
-        ("2001:db8::5/64", "2001:db8::"),
-    ] {
-        let key = if gateway.contains(':') { "gateway6" } else { "gateway4" };
-        let card =
-            format!("[[network.interfaces]]\nname = \"eth0\"\naddresses = [\"{address}\"]\n{key} = \"{gateway}\"\n");
-        parse(&format!("{LEAST}{card}")).unwrap_or_else(|error| panic!("{error}"));
-    }
-    let clouds = "[network]\ndns = [\"169.254.169.254\"]\n[time]\nservers = [\"169.254.169.123\"]\n";
-    parse(&format!("{LEAST}{clouds}")).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// A node's consoles show 400 letters of a line of `orlop-net`: a long value must not push out what to do about it.
@@ -439,6 +427,11 @@ fn every_sysctl_of_the_list_can_be_set() {
             let result = parse(&format!("{LEAST}[sysctls]\n\"{}\" = \"{value}\"\n", rule.name));
             assert_eq!(result.is_ok(), good, "{} = {value}: {result:?}", rule.name);
         }
+    }
+    // The schema says the same (`schema/ranges.rs`).
+    for (value, good) in [(" 8192 ", true), ("\\t8192\\r\\n", true), ("8 192", false), ("8192\\u00a0", false)] {
+        let result = parse(&format!("{LEAST}[sysctls]\n\"net.core.somaxconn\" = \"{value}\"\n"));
+        assert_eq!(result.is_ok(), good, "{value}: {result:?}");
     }
     let names: Vec<&str> = SYSCTLS.iter().map(|rule| rule.name).collect();
     assert!(names.is_sorted(), "{names:?}");

@@ -14,6 +14,15 @@ fn its_example_is_sound() {
     assert_eq!(config.hostname.as_deref(), Some("node-1"));
 }
 
+#[test]
+fn its_interface_is_sound() {
+    let (_, rest) = MANUAL.split_once("```toml\n[[network.interfaces]]\n").expect("an interface");
+    let (interface, _) = rest.split_once("```").expect("its end");
+    let config =
+        parse(&format!("{LEAST}[[network.interfaces]]\n{interface}")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.network.interfaces[0].routes.len(), 1);
+}
+
 /// What it says of a setting.
 fn row(key: &str) -> &'static str {
     MANUAL.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap_or_else(|| panic!("{key}"))

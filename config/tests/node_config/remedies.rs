@@ -47,6 +47,30 @@ fn mistakes_of_toml_have_a_remedy() {
 }
 
 #[test]
+fn a_key_of_another_place_is_sent_there() {
+    let at = LEAST.lines().count() + 1;
+    let above = "put it above the first `[table]`: what stands below a header is that table's";
+    let quotes = "write the host in quotes: `[registries.\"docker.io\"]`";
+    let own = "it is a table of its own: `[labels]`, or `labels = { … }` above the first `[table]`";
+    for (more, said) in [
+        ("hostname = \"x\"\n", format!("{at}:1: cluster: unknown key `hostname`; {above}")),
+        ("extra_cas = []\n", format!("{at}:1: cluster: unknown key `extra_cas`; {above}")),
+        ("[[taints]]\nclass = \"x\"\n", format!("{}:1: taints[0]: unknown key `class`; {above}", at + 1)),
+        ("[kubelet]\nhostnam = \"x\"\n", format!("{}:1: kubelet: unknown key `hostnam`; known here: ", at + 1)),
+        ("[registries.docker.io]\nca = \"x\"\n", format!(": registries.docker: unknown key `io`; {quotes}")),
+        ("[registries.192.0.2.1]\nca = \"x\"\n", format!(": registries.192: unknown key `0`; {quotes}")),
+        ("[registries]\ndocker.io = {}\n", format!(": registries.docker: unknown key `io`; {quotes}")),
+        ("[registries.mine]\nc = \"x\"\n", ": registries.mine: unknown key `c`; did you mean `ca`?".into()),
+        ("labels = { a = \"b\" }\n", format!("{at}:1: cluster: unknown key `labels`; {own}")),
+        ("[cluster.labels]\na = \"b\"\n", format!("cluster: unknown key `labels`; {own}")),
+        ("network = []\n", format!("{at}:1: cluster: unknown key `network`; did you mean `networks`?")),
+    ] {
+        let error = error_of(&format!("{LEAST}{more}"));
+        assert!(error.contains(&said) && error.lines().count() == 1, "{error}\nhas no\n{said}");
+    }
+}
+
+#[test]
 fn what_is_missing_at_the_top_has_a_remedy() {
     let error = error_of("version = 1\n");
     assert_eq!(error, "node.toml:1:1: missing key `cluster`; add a table `[cluster]` with `server`, `ca` and `token`");

@@ -21,6 +21,14 @@ const WRONG: &[Row] = &[
         "3:12: hostname: `Node_1` is not a host name; it takes lowercase letters",
     ),
     (
+        "\"node-1.example\"",
+        "\"rack.12\"",
+        "hostname",
+        "`rack.12` is not a host name; it takes lowercase letters, digits and `-`, in parts with `.` between them, the last \
+         part not a number",
+    ),
+    ("\"node-1.example\"", "\"localhost\"", "hostname", "`localhost` is not a host name; it takes lowercase letters"),
+    (
         "52:54:00:12:34:56",
         "01:54:00:12:34:56",
         "network.interfaces[0].mac",
@@ -56,6 +64,32 @@ const WRONG: &[Row] = &[
         "gateway4 = \"192.0.3.1\"",
         "network.interfaces[0].gateway4",
         "`192.0.3.1` is outside of the interface's networks; name a router in 192.0.2.0/24",
+    ),
+    (
+        "192.0.2.10/24",
+        "192.0.2.10/32",
+        "network.interfaces[0].gateway4",
+        "`192.0.2.1` is outside of the interface's networks; say that it is on this link: \
+         `routes = [{ to = \"192.0.2.1/32\" }]`",
+    ),
+    (
+        "192.0.2.10/24",
+        "192.0.2.10/32",
+        "network.interfaces[0].routes[0].via",
+        "`192.0.2.254` is outside of the interface's networks; say that it is on this link: \
+         `routes = [{ to = \"192.0.2.254/32\" }]`",
+    ),
+    (
+        "192.0.2.10/24\"",
+        "192.0.2.10/32\", \"203.0.113.9/25\"",
+        "network.interfaces[0].gateway4",
+        "`192.0.2.1` is outside of the interface's networks; name a router in 203.0.113.0/25",
+    ),
+    (
+        "gateway4 = \"192.0.2.1\"",
+        "gateway4 = \"127.0.0.1\"",
+        "network.interfaces[0].gateway4",
+        "`127.0.0.1` cannot be a router's address; name the next router on this link",
     ),
     (
         "gateway4 = \"192.0.2.1\"",
@@ -211,6 +245,12 @@ const WRONG: &[Row] = &[
     ),
     ("\"example.org\"]", "\"example_org\"]", "network.search[0]", "`example_org` is not a domain"),
     (
+        "\"example.org\"]",
+        "\"1\"]",
+        "network.search[0]",
+        "`1` is not a domain; write it as \"example.org\", the last part not a",
+    ),
+    (
         "\"ntp.example.org\"",
         "\"ntp.example.org:123\"",
         "time.servers[0]",
@@ -277,6 +317,12 @@ const WRONG: &[Row] = &[
     ("[\"10.96.0.10\"]", "[\"fe80::a\"]", "cluster.dns[0]", "`fe80::a` cannot be a service's address"),
     ("[\"10.96.0.10\"]", "[\"127.0.0.1\"]", "cluster.dns[0]", "`127.0.0.1` cannot be a service's address"),
     ("\"cluster.example\"", "\"cluster/example\"", "cluster.domain", "`cluster/example` is not a domain"),
+    (
+        "\"cluster.example\"",
+        "\"1\"",
+        "cluster.domain",
+        "`1` is not a domain; write it as \"cluster.local\", the last part not a",
+    ),
     (
         "\"192.0.2.0/24\", \"2001",
         "\"192.0.2.7/24\", \"2001",

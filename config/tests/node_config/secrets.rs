@@ -73,3 +73,32 @@ fn no_message_repeats_a_secret() {
         assert!(FULL.contains(secret) && !shown.contains(secret), "{shown}");
     }
 }
+
+/// A token in each place where something else belongs.
+#[test]
+fn no_message_repeats_a_token_that_stands_elsewhere() {
+    let secret = "0123456789abcdef";
+    let token = format!("abcdef.{secret}");
+    let server = "https://192.0.2.1:6443";
+    for text in [
+        format!("{LEAST}\"{token}\" = 1\n"),
+        format!("{LEAST}\"{token}\" = 1\n\"{token}\" = 2\n"),
+        format!("{LEAST}[cluster.\"{token}\"]\n[cluster.\"{token}\"]\n"),
+        format!("{LEAST}[registries.\"{token}\"]\nca = \"x\"\n"),
+        format!("{LEAST}[sysctls]\n\"{token}\" = 1\n"),
+        format!("{LEAST}[labels]\n\"{token}\" = 1\n"),
+        format!("{LEAST}[static_pods]\n\"{token}\" = \"x\"\n"),
+        LEAST.replace(server, &token),
+        LEAST.replace(server, &format!("https://{token}/")),
+        changed("class = \"public\"", &format!("class = \"{token}\"")),
+        changed("\"node-1.example\"", &format!("\"-{token}\"")),
+        changed("192.0.2.10/24", &token),
+        changed("\"192.0.2.53\"", &format!("\"{token}\"")),
+        changed("\"example.org\"]", &format!("\"{token}_\"]")),
+        changed("effect = \"NoSchedule\"", &format!("effect = \"{token}\"")),
+        changed("  name: agent\n", &format!("  name: {token}\n")),
+    ] {
+        let error = error_of(&text);
+        assert!(!error.contains(secret) && error.contains("********"), "{error}");
+    }
+}

@@ -3,6 +3,9 @@
 mod lab;
 
 use lab::{Lab, Process};
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::Duration;
 
 const LEAST: &str = include_str!("../../../config/tests/node_config/least.toml");
 const FIRST: &str = "--dhcp-range=192.0.2.50,192.0.2.59,2m";
@@ -97,6 +100,39 @@ fn what_routers_gave_goes_with_a_document_of_static_addresses_or_none() {
             net.kill();
             forget(&lab);
         }
+    });
+}
+
+/// As some hosters have it. This end speaks by an address that only the default route leads to.
+#[test]
+fn an_address_by_itself_has_a_router_that_a_route_has_on_the_link() {
+    lab::inside("an_address_by_itself_has_a_router_that_a_route_has_on_the_link", |lab| {
+        lab.card(0, &["172.31.1.1/32", "192.0.2.1/32", "2001:db8:1::1/128"]);
+        lab.here("ip route add 203.0.113.7/32 dev srv0 src 192.0.2.1");
+        let mut net = start(&lab, &["cl0"]);
+        tell(
+            &lab,
+            "\n[[network.interfaces]]\nname = \"cl0\"\naddresses = [\"203.0.113.7/32\", \"2001:db8::7/128\"]\n\
+             gateway4 = \"172.31.1.1\"\ngateway6 = \"2001:db8:1::1\"\n\
+             routes = [{ to = \"198.51.100.0/24\", via = \"172.31.1.1\" }, { to = \"172.31.1.1/32\" }, \
+             { to = \"2001:db8:1::1/128\" }]\n",
+        );
+        lab.ready(&mut net);
+        let is_there = || {
+            lab.until_there("ip route", "default via 172.31.1.1 dev cl0");
+            lab.until_there("ip route", "198.51.100.0/24 via 172.31.1.1 dev cl0");
+            lab.until_there("ip route", "\n172.31.1.1 dev cl0 proto 79 scope link");
+            lab.until_there("ip -6 route", "default via 2001:db8:1::1 dev cl0");
+            // kubelet's port is open, and nobody is there: the node's answer finds its way.
+            let kubelet = "203.0.113.7:10250".parse().expect("an address");
+            let answer = TcpStream::connect_timeout(&kubelet, Duration::from_secs(10)).map_err(|error| error.kind());
+            assert_eq!(answer.map(drop), Err(ErrorKind::ConnectionRefused));
+        };
+        is_there();
+        assert!(!net.rest().contains("net: kernel: "), "{}", net.rest());
+        // The kernel forgets all routes of a card that is switched off.
+        lab.there("ip link set cl0 down");
+        is_there();
     });
 }
 

@@ -121,14 +121,15 @@ fn a_definition_elsewhere_is_named_by_its_file_and_its_text() {
 fn what_is_read_is_read_once() {
     let desk = tempfile::tempdir().unwrap();
     let (definition, manifest) = (desk.path().join("edge.toml"), desk.path().join("web.yaml"));
-    let (first, later) = ("metadata:\n  name: web\n", "metadata:\n  name: other\n");
+    let first = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec: {}\n";
+    let later = first.replace("web", "other");
     fs::write(&definition, "extends = \"orlop:standalone\"\n[static_pods]\nweb = \"web.yaml\"\n").unwrap();
     let lockfile = crate::sources::shipped::file("standalone.lock").unwrap();
     fs::write(desk.path().join("edge.lock"), lockfile).unwrap();
     fs::write(&manifest, first).unwrap();
     let inputs = Inputs::load(&definition).unwrap();
     assert_eq!(inputs.lockfile_sha256, hash(lockfile));
-    fs::write(&manifest, later).unwrap();
+    fs::write(&manifest, &later).unwrap();
     let facts = facts(&inputs);
     let web = facts.dependencies.iter().find(|resource| resource.name == "static-pod.web").unwrap();
     assert_eq!((&inputs.static_pods["web"][..], &web.digest[SHA256]), (first.as_bytes(), &hash(first.as_bytes())));

@@ -29,7 +29,12 @@ pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut R
     }
     let domain = &cluster.domain;
     let message = format!("`{}` is not a domain", excerpt(domain));
-    report.expect(is_domain(domain), &["cluster", "domain"], message, "write it as \"cluster.local\"");
+    report.expect(
+        is_domain(domain),
+        &["cluster", "domain"],
+        message,
+        "write it as \"cluster.local\", the last part not a number",
+    );
 }
 
 /// From where the cluster comes.

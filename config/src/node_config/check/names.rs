@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-pub(super) const HOSTNAME_RULE: &str =
-    "it takes lowercase letters, digits and `-`, in parts with `.` between them, and at most 63 characters";
+pub(super) const HOSTNAME_RULE: &str = "it takes lowercase letters, digits and `-`, in parts with `.` between them, the \
+     last part not a number, at most 63 characters, and not `localhost`";
+/// Every machine calls itself so already: all that were given such a name would be one and the same Node.
+const LOCAL_NAMES: [&str; 2] = ["localhost", "localhost.localdomain"];
 
 /// One part of a host name (RFC 1123), lowercase as Kubernetes wants it.
 fn is_part(part: &str) -> bool {
@@ -20,7 +22,7 @@ pub(super) fn is_domain(name: &str) -> bool {
 
 /// A host's name: it is the value of a label too, and Linux takes 64 bytes.
 pub(super) fn is_hostname(name: &str) -> bool {
-    name.len() <= 63 && is_domain(name)
+    name.len() <= 63 && is_domain(name) && !LOCAL_NAMES.contains(&name)
 }
 
 /// A name or an address, without brackets.
@@ -100,6 +102,12 @@ mod tests {
             ("", false),
             ("192.0.2.1", false),
             ("node.1", false),
+            ("123", false),
+            ("rack.12", false),
+            ("12.rack", true),
+            ("localhost", false),
+            ("localhost.localdomain", false),
+            ("localhost-1", true),
             ("knöten", false),
         ] {
             assert_eq!(is_hostname(name), good, "{name}");

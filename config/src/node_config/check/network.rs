@@ -100,7 +100,9 @@ impl At<'_> {
             };
             let next = "leave it out: the network names the router, or there is none";
             self.expect(fixed, &[key], format!("`{gateway}` is a gateway without a static address"), next);
-            if fixed {
+            let message = format!("`{gateway}` cannot be a router's address");
+            self.expect(is_unicast(gateway), &[key], message, "name the next router on this link");
+            if fixed && is_unicast(gateway) {
                 self.expect_on_link(gateway, &[key]);
             }
         }
@@ -111,9 +113,10 @@ impl At<'_> {
         self.expect(asks || self.interface.default_route.is_none(), &["default_route"], message, next);
     }
 
-    /// A router is reached without another router.
+    /// A router is reached without another router: it is in a network of the interface's addresses, or where a route
+    /// leads that goes by none. An address by itself (/32, /128) has nobody beside it, as hosters and failover have it.
     fn expect_on_link(&mut self, router: IpAddr, path: &[&str]) {
-        let addresses = &self.interface.addresses;
+        let Interface { addresses, routes, .. } = self.interface;
         let own = addresses.iter().any(|address| address.address == router);
         let message = format!("`{router}` is this interface's own address");
         self.expect(!own, path, message, "name the router's address");
@@ -121,15 +124,20 @@ impl At<'_> {
         let message = format!("`{router}` is its network's first or last address, which no router has");
         self.expect(!end, path, message, "name the router's address");
         let link_local = matches!(router, IpAddr::V6(address) if address.is_unicast_link_local());
-        let near = link_local || addresses.iter().any(|address| address.contains(router));
+        let by_route = routes.iter().any(|route| route.via.is_none() && route.to.contains(router));
+        let near = link_local || by_route || addresses.iter().any(|address| address.contains(router));
+        let whole = if router.is_ipv4() { 32 } else { 128 };
         let networks: Vec<String> = addresses
             .iter()
-            .filter(|address| address.is_ipv4() == router.is_ipv4())
+            .filter(|address| address.is_ipv4() == router.is_ipv4() && address.prefix < whole)
             .map(|address| format!("{}/{}", address.network(), address.prefix))
             .take(SHOWN_NETWORKS)
             .collect();
-        let message = format!("`{router}` is outside of the interface's networks");
-        self.expect(near, path, message, &format!("name a router in {}", networks.join(" or ")));
+        let next = match networks.is_empty() {
+            true => format!("say that it is on this link: `routes = [{{ to = \"{router}/{whole}\" }}]`"),
+            false => format!("name a router in {}", networks.join(" or ")),
+        };
+        self.expect(near, path, format!("`{router}` is outside of the interface's networks"), &next);
     }
 
     fn check_routes(&mut self) {
@@ -242,7 +250,7 @@ fn check_dns(network: &Network, report: &mut Report) {
     for (index, domain) in network.search.iter().enumerate() {
         let path = ["network", "search", &index.to_string()];
         let message = format!("`{}` is not a domain", excerpt(domain));
-        report.expect(is_domain(domain), &path, message, "write it as \"example.org\"");
+        report.expect(is_domain(domain), &path, message, "write it as \"example.org\", the last part not a number");
         expect_once(&network.search, index, &path, report);
     }
 }

@@ -88,6 +88,18 @@ pub(super) const WRONG: &[Row] = &[
     ),
     (
         "kind: Pod\nmetadata:",
+        "kind: Deployment\nmetadata:",
+        "static_pods.agent",
+        "line 2 of the manifest: `kind` is `Deployment`, not `Pod`; kubelet runs pods alone by itself",
+    ),
+    (
+        "  name: agent\nspec:",
+        "\tname: agent\nspec:",
+        "static_pods.agent",
+        "line 4 of the manifest: a tab stands in the indentation; YAML indents by spaces alone",
+    ),
+    (
+        "kind: Pod\nmetadata:",
         "kind: Pod\nmeta:",
         "static_pods.agent",
         "line 1 of the manifest: no `metadata.name` was found",

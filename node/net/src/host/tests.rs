@@ -228,6 +228,39 @@ fn to_each_network_leads_one_route_of_the_first_card_with_a_carrier() {
 }
 
 #[test]
+fn routes_on_the_link_come_before_those_that_go_by_them() {
+    let router = IpAddr::from(Ipv4Addr::new(172, 31, 1, 1));
+    let route = |destination: IpAddr, prefix, gateway| PlannedRoute { destination, prefix, gateway };
+    let mut plan = Plan::automatic(&[]);
+    plan.interfaces = vec![Interface {
+        dhcp4: false,
+        addresses: vec![(Ipv4Addr::new(203, 0, 113, 7).into(), 32)],
+        routes: vec![
+            route(Ipv4Addr::UNSPECIFIED.into(), 0, Some(router)),
+            route(Ipv4Addr::new(10, 0, 0, 0).into(), 8, Some(router)),
+            route(router, 32, None),
+        ],
+        ..Interface::automatic(Select::Any)
+    }];
+    let mut nics = Nics::new(plan, BTreeMap::new());
+    nics.link(card(2, true), TICK);
+    let desired = Desired::of(&nics);
+    let made = |kernel: &Kernel| {
+        let list = changes(&desired, kernel, &desired.addresses, TICK.now);
+        let of = |change: &Change| match change {
+            Change::Route(route) => Some(route.prefix),
+            _ => None,
+        };
+        list.iter().filter_map(of).collect::<Vec<u8>>()
+    };
+    assert_eq!(made(&Kernel::default()), [32, 8, 0]);
+    // One that somebody took away comes back alone: the others hold meanwhile (`RTNH_F_ONLINK`).
+    let mut kernel = kernel_of(&desired);
+    kernel.routes.retain(|(route, _)| route.prefix != 32);
+    assert_eq!(made(&kernel), [32]);
+}
+
+#[test]
 fn what_a_card_has_goes_once_it_leaves_the_plan() {
     let mut nics = bound(&[2, 3]);
     let before = Desired::of(&nics);
