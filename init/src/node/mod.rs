@@ -349,6 +349,9 @@ impl Node {
             facts.push(("restart_ms", wait.as_millis().to_string()));
         }
         self.report.service(service.name(), "exited", &facts);
+        if index == KUBELET {
+            self.joining.begin_anew();
+        }
         if index == LOGIND
             && let Err(error) = grace::hand_over(self)
         {

@@ -47,6 +47,8 @@ pub struct Joining {
     /// When kubelet said its first line.
     began: Option<Instant>,
     joined: bool,
+    /// Whether it was said that the node has joined: once a boot.
+    told: bool,
     heard: [Option<Heard>; STEPS.len()],
     said: Option<(Step, Instant)>,
 }
@@ -57,7 +59,8 @@ impl Joining {
         self.began.get_or_insert(now);
         match meaning? {
             Meaning::Joined(node) => {
-                let news = !std::mem::replace(&mut self.joined, true);
+                self.joined = true;
+                let news = !std::mem::replace(&mut self.told, true);
                 news.then_some(node)
             }
             Meaning::Fails(step, reason) => {
@@ -67,6 +70,13 @@ impl Joining {
                 None
             }
         }
+    }
+
+    /// kubelet ended: the next one has to join anew, and the certificate that the last one joined with may work no more.
+    pub fn begin_anew(&mut self) {
+        // One that never joined, and is started again and again, has nothing new to say.
+        let said = self.said.filter(|_| !self.joined);
+        *self = Joining { told: self.told, said, ..Joining::default() };
     }
 
     /// The step that does not work, and why: the first that has failed for a while, and still does.
@@ -222,5 +232,30 @@ mod tests {
         let joined = Some(Meaning::Joined("one".into()));
         assert_eq!(joining.take(joined.clone(), Instant::now()).as_deref(), Some("one"));
         assert_eq!(joining.take(joined, Instant::now()), None);
+    }
+
+    #[test]
+    fn a_kubelet_that_starts_again_has_to_join_again() {
+        let (mut joining, start) = (Joining::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let joined = || Some(Meaning::Joined("one".into()));
+        assert_eq!(joining.take(joined(), at(10)).as_deref(), Some("one"));
+        joining.take(fails(Step::Network), at(160));
+        joining.take(fails(Step::Network), at(200));
+        assert_eq!(said(joining.news(at(200))), Some("network"));
+        joining.begin_anew();
+        assert_eq!(said(joining.news(at(201))), None, "that it ended mends no network");
+        joining.take(fails(Step::Identity), at(210));
+        joining.take(fails(Step::Identity), at(240));
+        assert_eq!(said(joining.news(at(240))), Some("identity"), "its certificate has run out since");
+        joining.begin_anew();
+        joining.take(fails(Step::Identity), at(250));
+        joining.take(fails(Step::Identity), at(280));
+        assert_eq!(said(joining.news(at(280))), None, "it was said 40 s ago");
+        assert_eq!(joining.take(joined(), at(300)), None, "that it has joined is said once a boot");
+        joining.begin_anew();
+        joining.take(None, at(310));
+        assert_eq!(said(joining.news(at(489))), None);
+        assert_eq!(said(joining.news(at(490))), Some("unknown"), "counted from its own first line");
     }
 }
