@@ -10,6 +10,7 @@ use crate::services::Purpose;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// argv[0] of the program.
@@ -71,9 +72,11 @@ fn said(names: &[String]) -> Option<String> {
 /// The program; its exit status. What cannot be moved stays in the firmware.
 pub fn keep_records() -> i32 {
     match moved(Path::new(SHOWN), Path::new("/var")) {
-        Ok(names) => {
+        Ok(Moved { names, failures }) => {
             said(&names).iter().for_each(|line| println!("{line}"));
-            0
+            let Some(first) = failures.first() else { return 0 };
+            println!("{first}; {} cannot be moved", failures.len());
+            1
         }
         Err(error) => {
             println!("/var/{KEPT}: {error}");
@@ -92,28 +95,44 @@ fn records(from: &Path) -> io::Result<Vec<OsString>> {
     }
 }
 
-/// Moves records from one folder to another; their names.
-fn moved(from: &Path, base: &Path) -> io::Result<Vec<String>> {
+/// What became of the records.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Moved {
+    /// Those that were moved.
+    names: Vec<String>,
+    /// Why the others were not.
+    failures: Vec<String>,
+}
+
+/// Moves records from one folder to another. One that the firmware does not hand out, or keeps, leaves the others be: they
+/// would fill it, and the next crash had no room.
+fn moved(from: &Path, base: &Path) -> io::Result<Moved> {
     let mut records = records(from)?;
     records.sort();
     records.truncate(MOST);
     if records.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Moved::default());
     }
     let to = safe_path::make_own_dirs(base, KEPT)?;
-    let mut names = Vec::new();
+    let mut moved = Moved::default();
     for record in records {
         let Some(name) = record.to_str() else { continue };
-        let mut bytes = Vec::new();
-        File::open(from.join(name))?.take(LARGEST).read_to_end(&mut bytes)?;
-        safe_path::write(&to, name, &bytes)?;
-        fs::remove_file(from.join(name))?;
-        names.push(name.to_owned());
+        match move_one(from, &to, name) {
+            Ok(()) => moved.names.push(name.to_owned()),
+            Err(error) => moved.failures.push(format!("{name}: {error}")),
+        }
     }
     for old in surplus(safe_path::names(&base.join(KEPT))?) {
         safe_path::remove(&to, &old)?;
     }
-    Ok(names)
+    Ok(moved)
+}
+
+fn move_one(from: &Path, to: &OwnedFd, name: &str) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    File::open(from.join(name))?.take(LARGEST).read_to_end(&mut bytes)?;
+    safe_path::write(to, name, &bytes)?;
+    fs::remove_file(from.join(name))
 }
 
 /// Which of the files that are kept are too many: the oldest. A record's name ends with a number that grows with time.
@@ -159,12 +178,12 @@ mod tests {
     #[test]
     fn records_are_moved_and_nothing_is_made_where_there_are_none() {
         let places = places();
-        assert_eq!(moved(&places.from, &places.base).expect("none"), [""; 0]);
-        assert_eq!(moved(&places.from.join("none"), &places.base).expect("no such folder"), [""; 0]);
+        assert_eq!(moved(&places.from, &places.base).expect("none"), Moved::default());
+        assert_eq!(moved(&places.from.join("none"), &places.base).expect("no such folder"), Moved::default());
         assert!(!places.base.join(KEPT).exists());
         fs::write(places.from.join("dmesg-efi_pstore-1"), "Panic#1 Part1\n").expect("a record");
         fs::write(places.from.join("dmesg-efi_pstore-2"), vec![b'x'; 2 * LARGEST as usize]).expect("a huge record");
-        assert_eq!(moved(&places.from, &places.base).expect("moved").len(), 2);
+        assert_eq!(moved(&places.from, &places.base).expect("moved").names.len(), 2);
         assert_eq!(fs::read_dir(&places.from).expect("a folder").count(), 0, "the firmware has room again");
         let text = fs::read_to_string(places.base.join(KEPT).join("dmesg-efi_pstore-1")).expect("a file");
         assert_eq!(text, "Panic#1 Part1\n");
@@ -206,9 +225,22 @@ mod tests {
         fs::create_dir(&elsewhere).expect("a folder");
         std::os::unix::fs::symlink(&elsewhere, places.base.join(KEPT)).expect("a link");
         fs::write(places.from.join("dmesg-efi_pstore-1"), "x").expect("a record");
-        assert_eq!(moved(&places.from, &places.base).expect("moved").len(), 1);
+        assert_eq!(moved(&places.from, &places.base).expect("moved").names.len(), 1);
         assert_eq!(kept(&places), ["dmesg-efi_pstore-1"]);
         assert_eq!(fs::read_dir(&elsewhere).expect("a folder").count(), 0);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_stays_and_the_others_go() {
+        let places = places();
+        // Opened like a file, and not to be read (`EISDIR`), by root neither.
+        fs::create_dir(places.from.join("dmesg-efi_pstore-1")).expect("a folder");
+        fs::write(places.from.join("dmesg-efi_pstore-2"), "x").expect("a record");
+        let moved = moved(&places.from, &places.base).expect("moved");
+        assert_eq!(moved.names, ["dmesg-efi_pstore-2"]);
+        assert_eq!(kept(&places), ["dmesg-efi_pstore-2"]);
+        assert!(moved.failures.len() == 1 && moved.failures[0].starts_with("dmesg-efi_pstore-1: "), "{moved:?}");
+        assert!(places.from.join("dmesg-efi_pstore-1").exists() && !places.from.join("dmesg-efi_pstore-2").exists());
     }
 
     #[test]
