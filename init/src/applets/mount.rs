@@ -125,8 +125,19 @@ fn explain(call: &Call, errno: Errno) -> String {
     match errno {
         Errno::ENODEV => format!("{target}: filesystem {fstype} is not in this kernel."),
         Errno::ENOENT => format!("{target}: {source} or the mount point does not exist."),
+        // The kernel has "mount program didn't pass remote address" for it, in its own log (`fs/nfs/fs_context.c`).
+        Errno::EINVAL if lacks_address(call) => format!(
+            "{target}: mounting {source} {fstype} needs the server's address, which no mount.nfs looks up here: give \
+             the PersistentVolume mountOptions `vers=4.2` and `addr=IP`."
+        ),
         _ => format!("{target}: mounting {source} {fstype} {:?} {:?} failed: {}.", call.flags, call.data, errno.desc()),
     }
+}
+
+/// Whether a call is for NFS, which the kernel mounts by an address only.
+fn lacks_address(call: &Call) -> bool {
+    let is_nfs = call.fstype.as_ref().is_some_and(|fstype| fstype == "nfs" || fstype == "nfs4");
+    is_nfs && !call.data.as_bytes().split(|byte| *byte == b',').any(|word| word.starts_with(b"addr="))
 }
 
 #[cfg(test)]
@@ -196,6 +207,20 @@ mod tests {
         let plan = planned("-o bind,ro /s /t").expect("a plan");
         let remount = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
         assert_eq!(plan, [call("/s", "/t", None, MsFlags::MS_BIND, ""), call("/s", "/t", None, remount, "")]);
+    }
+
+    #[test]
+    fn nfs_without_an_address_is_told_what_to_give() {
+        let said = |line: &str, errno| explain(&one(line), errno);
+        for line in ["-t nfs host:/path /d", "-t nfs4 -o vers=4.2,clientaddr=192.0.2.1 host:/path /d"] {
+            let text = said(line, Errno::EINVAL);
+            assert!(text.starts_with("/d: ") && text.contains("`vers=4.2` and `addr=IP`"), "{text}");
+            assert!(!said(line, Errno::EPERM).contains("addr=IP"), "{line}");
+        }
+        for line in ["-t nfs -o vers=4.2,addr=192.0.2.1 host:/path /d", "-t tmpfs tmpfs /d"] {
+            let text = said(line, Errno::EINVAL);
+            assert!(text.contains("failed: Invalid argument"), "{text}");
+        }
     }
 
     #[test]
