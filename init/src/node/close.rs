@@ -26,9 +26,14 @@ pub fn start_devices(node: &mut Node) -> Result<(), Refusal> {
     start(node, Purpose::Devices, DEVICES)
 }
 
-/// Starts the rest, once the static pods run or are late: each load stops all processors to patch the kernel's text,
-/// and a hundred of them beside kubelet's start and the first pod's cost both a tenth (measured under emulation).
+/// Starts the rest, once: each load stops all processors to patch the kernel's text, and a hundred of them beside
+/// kubelet's start and the first pod's cost both a tenth (measured under emulation). So it is begun when the static
+/// pods run or are late, but on a cluster's node as soon as kubelet is well: a pod there may wait for a network whose
+/// daemon waits for one of these modules.
 pub fn start_rest(node: &mut Node) -> Result<(), Refusal> {
+    if std::mem::replace(&mut node.modules_begun, true) {
+        return Ok(());
+    }
     start(node, Purpose::Modules, REST)
 }
 

@@ -150,7 +150,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::super::programs::Programs;
-    use super::super::shutdown;
+    use super::super::{close, shutdown};
     use super::*;
     use crate::handover::Handover;
     use crate::report::{Refusal, Report};
@@ -215,6 +215,7 @@ mod tests {
             intake: None,
             config: None,
             joining: Default::default(),
+            modules_begun: false,
             modules_closed: false,
             guard: None,
         }
@@ -296,6 +297,24 @@ mod tests {
         run(&mut node, "echo one; echo why; exit 3", 3);
         let ended = node.take_ended(Purpose::Import);
         assert_eq!((ended[0].code, ended[0].failure()), (Some(3), Some("code=3 why")));
+    }
+
+    /// On a cluster's node kubelet's phase asks for it, and a later phase for all nodes.
+    #[test]
+    fn the_rest_of_the_modules_is_loaded_once() {
+        let mut node = node();
+        node.programs.init = OwnedFd::from(File::open("/bin/sh").expect("a shell"));
+        for _ in 0..2 {
+            close::start_rest(&mut node).expect("started");
+            assert_eq!(node.jobs.len(), 1);
+        }
+        let pid = node.jobs[0].pid;
+        waitpid(pid, None).expect("its end");
+        node.job_ended(pid, &End::Code(0));
+        // Nobody takes its end as long as the devices' drivers are being loaded.
+        close::start_rest(&mut node).expect("nothing to start");
+        assert!(!node.runs(Purpose::Modules));
+        assert_eq!(node.take_ended(Purpose::Modules).len(), 1);
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Node {
     config: Option<NodeConfig>,
     /// Whether the node has joined its cluster.
     joining: join::Joining,
+    /// Whether the loading of all that is left was begun.
+    modules_begun: bool,
     modules_closed: bool,
     /// Until the services start.
     guard: Option<Guard>,
@@ -137,6 +139,7 @@ pub fn run() -> ! {
         intake: None,
         config: None,
         joining: join::Joining::default(),
+        modules_begun: false,
         modules_closed: false,
         guard: None,
     };

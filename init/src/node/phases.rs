@@ -278,6 +278,9 @@ fn kubelet_done(node: &mut Node) -> Result<bool, Refusal> {
     if healthy {
         node.door = None;
         node.report.tell(&Event::Healthy { ms: now_ms() });
+        if node.settings.node_config.is_some() {
+            close::start_rest(node)?;
+        }
     }
     Ok(healthy)
 }

@@ -72,7 +72,7 @@ impl Joining {
         }
     }
 
-    /// kubelet ended: the next one has to join anew, and the certificate that the last one joined with may work no more.
+    /// kubelet ended: the next one has to join anew, and the certificate that the last one had may work no more.
     pub fn begin_anew(&mut self) {
         // One that never joined, and is started again and again, has nothing new to say.
         let said = self.said.filter(|_| !self.joined);
