@@ -3,7 +3,7 @@
 //! As PID 1 it is started twice: by the kernel in the initramfs ([`early`]: modules, manifest,
 //! dm-verity, switch root), then by itself from the verified root ([`node`]). Which of the two it is
 //! says the root filesystem, not argv or the environment: both carry whatever was appended to the
-//! kernel's command line.
+//! kernel's command line. Of argv only the first word is its own: the program's path, and then `orlop-init`.
 
 mod applets;
 mod early;
@@ -20,12 +20,13 @@ use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
 
 fn main() {
-    if std::process::id() == 1 {
+    let argv: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let name = argv.first().map_or("", |path| path.rsplit('/').next().unwrap_or_default());
+    // An applet may be the first process of a pod (`chroot /host /sbin/reboot`), and must not take itself for the node's.
+    if std::process::id() == 1 && !applets::is_one(name) {
         report::refuse_on_panic();
         if in_initramfs() { early::run() } else { node::run() }
     }
-    let argv: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let name = argv.first().map_or("", |path| path.rsplit('/').next().unwrap_or_default());
     std::process::exit(match name {
         node::MODULE_LOADER => node::load_modules(&argv),
         node::RECORD_KEEPER => node::keep_records(),

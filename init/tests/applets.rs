@@ -37,6 +37,13 @@ fn a_tmpfs_has_the_size_asked_for_and_goes_away_again() {
     assert!(text.contains("size=64k"), "{text}");
 }
 
+/// A pod's own PID namespace has a first process, too.
+#[test]
+fn an_applet_that_is_process_1_does_not_take_itself_for_the_nodes() {
+    let text = printed("unshare --pid --fork mount --unknown 2>&1 || echo $?");
+    assert!(text.starts_with("mount: unknown option") && text.ends_with("\n1\n"), "{text}");
+}
+
 #[test]
 fn a_tmpfs_needs_no_options() {
     assert!(printed("mkdir a; mount -t tmpfs tmpfs $PWD/a; flags $PWD/a").starts_with("rw,relatime"));

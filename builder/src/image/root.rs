@@ -27,8 +27,8 @@ const EMPTY_FOLDERS: &[&str] =
 const RENDERED_AT_BOOT: &[&str] = &["hostname", "hosts", "machine-id", "resolv.conf"];
 /// What others look for where it is not, as links. A cluster's DaemonSets (kube-proxy, CNIs, storage drivers) mount the
 /// host's `/lib/modules` whether or not they load any, and containerd cannot make a folder in this root: without it they
-/// never start.
-const LINKS: &[(&str, &str)] = &[("/lib", "usr/lib")];
+/// never start. The kernel starts `/sbin/poweroff` and `/sbin/reboot` (`kernel/reboot.c`) when Hyper-V or Xen ask for it.
+const LINKS: &[(&str, &str)] = &[("/lib", "usr/lib"), ("/sbin", "usr/sbin")];
 /// Counted up when the way an image is made of a tree changes.
 const RECIPE: u32 = 3;
 

@@ -43,6 +43,10 @@ fn inspect_shows_partitions_sections_versions_and_files() {
     let file = |path: &str| files.iter().find(|file| file["path"] == path).unwrap_or_else(|| panic!("{path}"));
     assert_eq!(file("/usr/bin/kubelet")["mode"], 0o755);
     assert_eq!(file("/usr/bin/mount")["target"], "../libexec/orlop/init");
+    // By these paths the kernel starts them.
+    assert_eq!(file("/sbin")["target"], "usr/sbin");
+    assert_eq!(file("/usr/sbin/poweroff")["target"], "../libexec/orlop/init");
+    assert_eq!(file("/usr/sbin/reboot")["target"], "../libexec/orlop/init");
     let text = run(orlop().arg("inspect").arg(image()));
     for part in [
         "UKI         Orlop development db",

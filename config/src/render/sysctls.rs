@@ -31,8 +31,9 @@ const HARDENING: &[(&str, &str)] = &[
     ("kernel.unprivileged_bpf_disabled", "1"),
     ("kernel.unprivileged_userns_clone", "0"),
     ("kernel.sysrq", "0"),
-    // Programs that the kernel starts by itself, as root and outside of every pod: there are none, a dump of memory is a
-    // file where its process works, and whatever a pod puts in their place has no capability. The sets can only shrink.
+    // Programs that the kernel starts by itself, as root and outside of every pod: none but `/sbin/poweroff` and
+    // `/sbin/reboot`, which tell PID 1. A dump of memory is a file where its process works, and whatever a pod puts in
+    // their place has no capability. The sets can only shrink.
     ("kernel.modprobe", ""),
     ("kernel.core_pattern", "core"),
     ("kernel.usermodehelper.bset", "0 0"),

@@ -15,7 +15,7 @@ use std::time::Instant;
 /// `si_code` of a signal that the kernel sent itself.
 const SI_KERNEL: i32 = 0x80;
 /// PID 1's own socket; mode 0600 by the umask, root only.
-const CONTROL: &str = "/run/orlop/control";
+pub const CONTROL: &str = "/run/orlop/control";
 
 /// Signals, read as data.
 #[derive(Debug)]

@@ -47,6 +47,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use close::{MODULE_LOADER, load_modules};
+pub use ipc::CONTROL;
 pub use pstore::{RECORD_KEEPER, keep_records};
 
 /// The loop turns at least this often, to pet the watchdog and to send what the report's reader left.

@@ -17,8 +17,6 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The word that this program is started with to send one datagram: the socket and the text follow.
-pub const DATAGRAM: &str = "datagram";
 /// How much of a file's beginning is sent.
 const HEAD: usize = 512;
 /// How often is looked whether a process is still there.
@@ -165,7 +163,7 @@ fn list(path: &Path) -> io::Result<Value> {
 }
 
 /// Sends it.
-pub fn datagram(path: &Path, text: &str) -> io::Result<Value> {
+fn datagram(path: &Path, text: &str) -> io::Result<Value> {
     UnixDatagram::unbound()?.send_to(text.as_bytes(), path).map(|_| json!({}))
 }
 

@@ -1,7 +1,6 @@
 //! The test pod (privileged, in the host's process and network namespaces, the host's root at `/host`): it reads from
 //! inside what the booted node is, writes one JSON line per topic to the virtio-serial port `orlop.probe`, and then
-//! does what the lines that come back ask for. Started by kubelet, it is a credential provider; by a pod of `kubectl debug node`, it
-//! sends a datagram. It is in test images only.
+//! does what the lines that come back ask for. Started by kubelet, it is a credential provider. It is in test images only.
 
 mod act;
 mod attack;
@@ -15,7 +14,6 @@ mod workload;
 
 use nix::sys::signal::{SigSet, Signal};
 use port::Port;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// The port's name, as the machine was given it.
@@ -36,7 +34,6 @@ fn main() -> ExitCode {
         [workload::USER_NAMESPACE] => return workload::user_namespace().into(),
         [workload::NOTHING] => Ok(()),
         [credentials::CREDENTIALS] => credentials::answer(),
-        [act::DATAGRAM, socket, text] => act::datagram(Path::new(socket), text).map(drop),
         _ => serve(),
     };
     match done {

@@ -46,8 +46,8 @@ done
 "#;
 
 /// The applets of busybox that the images of the lab name.
-const APPLETS: &str = "awk cat cmp cp date df dd echo env false find grep head hostname httpd id ip kill ls md5sum mkdir mount \
-    mv nc nslookup ping printf ps rm sed seq sh sleep stat tail touch tr true umount uname wc wget";
+const APPLETS: &str = "awk cat chroot cmp cp date df dd echo env false find grep head hostname httpd id ip kill ls md5sum mkdir \
+    mount mv nc nslookup ping printf ps rm sed seq sh sleep stat tail touch tr true umount uname wc wget";
 
 /// The image of busybox: a shell and what it needs.
 pub fn busybox(lab: &Lab) -> Result<Image> {
