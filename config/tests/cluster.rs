@@ -145,6 +145,18 @@ fn containerd_finds_each_registry() {
     assert_eq!(all["host"].as_table().map(toml::Table::len), Some(1));
 }
 
+#[test]
+fn a_proxy_cache_of_harbors_is_asked_where_it_is() {
+    let path = "/etc/containerd/certs.d/docker.io/hosts.toml";
+    let harbor = rendered(&FULL.replace("mirror.example.org/hub", "harbor.example/v2/hub"));
+    let hub: toml::Table = file(&harbor, path).parse().expect("TOML");
+    let mirror = &hub["host"]["https://harbor.example/v2/hub"];
+    assert_eq!(mirror["override_path"].as_bool(), Some(true));
+    assert_eq!(mirror["header"]["Authorization"].as_str(), Some("Basic bm9kZTpodW50ZXIz"));
+    assert!(hub["host"]["http://192.0.2.1:5000"].get("override_path").is_none());
+    assert!(!file(&rendered(FULL), path).contains("override_path"), "behind another path containerd puts /v2");
+}
+
 /// Go finds no block whose lines are indented.
 #[test]
 fn pem_is_rendered_without_the_documents_indentation() {
