@@ -276,6 +276,12 @@ const WRONG: &[Row] = &[
     ("builder:hunter2@", "builder:hunt?r@2@", "proxy.https", "`%40` for `@`, `%23` for `#`, `%25` for `%`"),
     ("\".example.org\"]", "\"a b\"]", "proxy.exceptions[1]", "`a b` is not an exception that programs understand"),
     (
+        "\".example.org\"]",
+        "\"[2001:db8::1]\"]",
+        "proxy.exceptions[1]",
+        "`[2001:db8::1]` is not an exception that programs understand; write it without brackets: \"2001:db8::1\"",
+    ),
+    (
         "https://api.example.org:6443",
         "http://api.example.org:6443",
         "cluster.server",
