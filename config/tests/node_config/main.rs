@@ -21,8 +21,9 @@ const FULL: &str = include_str!("full.toml");
 const CA: &str = include_str!("ca.pem");
 const CERTIFICATE: &str = include_str!("node.pem");
 const KEY: &str = include_str!("node.key.pem");
-/// The same key in another form, another one, and one of RSA with its certificate.
+/// The same key in two other forms, another one, and one of RSA with its certificate.
 const SEC1_KEY: &str = include_str!("node.sec1.pem");
+const COMPRESSED_KEY: &str = include_str!("node.compressed.pem");
 const OTHER_KEY: &str = include_str!("other.key.pem");
 const RSA: &str = include_str!("rsa.pem");
 const RSA_KEY: &str = include_str!("rsa.key.pem");
@@ -208,11 +209,12 @@ fn a_client_certificate_has_its_own_key() {
         let text = FULL.replace(KEY.trim_end(), key.trim_end());
         parse(&text.replace(CERTIFICATE.trim_end(), certificate.trim_end()))
     };
-    // PKCS#8, SEC 1, PKCS#1.
-    for (certificate, key) in [(CERTIFICATE, KEY), (CERTIFICATE, SEC1_KEY), (RSA, RSA_KEY)] {
-        with(certificate, key).unwrap_or_else(|error| panic!("{error}"));
+    // PKCS#8, SEC 1 with the whole point and with half of it, PKCS#1.
+    for key in [KEY, SEC1_KEY, COMPRESSED_KEY] {
+        with(CERTIFICATE, key).unwrap_or_else(|error| panic!("{error}"));
     }
-    for (certificate, key) in [(CERTIFICATE, OTHER_KEY), (CERTIFICATE, RSA_KEY), (RSA, KEY), (RSA, SEC1_KEY)] {
+    with(RSA, RSA_KEY).unwrap_or_else(|error| panic!("{error}"));
+    for (certificate, key) in [(CERTIFICATE, OTHER_KEY), (CERTIFICATE, RSA_KEY), (RSA, KEY), (RSA, COMPRESSED_KEY)] {
         let error = with(certificate, key).expect_err(key).to_string();
         let says = "it is not the key of `client_certificate`; give the key that the certificate was made for";
         assert!(error.contains(says) && error.lines().count() == 1, "{error}");
