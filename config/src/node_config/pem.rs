@@ -14,6 +14,10 @@ pub(super) use pair::fit;
 const CERTIFICATE: &str = "CERTIFICATE";
 /// Labels of private keys that Go reads.
 const KEYS: [&str; 3] = ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"];
+/// Stands before a key that `openssl ecparam -genkey` wrote, and says which curve it is of, as the key does.
+const PARAMETERS: &str = "EC PARAMETERS";
+const ENCRYPTED: &str = "it is an encrypted key, and nobody is there to ask for its password: `openssl pkey -in FILE` \
+     writes it without one";
 
 /// ASN.1 tags.
 const SEQUENCE: u8 = 0x30;
@@ -41,12 +45,25 @@ pub(super) fn certificates(text: &str) -> Result<(), String> {
 
 /// Why a text is not a private key. It says nothing of what stands there.
 pub(super) fn key(text: &str) -> Result<(), String> {
-    match blocks(text).map_err(|_| "it is not PEM".to_owned())?.as_slice() {
-        [(label, _)] if label == "ENCRYPTED PRIVATE KEY" => Err("it is encrypted, and nobody is there to ask".into()),
+    // A header in front of the base64 (RFC 1421 §4.6.1.1): `Proc-Type: 4,ENCRYPTED`.
+    if text.lines().any(|line| line.trim().starts_with("Proc-Type:") && line.contains("ENCRYPTED")) {
+        return Err(ENCRYPTED.into());
+    }
+    match key_blocks(text).map_err(|_| "it is not PEM".to_owned())?.as_slice() {
+        [(label, _)] if label == "ENCRYPTED PRIVATE KEY" => Err(ENCRYPTED.into()),
         [(label, der)] if KEYS.contains(&label.as_str()) && element(der).is_some_and(|it| it.0 == SEQUENCE) => Ok(()),
         [_] => Err("it is not a private key".into()),
         other => Err(format!("it has {} PEM blocks, not one", other.len())),
     }
+}
+
+/// The blocks of a key's text. Go skips what stands before the key, too (`tls.X509KeyPair`).
+fn key_blocks(text: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut blocks = blocks(text)?;
+    if blocks.len() > 1 && blocks[0].0 == PARAMETERS {
+        blocks.remove(0);
+    }
+    Ok(blocks)
 }
 
 /// The text as it is rendered: Go finds a block only where `-----BEGIN` and `-----END` begin a line, and [`blocks`] is

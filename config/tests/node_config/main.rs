@@ -24,6 +24,8 @@ const KEY: &str = include_str!("node.key.pem");
 /// The same key in two other forms, another one, and one of RSA with its certificate.
 const SEC1_KEY: &str = include_str!("node.sec1.pem");
 const COMPRESSED_KEY: &str = include_str!("node.compressed.pem");
+/// What `openssl ecparam -genkey` writes before a key.
+const PARAMETERS: &str = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
 const OTHER_KEY: &str = include_str!("other.key.pem");
 const RSA: &str = include_str!("rsa.pem");
 const RSA_KEY: &str = include_str!("rsa.key.pem");
@@ -194,7 +196,17 @@ fn certificates_and_keys_are_told_from_other_text() {
         (KEY, "no", "not its key: it has 0 PEM blocks, not one"),
         (KEY, CA, "not its key: it is not a private key"),
         ("BEGIN PRIVATE KEY-----", "BEGIN SECRET-----", "not its key: it is not PEM"),
-        ("PRIVATE KEY-----", "ENCRYPTED PRIVATE KEY-----", "not its key: it is encrypted"),
+        (KEY, PARAMETERS, "not its key: it is not a private key"),
+        (
+            "PRIVATE KEY-----",
+            "ENCRYPTED PRIVATE KEY-----",
+            "not its key: it is an encrypted key, and nobody is there to ask for its password: `openssl pkey",
+        ),
+        (
+            "BEGIN PRIVATE KEY-----\n",
+            "BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n",
+            "not its key: it is an encrypted key",
+        ),
     ] {
         let text =
             if from == "PRIVATE KEY-----" { FULL.replace(from, to) } else { changed(from.trim_end(), to.trim_end()) };
@@ -210,11 +222,12 @@ fn a_client_certificate_has_its_own_key() {
         parse(&text.replace(CERTIFICATE.trim_end(), certificate.trim_end()))
     };
     // PKCS#8, SEC 1 with the whole point and with half of it, PKCS#1.
-    for key in [KEY, SEC1_KEY, COMPRESSED_KEY] {
+    for key in [KEY, SEC1_KEY, COMPRESSED_KEY, &format!("{PARAMETERS}{SEC1_KEY}")] {
         with(CERTIFICATE, key).unwrap_or_else(|error| panic!("{error}"));
     }
     with(RSA, RSA_KEY).unwrap_or_else(|error| panic!("{error}"));
-    for (certificate, key) in [(CERTIFICATE, OTHER_KEY), (CERTIFICATE, RSA_KEY), (RSA, KEY), (RSA, COMPRESSED_KEY)] {
+    let other = format!("{PARAMETERS}{OTHER_KEY}");
+    for (certificate, key) in [(CERTIFICATE, &other[..]), (CERTIFICATE, RSA_KEY), (RSA, KEY), (RSA, COMPRESSED_KEY)] {
         let error = with(certificate, key).expect_err(key).to_string();
         let says = "it is not the key of `client_certificate`; give the key that the certificate was made for";
         assert!(error.contains(says) && error.lines().count() == 1, "{error}");

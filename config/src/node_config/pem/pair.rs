@@ -1,7 +1,7 @@
 //! Whether a certificate and a private key belong together, as far as the key's own bytes tell: those of RSA, and of
 //! elliptic curves where the key's optional public half is there, as all tools write it.
 
-use super::{BIT_STRING, INTEGER, SEQUENCE, blocks, element, elements, fields};
+use super::{BIT_STRING, INTEGER, SEQUENCE, blocks, element, elements, fields, key_blocks};
 
 const OCTET_STRING: u8 = 0x04;
 /// The public key in an ECPrivateKey (RFC 5915).
@@ -10,7 +10,7 @@ const PUBLIC_KEY: u8 = 0xa1;
 /// Whether the first certificate is of this key; `None` where nobody can tell.
 pub(in super::super) fn fit(certificate: &str, key: &str) -> Option<bool> {
     let certificate = blocks(certificate).ok()?.into_iter().next()?.1;
-    let (_, key) = blocks(key).ok()?.into_iter().next()?;
+    let (_, key) = key_blocks(key).ok()?.into_iter().next()?;
     let (one, other) = (of_certificate(&certificate)?, of_key(&key)?);
     Some(one == other || is_short_of(one, other) || is_short_of(other, one))
 }
