@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::definition::is_port;
+
 pub(super) const HOSTNAME_RULE: &str = "it takes lowercase letters, digits and `-`, in parts with `.` between them, the \
      last part not a number, at most 63 characters, and not `localhost`";
 /// Every machine calls itself so already: all that were given such a name would be one and the same Node.
@@ -39,12 +41,6 @@ pub(super) fn is_authority(authority: &str) -> bool {
     };
     let port_good = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
     port_good && is_host(host)
-}
-
-/// A port as everybody writes it: with a 0 in front it would be the name of another folder.
-fn is_port(port: &str) -> bool {
-    let plain = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
-    plain && port.parse::<u16>().is_ok()
 }
 
 /// `HOST[:PORT][/PATH]`: what follows a scheme.
