@@ -177,6 +177,11 @@ pub(super) fn is_reachable(address: IpAddr) -> bool {
     is_unicast(address) && !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
+/// Whether a server may be asked at this address: another machine's, or this one's, where a pod listens on the host.
+pub(super) fn is_server(address: IpAddr) -> bool {
+    is_reachable(address) || address.to_canonical().is_loopback()
+}
+
 fn mask4(prefix: u8) -> u32 {
     u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
 }
@@ -293,6 +298,7 @@ mod tests {
         ] {
             let parsed = address.parse().expect(address);
             assert_eq!((is_unicast(parsed), is_reachable(parsed)), (unicast, reachable), "{address}");
+            assert_eq!(is_server(parsed), reachable || address.ends_with("127.0.0.1"), "{address}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Each rule: a change of the full document that breaks it, and what is said of that.
 
+mod addresses;
 mod containers;
 
 use super::{changed, parse};
@@ -461,7 +462,7 @@ const TOP: [&str; 13] = [
 
 #[test]
 fn every_rule_has_its_error_with_its_key_and_place() {
-    for (from, to, key, expected) in WRONG.iter().chain(containers::WRONG) {
+    for (from, to, key, expected) in WRONG.iter().chain(addresses::WRONG).chain(containers::WRONG) {
         let text = changed(from, to);
         let problems = parse(&text).expect_err(&text);
         for mistake in &problems.0 {

@@ -1,8 +1,8 @@
 //! The cluster: where it is, whom to believe, by which right to join.
 
-use super::super::network::{is_reachable, is_unicast};
+use super::super::network::{is_reachable, is_server, is_unicast};
 use super::super::{Cluster, pem};
-use super::names::{is_authority, is_domain};
+use super::names::{address_of, is_authority, is_domain};
 use super::{Report, excerpt, expect_once};
 use crate::node::NodeConfigPolicy;
 
@@ -75,6 +75,9 @@ fn check_server(server: &str, report: &mut Report) {
         Some(("https", rest)) => {
             let message = format!("`{shown}` is not the address of an API server");
             report.expect(is_authority(rest), &path, message, next);
+            let message = format!("`{shown}` cannot be an API server's address");
+            let good = address_of(rest).is_none_or(is_server);
+            report.expect(good, &path, message, "name one that this machine can reach");
         }
         Some(("http", _)) => {
             let message = format!("`{shown}` would send the token to anybody who asks");

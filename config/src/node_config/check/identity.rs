@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::super::network::is_reachable;
+use super::super::network::{is_reachable, is_server};
 use super::super::{Cidr, NodeConfig, Proxy, Secret, Time};
-use super::names::{HOSTNAME_RULE, is_authority, is_domain, is_host, is_hostname, is_user_info};
+use super::names::{HOSTNAME_RULE, address_of, is_authority, is_domain, is_host, is_hostname, is_user_info};
 use super::{Report, excerpt, expect_once};
 use crate::node::NodeConfigPolicy;
 
@@ -46,6 +46,9 @@ pub(super) fn check_proxy(proxy: &Proxy, report: &mut Report) {
     for (key, url) in [("http", &proxy.http), ("https", &proxy.https)] {
         let Some((user, host)) = url.as_ref().map(parts) else { continue };
         report.expect(is_authority(host), &["proxy", key], "it is not a proxy's address".into(), PROXY_RULE);
+        let good = address_of(host).is_none_or(is_server);
+        let next = "name one that this machine can reach";
+        report.expect(good, &["proxy", key], "it cannot be a proxy's address".into(), next);
         let message = "its user name or password is not written as a URL has it".to_owned();
         report.expect(is_user_info(user), &["proxy", key], message, USER_RULE);
     }

@@ -1,7 +1,8 @@
 //! Where images come from.
 
+use super::super::network::is_server;
 use super::super::{Mirror, NodeConfig, Registry, Secret, pem};
-use super::names::{is_authority, is_location};
+use super::names::{address_of, is_authority, is_location};
 use super::{Report, excerpt, expect_allowed, expect_once};
 use crate::node::{Allowance, NodeConfigPolicy};
 
@@ -72,6 +73,9 @@ fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report:
         _ if url.contains('@') => report.expect(false, &path, "a user does not belong into the address".into(), next),
         Some((scheme @ ("http" | "https"), rest)) => {
             report.expect(is_location(rest), &path, format!("`{shown}` is not a mirror's address"), next);
+            let good = address_of(rest).is_none_or(is_server);
+            let next = "name one that this machine can reach";
+            report.expect(good, &path, format!("`{shown}` cannot be a mirror's address"), next);
             let message = format!("`{shown}` is plain HTTP: anybody on the way can read and change what is pulled");
             let next = "write https, or add `insecure = true` if the image's definition allows plain-http-mirrors";
             report.expect(scheme == "https" || *insecure, &path, message, next);
