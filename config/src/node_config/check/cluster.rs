@@ -3,7 +3,7 @@
 use super::super::network::{is_reachable, is_server, is_unicast};
 use super::super::{Cluster, pem};
 use super::names::{address_of, is_authority, is_domain};
-use super::{Report, excerpt, expect_once};
+use super::{Report, excerpt, expect_once, expect_plain};
 use crate::node::NodeConfigPolicy;
 
 const MOST_DNS_ADDRESSES: usize = 3;
@@ -23,6 +23,7 @@ pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut R
     report.expect(cluster.dns.len() <= MOST_DNS_ADDRESSES, &["cluster", "dns"], message, "name three at most");
     for (index, address) in cluster.dns.iter().enumerate() {
         let path = ["cluster", "dns", &index.to_string()];
+        expect_plain(*address, &path, report);
         let message = format!("`{address}` cannot be a service's address");
         report.expect(is_reachable(*address), &path, message, "name the address of the cluster's DNS service");
         expect_once(&cluster.dns, index, &path, report);

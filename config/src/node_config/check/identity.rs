@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::super::network::{is_reachable, is_server};
 use super::super::{Cidr, NodeConfig, Proxy, Secret, Time};
 use super::names::{HOSTNAME_RULE, address_of, is_authority, is_domain, is_host, is_hostname, is_user_info};
-use super::{Report, excerpt, expect_once};
+use super::{Report, excerpt, expect_once, expect_plain};
 use crate::node::NodeConfigPolicy;
 
 /// More servers make the time no better.
@@ -35,9 +35,11 @@ pub(super) fn check_time(time: &Time, report: &mut Report) {
         let path = ["time", "servers", &index.to_string()];
         let message = format!("`{}` is neither a name nor an address", excerpt(server));
         report.expect(is_host(server), &path, message, "write it as \"ntp.example\" or \"192.0.2.1\", without a port");
-        let message = format!("`{}` cannot be a time server's address", excerpt(server));
-        let good = server.parse::<IpAddr>().ok().is_none_or(is_reachable);
-        report.expect(good, &path, message, "name one that this machine can reach");
+        if let Ok(address) = server.parse::<IpAddr>() {
+            expect_plain(address, &path, report);
+            let message = format!("`{}` cannot be a time server's address", excerpt(server));
+            report.expect(is_reachable(address), &path, message, "name one that this machine can reach");
+        }
         expect_once(&time.servers, index, &path, report);
     }
 }

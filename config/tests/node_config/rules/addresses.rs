@@ -1,4 +1,4 @@
-//! Addresses that no server is reached by.
+//! Addresses that no server is reached by, and those of IPv4 in the form of IPv6.
 
 use super::Row;
 
@@ -45,5 +45,53 @@ pub(super) const WRONG: &[Row] = &[
         "http://0.0.0.0:5000",
         "registries.\"docker.io\".mirrors[1].url",
         "`http://0.0.0.0:5000` cannot be a mirror's address",
+    ),
+    (
+        "2001:db8::10/64",
+        "::ffff:192.0.2.11/120",
+        "network.interfaces[0].addresses[1]",
+        "`::ffff:192.0.2.11/120` is an address of IPv4 in the form of IPv6; write it as `192.0.2.11/24`",
+    ),
+    (
+        "gateway6 = \"fe80::1\"",
+        "gateway6 = \"::ffff:192.0.2.1\"",
+        "network.interfaces[0].gateway6",
+        "`::ffff:192.0.2.1` is an address of IPv4 in the form of IPv6; write `gateway4 = \"192.0.2.1\"`",
+    ),
+    (
+        "\"192.0.2.254\"",
+        "\"::ffff:192.0.2.254\"",
+        "network.interfaces[0].routes[0].via",
+        "`::ffff:192.0.2.254` is an address of IPv4 in the form of IPv6; write \"192.0.2.254\"",
+    ),
+    (
+        "\"198.51.100.0/24\"",
+        "\"::ffff:198.51.100.0/120\"",
+        "network.interfaces[0].routes[0].to",
+        "`::ffff:198.51.100.0/120` is an address of IPv4 in the form of IPv6; write it as `198.51.100.0/24`",
+    ),
+    (
+        "\"192.0.2.53\"",
+        "\"::ffff:192.0.2.53\"",
+        "network.dns[0]",
+        "`::ffff:192.0.2.53` is an address of IPv4 in the form of IPv6; write \"192.0.2.53\"",
+    ),
+    (
+        "\"192.0.2.123\"",
+        "\"::ffff:192.0.2.123\"",
+        "time.servers[1]",
+        "`::ffff:192.0.2.123` is an address of IPv4 in the form of IPv6; write \"192.0.2.123\"",
+    ),
+    (
+        "[\"10.96.0.10\"]",
+        "[\"::ffff:10.96.0.10\"]",
+        "cluster.dns[0]",
+        "`::ffff:10.96.0.10` is an address of IPv4 in the form of IPv6; write \"10.96.0.10\"",
+    ),
+    (
+        "\"192.0.2.0/24\", \"2001",
+        "\"::ffff:192.0.2.0/120\", \"2001",
+        "cluster.networks[0]",
+        "`::ffff:192.0.2.0/120` is an address of IPv4 in the form of IPv6; write it as `192.0.2.0/24`",
     ),
 ];
