@@ -74,8 +74,8 @@ const SHORTEST_CA: &str = "-----BEGIN CERTIFICATE-----\\nMBYwEAIAMAAwADAEFwAXADA
 #[test]
 fn the_most_files_that_a_document_can_ask_for_fit_on_the_tmpfs() {
     let ca = format!("ca = \"{SHORTEST_CA}\"");
-    let registries: String = (0..256).map(|number| format!("[registries.a{number}]\n{ca}\n")).collect();
-    let mirrors: String = (0..258).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
+    let registries: String = (1..=256).map(|number| format!("[registries.\"a:{number}\"]\n{ca}\n")).collect();
+    let mirrors: String = (0..252).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
     let pod = "apiVersion: v1\\nkind: Pod\\nspec:\\nmetadata:\\n  name";
     let pods: String = (0..64).map(|number| format!("a{number} = \"{pod}: a{number}\"\n")).collect();
     let text = format!("{LEAST}{registries}mirrors = [{mirrors}]\n[static_pods]\n{pods}");
@@ -141,6 +141,8 @@ fn containerd_finds_each_registry() {
     let own: toml::Table = file(&full, &format!("{folder}/hosts.toml")).parse().expect("TOML");
     assert_eq!(own["ca"].as_str(), Some(&*format!("{folder}/ca.crt")));
     assert_eq!(file(&full, &format!("{folder}/ca.crt")), include_str!("node_config/ca.pem"));
+    let six = rendered(&FULL.replace("registry.example.org:5000", "[2001:db8::1]:5000"));
+    assert!(file(&six, "/etc/containerd/certs.d/[2001:db8::1]:5000/hosts.toml").starts_with("ca = "));
     let all: toml::Table = file(&full, "/etc/containerd/certs.d/_default/hosts.toml").parse().expect("TOML");
     assert_eq!(all["host"].as_table().map(toml::Table::len), Some(1));
 }

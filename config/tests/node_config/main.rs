@@ -319,7 +319,8 @@ fn what_the_image_does_not_allow_is_refused_by_name() {
 
 #[test]
 fn registries_and_static_pods_are_counted() {
-    let registries = |count: usize| (0..count).map(|number| format!("[registries.a{number}]\n")).collect::<String>();
+    let registries =
+        |count: usize| (0..count).map(|number| format!("[registries.\"a{number}.b\"]\n")).collect::<String>();
     parse(&format!("{LEAST}{}", registries(256))).unwrap_or_else(|error| panic!("{error}"));
     let at = least_lines() + 1;
     assert_eq!(

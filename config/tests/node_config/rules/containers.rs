@@ -11,6 +11,18 @@ pub(super) const WRONG: &[Row] = &[
         "`https://docker.io` is not a registry",
     ),
     ("registries.\"docker.io\"", "registries.\"../x\"", "registries.\"../x\"", "`../x` is not a registry"),
+    (
+        "registries.\"docker.io\"",
+        "registries.mine",
+        "registries.mine",
+        "`mine` is no image's registry: `mine/app` is `docker.io/mine/app` to everybody; write the host's whole name",
+    ),
+    (
+        "registries.\"docker.io\"",
+        "registries.\"index.docker.io\"",
+        "registries.\"index.docker.io\"",
+        "images of `index.docker.io` are those of `docker.io` to everybody; write `[registries.\"docker.io\"]`",
+    ),
     ("\"reader\"", "\"a:b\"", "registries.\"docker.io\".username", "it is not a user name"),
     ("username = \"reader\"", "", "registries.\"docker.io\"", "a user name needs a password"),
     (
