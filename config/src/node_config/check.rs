@@ -32,6 +32,7 @@ impl NodeConfig {
         identity::check_time(&self.time, &mut report);
         identity::check_proxy(&self.proxy, &mut report);
         cluster::check(&self.cluster, policy, &mut report);
+        cluster::check_user(self, &mut report);
         cluster::check_networks(&self.cluster, policy, &mut report);
         node::check_labels(self, &mut report);
         node::check_taints(self, &mut report);

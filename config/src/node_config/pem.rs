@@ -24,8 +24,12 @@ const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const VERSION: u8 = 0xa0;
+const OBJECT_ID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
+
+/// 2.5.4.3, a name's part `CN`.
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 
 /// Why a text is not one or more certificates.
 pub(super) fn certificates(text: &str) -> Result<(), String> {
@@ -119,6 +123,19 @@ fn fields(der: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     (times.len() == 2 && times.iter().all(|time| is_time(time.0))).then_some(fields)
 }
 
+/// Whom the first of these certificates is of: the API server takes its client for that user. Of several names it is the last,
+/// as in Go's `pkix.Name`.
+pub(super) fn common_name(text: &str) -> Option<String> {
+    let (_, der) = blocks(text).ok()?.into_iter().next()?;
+    let (_, subject) = *fields(&der)?.get(4)?;
+    let attributes = elements(subject)?.into_iter().filter_map(|(_, set)| elements(set)).flatten();
+    let mut names = attributes.filter_map(|(_, attribute)| match elements(attribute)?[..] {
+        [(OBJECT_ID, COMMON_NAME), (_, name)] => Some(name),
+        _ => None,
+    });
+    std::str::from_utf8(names.next_back()?).ok().map(str::to_owned)
+}
+
 /// When the first of these certificates that has run out did so, if one has: `now` is in seconds since 1970.
 pub(super) fn ended(text: &str, now: u64) -> Option<String> {
     let blocks = blocks(text).unwrap_or_default();
@@ -172,4 +189,18 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (value, rest) = rest.split_at_checked(length)?;
     Some((tag, value, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common_name;
+
+    #[test]
+    fn a_certificate_says_whom_it_is_of() {
+        let (node, ca) =
+            (include_str!("../../tests/node_config/node.pem"), include_str!("../../tests/node_config/ca.pem"));
+        assert_eq!(common_name(node).as_deref(), Some("system:node:node-1.example"));
+        assert_eq!(common_name(&format!("{ca}{node}")).as_deref(), Some("example cluster"));
+        assert_eq!(common_name("nothing"), None);
+    }
 }

@@ -283,6 +283,11 @@ fn a_node_joins_by_one_right() {
 }
 
 #[test]
+fn a_client_certificate_of_a_machine_whose_name_is_not_known_here_is_taken() {
+    parse(&changed("hostname = \"node-1.example\"\n", "")).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
 fn a_machine_that_joined_before_needs_no_right_to_join() {
     let bare = LEAST.replace("token = \"abcdef.0123456789abcdef\"\n", "");
     let joined = NodeConfigPolicy { has_certificate: true, ..policy() };

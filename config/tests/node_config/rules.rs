@@ -320,6 +320,12 @@ const WRONG: &[Row] = &[
         "cluster",
         "missing key `server`; name the API server: `server = \"https://api.example:6443\"`",
     ),
+    (
+        "\"node-1.example\"",
+        "\"node-2.example\"",
+        "cluster.client_certificate",
+        "it is of the node `node-1.example`, and this machine is `node-2.example`; give the one of `system:node:node-2.example`",
+    ),
     ("[\"10.96.0.10\"]", "\"10.96.0.10\"", "cluster.dns", "expected a list, found a string; write it in brackets"),
     ("[\"10.96.0.10\"]", "[\"fe80::a\"]", "cluster.dns[0]", "`fe80::a` cannot be a service's address"),
     ("[\"10.96.0.10\"]", "[\"127.0.0.1\"]", "cluster.dns[0]", "`127.0.0.1` cannot be a service's address"),
