@@ -454,6 +454,9 @@ fn every_sysctl_of_the_list_can_be_set() {
         let result = parse(&format!("{LEAST}[sysctls]\n\"net.core.somaxconn\" = \"{value}\"\n"));
         assert_eq!(result.is_ok(), good, "{value}: {result:?}");
     }
+    let same = |number| format!("\"net.ipv4.neigh.default.gc_thresh{number}\" = \" 1024 \"\n");
+    let neighbours = format!("{LEAST}[sysctls]\n{}{}", same(1), same(3));
+    parse(&neighbours).unwrap_or_else(|error| panic!("{error}"));
     let names: Vec<&str> = SYSCTLS.iter().map(|rule| rule.name).collect();
     assert!(names.is_sorted(), "{names:?}");
 }

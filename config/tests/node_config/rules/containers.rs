@@ -166,4 +166,16 @@ pub(super) const WRONG: &[Row] = &[
         "sysctls.\"net.core.wmem_max\"",
         "`4607` is not a value of `net.core.wmem_max`; it takes 4608 to",
     ),
+    (
+        "\"net.core.somaxconn\" = 8192",
+        "\"net.ipv6.neigh.default.gc_thresh1\" = 4096\n\"net.ipv6.neigh.default.gc_thresh3\" = 2048",
+        "sysctls.\"net.ipv6.neigh.default.gc_thresh3\"",
+        "it is 2048, and `net.ipv6.neigh.default.gc_thresh1` is 4096; give it as much at least",
+    ),
+    (
+        "\"net.core.somaxconn\" = 8192",
+        "\"net.ipv4.neigh.default.gc_thresh3\" = 512\n\"net.ipv4.neigh.default.gc_thresh2\" = \"1024\"",
+        "sysctls.\"net.ipv4.neigh.default.gc_thresh3\"",
+        "it is 512, and `net.ipv4.neigh.default.gc_thresh2` is 1024; give it as much at least",
+    ),
 ];
