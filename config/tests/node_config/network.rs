@@ -74,6 +74,12 @@ fn a_server_may_listen_on_this_machine() {
 }
 
 #[test]
+fn a_search_domain_may_have_capitals() {
+    let config = parse(&format!("{LEAST}[network]\nsearch = [\"Lab.EXAMPLE\", \"example\"]\n"));
+    assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).network.search, ["Lab.EXAMPLE", "example"]);
+}
+
+#[test]
 fn addresses_that_only_look_as_if_no_host_had_them_are_taken() {
     for (address, gateway) in [
         ("192.0.2.254/31", "192.0.2.255"),

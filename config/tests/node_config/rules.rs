@@ -244,6 +244,12 @@ const WRONG: &[Row] = &[
         "network.dns",
         "4 name servers are named; name 3 at most",
     ),
+    (
+        "\"example.org\"]",
+        "\"example.org\", \"Example.ORG\"]",
+        "network.search[1]",
+        "it is there already, as number 1; name it once",
+    ),
     ("\"example.org\"]", "\"example_org\"]", "network.search[0]", "`example_org` is not a domain"),
     (
         "\"example.org\"]",

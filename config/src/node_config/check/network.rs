@@ -257,10 +257,13 @@ fn check_dns(network: &Network, report: &mut Report) {
     let message = format!("{} search domains with {length} bytes are too much", network.search.len());
     let next = format!("it takes {MOST_SEARCH_DOMAINS}, with {LONGEST_SEARCH_LIST} bytes together");
     report.expect(good, &["network", "search"], message, &next);
+    // A name is the same in capitals (RFC 4343).
+    let search: Vec<String> = network.search.iter().map(|domain| domain.to_ascii_lowercase()).collect();
     for (index, domain) in network.search.iter().enumerate() {
         let path = ["network", "search", &index.to_string()];
         let message = format!("`{}` is not a domain", excerpt(domain));
-        report.expect(is_domain(domain), &path, message, "write it as \"example.org\", the last part not a number");
-        expect_once(&network.search, index, &path, report);
+        let next = "write it as \"example.org\", the last part not a number";
+        report.expect(is_domain(&search[index]), &path, message, next);
+        expect_once(&search, index, &path, report);
     }
 }
