@@ -25,8 +25,8 @@ pub use image_reference::{ImageReference, split_port};
 pub use load::{ConfigError, RawDefinition, ReadError, Resolved, load, parse, resolve};
 pub use pattern::matches;
 pub use static_pod::check_static_pod;
-pub(crate) use values::is_pod_name;
 pub use values::{is_name, is_sha256};
+pub(crate) use values::{is_pod_name, is_port};
 
 /// One image definition, after `extends` was resolved (tables merged, lists replaced).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

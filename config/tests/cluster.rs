@@ -74,8 +74,8 @@ const SHORTEST_CA: &str = "-----BEGIN CERTIFICATE-----\\nMBYwEAIAMAAwADAEFwAXADA
 #[test]
 fn the_most_files_that_a_document_can_ask_for_fit_on_the_tmpfs() {
     let ca = format!("ca = \"{SHORTEST_CA}\"");
-    let registries: String = (0..256).map(|number| format!("[registries.a{number}]\n{ca}\n")).collect();
-    let mirrors: String = (0..258).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
+    let registries: String = (1..=256).map(|number| format!("[registries.\"a:{number}\"]\n{ca}\n")).collect();
+    let mirrors: String = (0..252).map(|number| format!("{{ url = \"https://a{number}\", {ca} }},")).collect();
     let pod = "apiVersion: v1\\nkind: Pod\\nspec:\\nmetadata:\\n  name";
     let pods: String = (0..64).map(|number| format!("a{number} = \"{pod}: a{number}\"\n")).collect();
     let text = format!("{LEAST}{registries}mirrors = [{mirrors}]\n[static_pods]\n{pods}");
@@ -141,8 +141,22 @@ fn containerd_finds_each_registry() {
     let own: toml::Table = file(&full, &format!("{folder}/hosts.toml")).parse().expect("TOML");
     assert_eq!(own["ca"].as_str(), Some(&*format!("{folder}/ca.crt")));
     assert_eq!(file(&full, &format!("{folder}/ca.crt")), include_str!("node_config/ca.pem"));
+    let six = rendered(&FULL.replace("registry.example.org:5000", "[2001:db8::1]:5000"));
+    assert!(file(&six, "/etc/containerd/certs.d/[2001:db8::1]:5000/hosts.toml").starts_with("ca = "));
     let all: toml::Table = file(&full, "/etc/containerd/certs.d/_default/hosts.toml").parse().expect("TOML");
     assert_eq!(all["host"].as_table().map(toml::Table::len), Some(1));
+}
+
+#[test]
+fn a_proxy_cache_of_harbors_is_asked_where_it_is() {
+    let path = "/etc/containerd/certs.d/docker.io/hosts.toml";
+    let harbor = rendered(&FULL.replace("mirror.example.org/hub", "harbor.example/v2/hub"));
+    let hub: toml::Table = file(&harbor, path).parse().expect("TOML");
+    let mirror = &hub["host"]["https://harbor.example/v2/hub"];
+    assert_eq!(mirror["override_path"].as_bool(), Some(true));
+    assert_eq!(mirror["header"]["Authorization"].as_str(), Some("Basic bm9kZTpodW50ZXIz"));
+    assert!(hub["host"]["http://192.0.2.1:5000"].get("override_path").is_none());
+    assert!(!file(&rendered(FULL), path).contains("override_path"), "behind another path containerd puts /v2");
 }
 
 /// Go finds no block whose lines are indented.

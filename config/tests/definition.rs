@@ -364,6 +364,14 @@ fn rules_of_parts_that_the_node_has_not() {
             "[kubelet.credential_providers.x]\nprogram = \"/usr/bin/runc\"\nmatch_images = [\"a\"]\ncache = 1",
             "unknown key `cache`",
         ),
+        (
+            "[kubelet.credential_providers.x]\nprogram = \"/usr/bin/runc\"\nmatch_images = [\"a\"]\nargs = [\"b\", \"c\\u0000\"]",
+            "my/image.toml:5:14: an argument has a NUL in it; leave the NUL out",
+        ),
+        (
+            "[kubelet.credential_providers.x]\nprogram = \"/usr/bin/runc\"\nmatch_images = [\"a\"]\nenv.K = \"\\u0000\"",
+            "my/image.toml:5:9: the value of `K` has a NUL in it; leave the NUL out",
+        ),
         ("[preload.\"localhost/pause:1\"]\nuser = \"root\"", "`root` is not `uid:gid`"),
         ("[node_config]\nproviders = []", "my/image.toml:3:13: nobody may give the node its configuration"),
         ("[node_config]\nproviders = [\"ec2\", \"ec2\"]", "my/image.toml:3:13: `ec2` stands there twice"),

@@ -312,8 +312,10 @@ pub(super) fn own(package: &str) -> Input {
 /// The Go module that lies beside a lockfile, as it was locked.
 pub(super) fn module(project: &Project, lockfile: &Lockfile, component: &str) -> Result<go::Sums, Error> {
     let folder = project.go_folder(component);
-    let missing = |name: &str| Error::Lock(format!("{} is missing or unreadable", folder.join(name).display()));
-    let read = |name: &str| read_beside(&folder.join(name)).map_err(|_| missing(name));
+    let read = |name: &str| {
+        let path = folder.join(name);
+        read_beside(&path).map_err(|cause| Error::Lock(format!("{} is missing or unreadable: {cause}", path.display())))
+    };
     let sums = go::Sums { go_mod: read("go.mod")?, go_sum: read("go.sum")? };
     let input = lockfile.inputs.get(component);
     let locked = input.map(|input| input.sha256.as_str()).unwrap_or_default();

@@ -9,6 +9,10 @@ use orlop_config::lockfile::{self, LockError, Lockfile, request_digest_input};
 use super::altered::altered;
 use super::cache::hash;
 use super::shipped;
+use crate::bounded::read_whole;
+
+/// No definition, lockfile, or file of a Go module is longer.
+const MOST: u64 = 4 << 20;
 
 /// A definition and where it lies.
 #[derive(Debug, Clone)]
@@ -177,7 +181,7 @@ fn broken(error: LockError) -> ProjectError {
 pub(super) fn read_beside(path: &Path) -> std::io::Result<Vec<u8>> {
     let name = path.to_string_lossy();
     match name.strip_prefix("orlop:") {
-        None => std::fs::read(path),
+        None => read_whole(path, MOST),
         Some(name) => shipped::file(name).map(<[u8]>::to_vec).ok_or_else(|| std::io::ErrorKind::NotFound.into()),
     }
 }
@@ -208,7 +212,8 @@ fn resolve(first: Text) -> Result<(Vec<String>, Resolved), ConfigError> {
 /// Reads a definition; one that is shipped has no folder, its file name is `orlop:NAME`.
 fn read(file: &str) -> Result<Text, std::io::Error> {
     let text = match file.strip_prefix("orlop:") {
-        None => std::fs::read_to_string(file)?,
+        None => String::from_utf8(read_whole(Path::new(file), MOST)?)
+            .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no UTF-8 text, as TOML is"))?,
         Some(name) => {
             let path = if name.ends_with(".toml") { name.to_string() } else { format!("{name}.toml") };
             let bytes = shipped::file(&path).ok_or_else(|| {

@@ -330,6 +330,29 @@ fn what_the_system_said_is_said_once() {
     }
 }
 
+/// Whoever names a file does not fill the memory.
+#[test]
+fn a_file_without_an_end_is_no_definition_and_no_lockfile() {
+    let bed = Bed::new("http://localhost/kernel", false, &hash(BODY));
+    let endless = |path: &Path| {
+        let _ = fs::remove_file(path);
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    };
+    endless(&bed.project.lock_path());
+    let error = bed.project.lockfile().unwrap_err().to_string();
+    assert!(error.contains("test.lock: more than 4194304 bytes, which no such file has; "), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    endless(&path);
+    let error = Project::load(&path).unwrap_err().to_string();
+    assert!(error.contains("mine.toml: more than 4194304 bytes, which no such file has; name a"), "{error}");
+    let above = folder.path().join("above.toml");
+    fs::write(&above, "extends = \"mine.toml\"\n").unwrap();
+    let error = format!("{:#}", anyhow::Error::from(Project::load(&above).unwrap_err()));
+    assert!(error.contains("mine.toml") && error.contains(": more than 4194304 bytes"), "{error}");
+}
+
 #[test]
 fn a_missing_lockfile_says_how_to_make_one() {
     let bed = Bed::new("http://localhost/kernel", false, &hash(BODY));

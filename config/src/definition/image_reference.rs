@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::values::is_sha256;
+use super::values::{is_port, is_sha256};
 
 /// `HOST/REPOSITORY[:TAG][@sha256:DIGEST]`. The host is always named: where an image comes from is not guessed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ fn is_registry(host: &str) -> bool {
             inner && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
         }),
     };
-    let port_good = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let port_good = port.is_none_or(is_port);
     let told = port.is_some() || address.is_some() || name.contains('.') || name == "localhost";
     name_good && port_good && told && host.len() <= 255
 }
@@ -138,6 +138,9 @@ mod tests {
             ("https://registry.example/app", "names no registry"),
             ("user:secret@registry.example/app", "is no digest"),
             ("registry.example:port/app", "names no registry"),
+            ("registry.example:+80/app", "names no registry"),
+            ("registry.example:080/app", "names no registry"),
+            ("registry.example:0/app", "names no registry"),
             ("registry.example/App", "`App` is no repository"),
             ("registry.example/a//b", "`a//b` is no repository"),
             ("registry.example/a/../b", "`a/../b` is no repository"),

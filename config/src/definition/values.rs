@@ -61,6 +61,12 @@ pub(super) fn stays_inside(link: &str, target: &str) -> bool {
     true
 }
 
+/// A port as everybody writes it. `u16::from_str` takes a `+` too, and what has a 0 in front is the same port by another name.
+pub(crate) fn is_port(port: &str) -> bool {
+    let plain = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
+    plain && port.parse::<u16>().is_ok()
+}
+
 pub(super) fn is_mode(mode: &str) -> bool {
     let digits = mode.len() == 3 || mode.len() == 4;
     digits && u32::from_str_radix(mode, 8).is_ok_and(|bits| bits & 0o7002 == 0)

@@ -10,7 +10,10 @@ mod pods;
 mod registries;
 mod sysctls;
 
+use std::net::IpAddr;
+
 use super::NodeConfig;
+use super::network::{MAPPED, mapped};
 use crate::node::{Allowance, NodeConfigPolicy};
 use crate::problem::{Problem, Report};
 // What stands before an `@` may be a password, which no message repeats.
@@ -29,6 +32,7 @@ impl NodeConfig {
         identity::check_time(&self.time, &mut report);
         identity::check_proxy(&self.proxy, &mut report);
         cluster::check(&self.cluster, policy, &mut report);
+        cluster::check_user(self, &mut report);
         cluster::check_networks(&self.cluster, policy, &mut report);
         node::check_labels(self, &mut report);
         node::check_taints(self, &mut report);
@@ -46,6 +50,12 @@ fn expect_allowed(what: Allowance, path: &[&str], policy: &NodeConfigPolicy, rep
     let message = format!("this image takes no {} from its node config", what.name());
     let next = format!("leave it out, or build an image with `node_config.allow = [\"{}\"]`", what.name());
     report.expect(policy.allows(what), path, message, &next);
+}
+
+/// Notes an address of IPv4 in the form of IPv6.
+fn expect_plain(address: IpAddr, path: &[&str], report: &mut Report) {
+    let Some(plain) = mapped(address) else { return };
+    report.expect(false, path, format!("`{address}` is {MAPPED}"), &format!("write \"{plain}\""));
 }
 
 /// Notes a value that is there twice.

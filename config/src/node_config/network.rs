@@ -177,6 +177,20 @@ pub(super) fn is_reachable(address: IpAddr) -> bool {
     is_unicast(address) && !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
+/// Whether a server may be asked at this address: another machine's, or this one's, where a pod listens on the host.
+pub(super) fn is_server(address: IpAddr) -> bool {
+    is_reachable(address) || address.to_canonical().is_loopback()
+}
+
+/// The address of IPv4 that one of IPv6 stands for (RFC 4291 §2.5.5.2). Programs hand such addresses to the kernel; on a
+/// wire there are none, and for a rule or a route they are of the other family.
+pub(super) fn mapped(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => address.to_ipv4_mapped(),
+    }
+}
+
 fn mask4(prefix: u8) -> u32 {
     u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
 }
@@ -191,6 +205,9 @@ impl fmt::Display for Cidr {
     }
 }
 
+/// What is wrong with an address that is [`mapped`].
+pub(super) const MAPPED: &str = "an address of IPv4 in the form of IPv6";
+
 impl FromStr for Cidr {
     type Err = String;
 
@@ -201,7 +218,10 @@ impl FromStr for Cidr {
         let most = if address.is_ipv4() { 32 } else { 128 };
         let digits = !prefix.is_empty() && prefix.len() <= 3 && prefix.bytes().all(|byte| byte.is_ascii_digit());
         let prefix: u8 = prefix.parse().ok().filter(|prefix| digits && *prefix <= most).ok_or_else(wrong)?;
-        Ok(Cidr { address, prefix })
+        let Some(plain) = mapped(address) else { return Ok(Cidr { address, prefix }) };
+        // Of 128 bits, or of the 32 that were meant.
+        let prefix = prefix.checked_sub(96).unwrap_or(prefix.min(32));
+        Err(format!("`{}` is {MAPPED}; write it as `{plain}/{prefix}`", shown(text)))
     }
 }
 
@@ -293,6 +313,7 @@ mod tests {
         ] {
             let parsed = address.parse().expect(address);
             assert_eq!((is_unicast(parsed), is_reachable(parsed)), (unicast, reachable), "{address}");
+            assert_eq!(is_server(parsed), reachable || address.ends_with("127.0.0.1"), "{address}");
         }
     }
 
@@ -302,6 +323,15 @@ mod tests {
         {
             assert!(text.parse::<Cidr>().is_err(), "{text}");
         }
+        for (text, next) in [
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("::ffff:c000:20a/24", "192.0.2.10/24"),
+            ("::ffff:0.0.0.0/64", "0.0.0.0/32"),
+        ] {
+            let error = text.parse::<Cidr>().expect_err(text);
+            assert_eq!(error, format!("`{text}` is an address of IPv4 in the form of IPv6; write it as `{next}`"));
+        }
+        assert!("::ffff:0:192.0.2.1/128".parse::<Cidr>().is_ok(), "another form");
         for text in
             ["52:54:00:12:34", "52:54:00:12:34:56:78", "53:54:00:12:34:56", "52:54:00:12:34:+6", "", "0:0:0:0:0:0"]
         {

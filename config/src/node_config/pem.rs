@@ -14,14 +14,22 @@ pub(super) use pair::fit;
 const CERTIFICATE: &str = "CERTIFICATE";
 /// Labels of private keys that Go reads.
 const KEYS: [&str; 3] = ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"];
+/// Stands before a key that `openssl ecparam -genkey` wrote, and says which curve it is of, as the key does.
+const PARAMETERS: &str = "EC PARAMETERS";
+const ENCRYPTED: &str = "it is an encrypted key, and nobody is there to ask for its password: `openssl pkey -in FILE` \
+     writes it without one";
 
 /// ASN.1 tags.
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const VERSION: u8 = 0xa0;
+const OBJECT_ID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
+
+/// 2.5.4.3, a name's part `CN`.
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 
 /// Why a text is not one or more certificates.
 pub(super) fn certificates(text: &str) -> Result<(), String> {
@@ -41,12 +49,25 @@ pub(super) fn certificates(text: &str) -> Result<(), String> {
 
 /// Why a text is not a private key. It says nothing of what stands there.
 pub(super) fn key(text: &str) -> Result<(), String> {
-    match blocks(text).map_err(|_| "it is not PEM".to_owned())?.as_slice() {
-        [(label, _)] if label == "ENCRYPTED PRIVATE KEY" => Err("it is encrypted, and nobody is there to ask".into()),
+    // A header in front of the base64 (RFC 1421 §4.6.1.1): `Proc-Type: 4,ENCRYPTED`.
+    if text.lines().any(|line| line.trim().starts_with("Proc-Type:") && line.contains("ENCRYPTED")) {
+        return Err(ENCRYPTED.into());
+    }
+    match key_blocks(text).map_err(|_| "it is not PEM".to_owned())?.as_slice() {
+        [(label, _)] if label == "ENCRYPTED PRIVATE KEY" => Err(ENCRYPTED.into()),
         [(label, der)] if KEYS.contains(&label.as_str()) && element(der).is_some_and(|it| it.0 == SEQUENCE) => Ok(()),
         [_] => Err("it is not a private key".into()),
         other => Err(format!("it has {} PEM blocks, not one", other.len())),
     }
+}
+
+/// The blocks of a key's text. Go skips what stands before the key, too (`tls.X509KeyPair`).
+fn key_blocks(text: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut blocks = blocks(text)?;
+    if blocks.len() > 1 && blocks[0].0 == PARAMETERS {
+        blocks.remove(0);
+    }
+    Ok(blocks)
 }
 
 /// The text as it is rendered: Go finds a block only where `-----BEGIN` and `-----END` begin a line, and [`blocks`] is
@@ -102,6 +123,19 @@ fn fields(der: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     (times.len() == 2 && times.iter().all(|time| is_time(time.0))).then_some(fields)
 }
 
+/// Whom the first of these certificates is of: the API server takes its client for that user. Of several names it is the last,
+/// as in Go's `pkix.Name`.
+pub(super) fn common_name(text: &str) -> Option<String> {
+    let (_, der) = blocks(text).ok()?.into_iter().next()?;
+    let (_, subject) = *fields(&der)?.get(4)?;
+    let attributes = elements(subject)?.into_iter().filter_map(|(_, set)| elements(set)).flatten();
+    let mut names = attributes.filter_map(|(_, attribute)| match elements(attribute)?[..] {
+        [(OBJECT_ID, COMMON_NAME), (_, name)] => Some(name),
+        _ => None,
+    });
+    std::str::from_utf8(names.next_back()?).ok().map(str::to_owned)
+}
+
 /// When the first of these certificates that has run out did so, if one has: `now` is in seconds since 1970.
 pub(super) fn ended(text: &str, now: u64) -> Option<String> {
     let blocks = blocks(text).unwrap_or_default();
@@ -155,4 +189,18 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (value, rest) = rest.split_at_checked(length)?;
     Some((tag, value, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common_name;
+
+    #[test]
+    fn a_certificate_says_whom_it_is_of() {
+        let (node, ca) =
+            (include_str!("../../tests/node_config/node.pem"), include_str!("../../tests/node_config/ca.pem"));
+        assert_eq!(common_name(node).as_deref(), Some("system:node:node-1.example"));
+        assert_eq!(common_name(&format!("{ca}{node}")).as_deref(), Some("example cluster"));
+        assert_eq!(common_name("nothing"), None);
+    }
 }

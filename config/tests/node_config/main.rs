@@ -21,8 +21,11 @@ const FULL: &str = include_str!("full.toml");
 const CA: &str = include_str!("ca.pem");
 const CERTIFICATE: &str = include_str!("node.pem");
 const KEY: &str = include_str!("node.key.pem");
-/// The same key in another form, another one, and one of RSA with its certificate.
+/// The same key in two other forms, another one, and one of RSA with its certificate.
 const SEC1_KEY: &str = include_str!("node.sec1.pem");
+const COMPRESSED_KEY: &str = include_str!("node.compressed.pem");
+/// What `openssl ecparam -genkey` writes before a key.
+const PARAMETERS: &str = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
 const OTHER_KEY: &str = include_str!("other.key.pem");
 const RSA: &str = include_str!("rsa.pem");
 const RSA_KEY: &str = include_str!("rsa.key.pem");
@@ -193,7 +196,17 @@ fn certificates_and_keys_are_told_from_other_text() {
         (KEY, "no", "not its key: it has 0 PEM blocks, not one"),
         (KEY, CA, "not its key: it is not a private key"),
         ("BEGIN PRIVATE KEY-----", "BEGIN SECRET-----", "not its key: it is not PEM"),
-        ("PRIVATE KEY-----", "ENCRYPTED PRIVATE KEY-----", "not its key: it is encrypted"),
+        (KEY, PARAMETERS, "not its key: it is not a private key"),
+        (
+            "PRIVATE KEY-----",
+            "ENCRYPTED PRIVATE KEY-----",
+            "not its key: it is an encrypted key, and nobody is there to ask for its password: `openssl pkey",
+        ),
+        (
+            "BEGIN PRIVATE KEY-----\n",
+            "BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n",
+            "not its key: it is an encrypted key",
+        ),
     ] {
         let text =
             if from == "PRIVATE KEY-----" { FULL.replace(from, to) } else { changed(from.trim_end(), to.trim_end()) };
@@ -208,11 +221,13 @@ fn a_client_certificate_has_its_own_key() {
         let text = FULL.replace(KEY.trim_end(), key.trim_end());
         parse(&text.replace(CERTIFICATE.trim_end(), certificate.trim_end()))
     };
-    // PKCS#8, SEC 1, PKCS#1.
-    for (certificate, key) in [(CERTIFICATE, KEY), (CERTIFICATE, SEC1_KEY), (RSA, RSA_KEY)] {
-        with(certificate, key).unwrap_or_else(|error| panic!("{error}"));
+    // PKCS#8, SEC 1 with the whole point and with half of it, PKCS#1.
+    for key in [KEY, SEC1_KEY, COMPRESSED_KEY, &format!("{PARAMETERS}{SEC1_KEY}")] {
+        with(CERTIFICATE, key).unwrap_or_else(|error| panic!("{error}"));
     }
-    for (certificate, key) in [(CERTIFICATE, OTHER_KEY), (CERTIFICATE, RSA_KEY), (RSA, KEY), (RSA, SEC1_KEY)] {
+    with(RSA, RSA_KEY).unwrap_or_else(|error| panic!("{error}"));
+    let other = format!("{PARAMETERS}{OTHER_KEY}");
+    for (certificate, key) in [(CERTIFICATE, &other[..]), (CERTIFICATE, RSA_KEY), (RSA, KEY), (RSA, COMPRESSED_KEY)] {
         let error = with(certificate, key).expect_err(key).to_string();
         let says = "it is not the key of `client_certificate`; give the key that the certificate was made for";
         assert!(error.contains(says) && error.lines().count() == 1, "{error}");
@@ -268,6 +283,11 @@ fn a_node_joins_by_one_right() {
 }
 
 #[test]
+fn a_client_certificate_of_a_machine_whose_name_is_not_known_here_is_taken() {
+    parse(&changed("hostname = \"node-1.example\"\n", "")).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
 fn a_machine_that_joined_before_needs_no_right_to_join() {
     let bare = LEAST.replace("token = \"abcdef.0123456789abcdef\"\n", "");
     let joined = NodeConfigPolicy { has_certificate: true, ..policy() };
@@ -304,7 +324,8 @@ fn what_the_image_does_not_allow_is_refused_by_name() {
 
 #[test]
 fn registries_and_static_pods_are_counted() {
-    let registries = |count: usize| (0..count).map(|number| format!("[registries.a{number}]\n")).collect::<String>();
+    let registries =
+        |count: usize| (0..count).map(|number| format!("[registries.\"a{number}.b\"]\n")).collect::<String>();
     parse(&format!("{LEAST}{}", registries(256))).unwrap_or_else(|error| panic!("{error}"));
     let at = least_lines() + 1;
     assert_eq!(
@@ -433,6 +454,9 @@ fn every_sysctl_of_the_list_can_be_set() {
         let result = parse(&format!("{LEAST}[sysctls]\n\"net.core.somaxconn\" = \"{value}\"\n"));
         assert_eq!(result.is_ok(), good, "{value}: {result:?}");
     }
+    let same = |number| format!("\"net.ipv4.neigh.default.gc_thresh{number}\" = \" 1024 \"\n");
+    let neighbours = format!("{LEAST}[sysctls]\n{}{}", same(1), same(3));
+    parse(&neighbours).unwrap_or_else(|error| panic!("{error}"));
     let names: Vec<&str> = SYSCTLS.iter().map(|rule| rule.name).collect();
     assert!(names.is_sorted(), "{names:?}");
 }

@@ -23,6 +23,14 @@ fn its_interface_is_sound() {
     assert_eq!(config.network.interfaces[0].routes.len(), 1);
 }
 
+#[test]
+fn its_mirror_is_sound() {
+    let (_, rest) = MANUAL.split_once("```toml\n[registries.").expect("a mirror");
+    let (mirror, _) = rest.split_once("```").expect("its end");
+    let config = parse(&format!("{LEAST}[registries.{mirror}")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.registries["docker.io"].mirrors[0].url, "https://harbor.example/v2/hub");
+}
+
 /// What it says of a setting.
 fn row(key: &str) -> &'static str {
     MANUAL.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap_or_else(|| panic!("{key}"))

@@ -63,6 +63,23 @@ fn a_router_that_a_route_has_on_the_link_is_taken() {
 }
 
 #[test]
+fn a_server_may_listen_on_this_machine() {
+    for local in ["127.0.0.1:6443", "[::1]:6443", "localhost:6443", "169.254.10.1"] {
+        let server = LEAST.replace("192.0.2.1:6443", local);
+        let more = format!(
+            "[proxy]\nhttps = \"http://{local}\"\n[registries.\"*\"]\nmirrors = [{{ url = \"https://{local}\" }}]\n"
+        );
+        parse(&format!("{server}{more}")).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn a_search_domain_may_have_capitals() {
+    let config = parse(&format!("{LEAST}[network]\nsearch = [\"Lab.EXAMPLE\", \"example\"]\n"));
+    assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).network.search, ["Lab.EXAMPLE", "example"]);
+}
+
+#[test]
 fn addresses_that_only_look_as_if_no_host_had_them_are_taken() {
     for (address, gateway) in [
         ("192.0.2.254/31", "192.0.2.255"),

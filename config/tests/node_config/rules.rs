@@ -1,5 +1,6 @@
 //! Each rule: a change of the full document that breaks it, and what is said of that.
 
+mod addresses;
 mod containers;
 
 use super::{changed, parse};
@@ -243,6 +244,12 @@ const WRONG: &[Row] = &[
         "network.dns",
         "4 name servers are named; name 3 at most",
     ),
+    (
+        "\"example.org\"]",
+        "\"example.org\", \"Example.ORG\"]",
+        "network.search[1]",
+        "it is there already, as number 1; name it once",
+    ),
     ("\"example.org\"]", "\"example_org\"]", "network.search[0]", "`example_org` is not a domain"),
     (
         "\"example.org\"]",
@@ -275,6 +282,12 @@ const WRONG: &[Row] = &[
     ("builder:hunter2@", "builder:50%off@", "proxy.https", "not written as a URL has it; write all but letters"),
     ("builder:hunter2@", "builder:hunt?r@2@", "proxy.https", "`%40` for `@`, `%23` for `#`, `%25` for `%`"),
     ("\".example.org\"]", "\"a b\"]", "proxy.exceptions[1]", "`a b` is not an exception that programs understand"),
+    (
+        "\".example.org\"]",
+        "\"[2001:db8::1]\"]",
+        "proxy.exceptions[1]",
+        "`[2001:db8::1]` is not an exception that programs understand; write it without brackets: \"2001:db8::1\"",
+    ),
     (
         "https://api.example.org:6443",
         "http://api.example.org:6443",
@@ -312,6 +325,12 @@ const WRONG: &[Row] = &[
         "",
         "cluster",
         "missing key `server`; name the API server: `server = \"https://api.example:6443\"`",
+    ),
+    (
+        "\"node-1.example\"",
+        "\"node-2.example\"",
+        "cluster.client_certificate",
+        "it is of the node `node-1.example`, and this machine is `node-2.example`; give the one of `system:node:node-2.example`",
     ),
     ("[\"10.96.0.10\"]", "\"10.96.0.10\"", "cluster.dns", "expected a list, found a string; write it in brackets"),
     ("[\"10.96.0.10\"]", "[\"fe80::a\"]", "cluster.dns[0]", "`fe80::a` cannot be a service's address"),
@@ -455,7 +474,7 @@ const TOP: [&str; 13] = [
 
 #[test]
 fn every_rule_has_its_error_with_its_key_and_place() {
-    for (from, to, key, expected) in WRONG.iter().chain(containers::WRONG) {
+    for (from, to, key, expected) in WRONG.iter().chain(addresses::WRONG).chain(containers::WRONG) {
         let text = changed(from, to);
         let problems = parse(&text).expect_err(&text);
         for mistake in &problems.0 {

@@ -1,7 +1,7 @@
 //! Programs that give kubelet credentials. kubelet ends at once when it does not like one of them, and takes a pattern
 //! that can match nothing without a word (`pkg/credentialprovider/plugin/config.go`): so all of it is judged here.
 
-use super::super::values::{is_name, is_root_path};
+use super::super::values::{is_name, is_port, is_root_path};
 use super::super::{Component, CredentialProvider, Definition};
 use super::{NAME_RULE, ROOT_PATH_RULE, Report};
 
@@ -15,12 +15,25 @@ pub(super) fn check(definition: &Definition, report: &mut Report) {
         report.expect(is_name(name), &at, message, NAME_RULE);
         check_program(definition, name, provider, report);
         check_images(name, provider, report);
-        for variable in provider.env.keys() {
-            let good = !variable.is_empty() && !variable.contains(['=', '\0']);
-            let message = format!("`{variable}` is not a variable's name");
-            let at = ["kubelet", "credential_providers", name.as_str(), "env"];
-            report.expect(good, &at, message, "write a name without `=`");
-        }
+        check_texts(name, provider, report);
+    }
+}
+
+/// What the program is started with: no system call takes a NUL, so kubelet would fail at each image.
+fn check_texts(name: &str, provider: &CredentialProvider, report: &mut Report) {
+    let at = ["kubelet", "credential_providers", name];
+    for (index, argument) in provider.args.iter().enumerate() {
+        let index = index.to_string();
+        let path = [&at[..], &["args", &index]].concat();
+        report.expect(!argument.contains('\0'), &path, "an argument has a NUL in it".into(), "leave the NUL out");
+    }
+    for (variable, value) in &provider.env {
+        let good = !variable.is_empty() && !variable.contains(['=', '\0']);
+        let message = format!("`{variable}` is not a variable's name");
+        report.expect(good, &[&at[..], &["env"]].concat(), message, "write a name without `=`");
+        let path = [&at[..], &["env", variable.as_str()]].concat();
+        let message = format!("the value of `{variable}` has a NUL in it");
+        report.expect(!value.contains('\0'), &path, message, "leave the NUL out");
     }
 }
 
@@ -60,7 +73,7 @@ fn is_pattern(image: &str) -> bool {
         let inner = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'*'));
         inner && !part.is_empty()
     };
-    let port_good = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let port_good = port.is_none_or(is_port);
     let path_good =
         path.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"/._-".contains(&byte));
     host.split('.').all(part) && port_good && path_good
@@ -85,6 +98,10 @@ mod tests {
             "",
             "https://registry.example",
             "registry.example:http",
+            "registry.example:+80",
+            "registry.example:080",
+            "registry.example:0",
+            "registry.example:",
             "a..b",
             "registry.example/*",
             "[::1]",

@@ -1,9 +1,9 @@
 //! The cluster: where it is, whom to believe, by which right to join.
 
-use super::super::network::{is_reachable, is_unicast};
-use super::super::{Cluster, pem};
-use super::names::{is_authority, is_domain};
-use super::{Report, excerpt, expect_once};
+use super::super::network::{is_reachable, is_server, is_unicast};
+use super::super::{Cluster, NodeConfig, pem};
+use super::names::{address_of, is_authority, is_domain, is_hostname};
+use super::{Report, excerpt, expect_once, expect_plain};
 use crate::node::NodeConfigPolicy;
 
 const MOST_DNS_ADDRESSES: usize = 3;
@@ -11,6 +11,8 @@ const MOST_NETWORKS: usize = 32;
 /// A network that is larger is no cluster's: with [`MOST_NETWORKS`] of them it would be everybody.
 const LEAST_BITS: u8 = 8;
 const LEAST_BITS_IPV6: u8 = 16;
+/// What stands before a node's name where it is a user's.
+const NODE: &str = "system:node:";
 
 pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut Report) {
     check_server(&cluster.server, report);
@@ -23,6 +25,7 @@ pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut R
     report.expect(cluster.dns.len() <= MOST_DNS_ADDRESSES, &["cluster", "dns"], message, "name three at most");
     for (index, address) in cluster.dns.iter().enumerate() {
         let path = ["cluster", "dns", &index.to_string()];
+        expect_plain(*address, &path, report);
         let message = format!("`{address}` cannot be a service's address");
         report.expect(is_reachable(*address), &path, message, "name the address of the cluster's DNS service");
         expect_once(&cluster.dns, index, &path, report);
@@ -35,6 +38,18 @@ pub(super) fn check(cluster: &Cluster, policy: &NodeConfigPolicy, report: &mut R
         message,
         "write it as \"cluster.local\", the last part not a number",
     );
+}
+
+/// kubelet asks for the certificate of the host's name, and the cluster gives that to nobody who comes as another node.
+pub(super) fn check_user(config: &NodeConfig, report: &mut Report) {
+    let (Some(hostname), Some(certificate)) = (&config.hostname, &config.cluster.client_certificate) else { return };
+    let user = pem::common_name(certificate);
+    let Some(node) = user.as_deref().and_then(|user| user.strip_prefix(NODE)) else { return };
+    let shown = excerpt(hostname);
+    let message = format!("it is of the node `{}`, and this machine is `{shown}`", excerpt(node));
+    let next = format!("give the one of `{NODE}{shown}`, or make `hostname` the certificate's");
+    let good = node == hostname || !is_hostname(hostname);
+    report.expect(good, &["cluster", "client_certificate"], message, &next);
 }
 
 /// From where the cluster comes.
@@ -75,6 +90,9 @@ fn check_server(server: &str, report: &mut Report) {
         Some(("https", rest)) => {
             let message = format!("`{shown}` is not the address of an API server");
             report.expect(is_authority(rest), &path, message, next);
+            let message = format!("`{shown}` cannot be an API server's address");
+            let good = address_of(rest).is_none_or(is_server);
+            report.expect(good, &path, message, "name one that this machine can reach");
         }
         Some(("http", _)) => {
             let message = format!("`{shown}` would send the token to anybody who asks");

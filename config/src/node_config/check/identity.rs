@@ -1,11 +1,11 @@
 //! Who the machine is, where its time comes from, how it reaches what is outside.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use super::super::network::is_reachable;
+use super::super::network::{is_reachable, is_server};
 use super::super::{Cidr, NodeConfig, Proxy, Secret, Time};
-use super::names::{HOSTNAME_RULE, is_authority, is_domain, is_host, is_hostname, is_user_info};
-use super::{Report, excerpt, expect_once};
+use super::names::{HOSTNAME_RULE, address_of, is_authority, is_domain, is_host, is_hostname, is_user_info};
+use super::{Report, excerpt, expect_once, expect_plain};
 use crate::node::NodeConfigPolicy;
 
 /// More servers make the time no better.
@@ -35,9 +35,11 @@ pub(super) fn check_time(time: &Time, report: &mut Report) {
         let path = ["time", "servers", &index.to_string()];
         let message = format!("`{}` is neither a name nor an address", excerpt(server));
         report.expect(is_host(server), &path, message, "write it as \"ntp.example\" or \"192.0.2.1\", without a port");
-        let message = format!("`{}` cannot be a time server's address", excerpt(server));
-        let good = server.parse::<IpAddr>().ok().is_none_or(is_reachable);
-        report.expect(good, &path, message, "name one that this machine can reach");
+        if let Ok(address) = server.parse::<IpAddr>() {
+            expect_plain(address, &path, report);
+            let message = format!("`{}` cannot be a time server's address", excerpt(server));
+            report.expect(is_reachable(address), &path, message, "name one that this machine can reach");
+        }
         expect_once(&time.servers, index, &path, report);
     }
 }
@@ -46,13 +48,19 @@ pub(super) fn check_proxy(proxy: &Proxy, report: &mut Report) {
     for (key, url) in [("http", &proxy.http), ("https", &proxy.https)] {
         let Some((user, host)) = url.as_ref().map(parts) else { continue };
         report.expect(is_authority(host), &["proxy", key], "it is not a proxy's address".into(), PROXY_RULE);
+        let good = address_of(host).is_none_or(is_server);
+        let next = "name one that this machine can reach";
+        report.expect(good, &["proxy", key], "it cannot be a proxy's address".into(), next);
         let message = "its user name or password is not written as a URL has it".to_owned();
         report.expect(is_user_info(user), &["proxy", key], message, USER_RULE);
     }
     for (index, exception) in proxy.exceptions.iter().enumerate() {
         let message = format!("`{}` is not an exception that programs understand", excerpt(exception));
-        let next = "write a name, `.domain`, an address or a network, such as \"10.0.0.0/8\"";
-        report.expect(is_exception(exception), &["proxy", "exceptions", &index.to_string()], message, next);
+        let next = match in_brackets(exception) {
+            Some(address) => format!("write it without brackets: \"{address}\""),
+            None => "write a name, `.domain`, an address or a network, such as \"10.0.0.0/8\"".to_owned(),
+        };
+        report.expect(is_exception(exception), &["proxy", "exceptions", &index.to_string()], message, &next);
     }
     let message = "there are exceptions, and no proxy".to_owned();
     let used = proxy.exceptions.is_empty() || proxy.http.is_some() || proxy.https.is_some();
@@ -67,7 +75,51 @@ fn parts(url: &Secret) -> (&str, &str) {
     (user, host.strip_suffix('/').unwrap_or(host))
 }
 
+/// Whether Go understands it (`golang.org/x/net/http/httpproxy`), which asks for no case and reads `*.domain` as `.domain`.
 fn is_exception(text: &str) -> bool {
-    let domain = text.strip_prefix('.').unwrap_or(text);
-    text.parse::<IpAddr>().is_ok() || text.parse::<Cidr>().is_ok() || is_domain(domain) || is_authority(text)
+    let name = text.to_ascii_lowercase();
+    if let Some(domain) = name.strip_prefix("*.").or_else(|| name.strip_prefix('.')) {
+        return is_domain(domain);
+    }
+    let address = text.parse::<IpAddr>().is_ok() || text.parse::<Cidr>().is_ok();
+    address || (is_authority(text) && in_brackets(text).is_none())
+}
+
+/// An address of IPv6 in brackets, with no port behind them. Go would take the whole for a name, which nothing has.
+fn in_brackets(text: &str) -> Option<Ipv6Addr> {
+    text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_exception;
+
+    #[test]
+    fn exceptions_are_those_that_go_understands() {
+        for (text, good) in [
+            ("registry.example", true),
+            ("registry.example:5000", true),
+            ("Registry.Example", true),
+            (".example", true),
+            (".EXAMPLE.org", true),
+            ("*.example.org", true),
+            ("192.0.2.1", true),
+            ("192.0.2.0/24", true),
+            ("2001:db8::1", true),
+            ("2001:DB8::/32", true),
+            ("[2001:db8::1]:443", true),
+            ("[2001:db8::1]", false),
+            ("*", false),
+            ("*.", false),
+            ("*example.org", false),
+            ("a.*.example", false),
+            ("..example", false),
+            (".192.0.2.1", false),
+            ("https://registry.example", false),
+            ("a,b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_exception(text), good, "{text}");
+        }
+    }
 }

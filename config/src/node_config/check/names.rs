@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::definition::is_port;
+
 pub(super) const HOSTNAME_RULE: &str = "it takes lowercase letters, digits and `-`, in parts with `.` between them, the \
      last part not a number, at most 63 characters, and not `localhost`";
 /// Every machine calls itself so already: all that were given such a name would be one and the same Node.
@@ -41,10 +43,14 @@ pub(super) fn is_authority(authority: &str) -> bool {
     port_good && is_host(host)
 }
 
-/// A port as everybody writes it: with a 0 in front it would be the name of another folder.
-fn is_port(port: &str) -> bool {
-    let plain = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
-    plain && port.parse::<u16>().is_ok()
+/// The address that stands for the host in `HOST[:PORT][/PATH]`, if one does.
+pub(super) fn address_of(location: &str) -> Option<IpAddr> {
+    let (authority, _) = location.split_once('/').unwrap_or((location, ""));
+    let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, _)) => host,
+        None => authority.split_once(':').map_or(authority, |(host, _)| host),
+    };
+    host.parse().ok()
 }
 
 /// `HOST[:PORT][/PATH]`: what follows a scheme.
@@ -141,6 +147,22 @@ mod tests {
             ("/a", false),
         ] {
             assert_eq!(is_location(location), good, "{location}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_found_where_a_host_may_stand() {
+        for (location, address) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("192.0.2.1:443/a", Some("192.0.2.1")),
+            ("[2001:db8::1]:443/a", Some("2001:db8::1")),
+            ("[::]", Some("::")),
+            ("api.example:443", None),
+            ("192.0.2.1.example", None),
+            ("", None),
+        ] {
+            let expected: Option<IpAddr> = address.map(|address| address.parse().expect(address));
+            assert_eq!(address_of(location), expected, "{location}");
         }
     }
 

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::super::load::{PLAIN, not_done};
-use super::super::network::{is_reachable, is_unicast};
+use super::super::network::{MAPPED, is_reachable, is_unicast, mapped};
 use super::super::{Cidr, Interface, Ipv4Method, Ipv6Method, LONGEST_SEARCH_LIST, MOST_SEARCH_DOMAINS, Network};
 use super::names::is_domain;
-use super::{Report, excerpt, expect_once};
+use super::{Report, excerpt, expect_once, expect_plain};
 
 const MOST_INTERFACES: usize = 16;
 /// glibc's limit, and kubelet's for pods.
@@ -94,6 +94,11 @@ impl At<'_> {
         let Interface { gateway4, gateway6, .. } = *self.interface;
         for (key, gateway) in [("gateway4", gateway4.map(IpAddr::V4)), ("gateway6", gateway6.map(IpAddr::V6))] {
             let Some(gateway) = gateway else { continue };
+            if let Some(plain) = mapped(gateway) {
+                let next = format!("write `gateway4 = \"{plain}\"`");
+                self.expect(false, &[key], format!("`{gateway}` is {MAPPED}"), &next);
+                continue;
+            }
             let fixed = match gateway {
                 IpAddr::V4(_) => self.interface.ipv4_method() == Ipv4Method::Static,
                 IpAddr::V6(_) => self.interface.ipv6_method() == Ipv6Method::Static,
@@ -149,6 +154,10 @@ impl At<'_> {
             self.expect(network == route.to.address, &["routes", &index, "to"], message, &next);
             let Some(via) = route.via else { continue };
             let path = ["routes", &index, "via"];
+            if mapped(via).is_some() {
+                expect_plain(via, &[&["network", "interfaces", self.index], &path[..]].concat(), self.report);
+                continue;
+            }
             let message = format!("`{via}` and `{}` are not of one family", route.to);
             let same = via.is_ipv4() == route.to.is_ipv4();
             self.expect(same, &path, message, "name a router of the network's own family");
@@ -238,6 +247,7 @@ fn check_dns(network: &Network, report: &mut Report) {
     report.expect(network.dns.len() <= MOST_DNS_SERVERS, &["network", "dns"], message, &next);
     for (index, server) in network.dns.iter().enumerate() {
         let path = ["network", "dns", &index.to_string()];
+        expect_plain(*server, &path, report);
         let message = format!("`{server}` cannot be a name server's address");
         report.expect(is_reachable(*server), &path, message, "name one that this machine can reach");
         expect_once(&network.dns, index, &path, report);
@@ -247,10 +257,13 @@ fn check_dns(network: &Network, report: &mut Report) {
     let message = format!("{} search domains with {length} bytes are too much", network.search.len());
     let next = format!("it takes {MOST_SEARCH_DOMAINS}, with {LONGEST_SEARCH_LIST} bytes together");
     report.expect(good, &["network", "search"], message, &next);
+    // A name is the same in capitals (RFC 4343).
+    let search: Vec<String> = network.search.iter().map(|domain| domain.to_ascii_lowercase()).collect();
     for (index, domain) in network.search.iter().enumerate() {
         let path = ["network", "search", &index.to_string()];
         let message = format!("`{}` is not a domain", excerpt(domain));
-        report.expect(is_domain(domain), &path, message, "write it as \"example.org\", the last part not a number");
-        expect_once(&network.search, index, &path, report);
+        let next = "write it as \"example.org\", the last part not a number";
+        report.expect(is_domain(&search[index]), &path, message, next);
+        expect_once(&search, index, &path, report);
     }
 }

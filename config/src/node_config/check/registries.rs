@@ -1,7 +1,8 @@
 //! Where images come from.
 
+use super::super::network::is_server;
 use super::super::{Mirror, NodeConfig, Registry, Secret, pem};
-use super::names::{is_authority, is_location};
+use super::names::{address_of, is_authority, is_location};
 use super::{Report, excerpt, expect_allowed, expect_once};
 use crate::node::{Allowance, NodeConfigPolicy};
 
@@ -10,6 +11,9 @@ use crate::node::{Allowance, NodeConfigPolicy};
 const MOST_REGISTRIES: usize = 256;
 /// Stands for every registry that has no table of its own.
 const ALL: &str = "*";
+/// What is meant by an image without a host, and its old name.
+const HUB: &str = "docker.io";
+const OLD_HUB: &str = "index.docker.io";
 const CREDENTIALS: &str = "give `username` and `password`, neither with a line break, and no `:` in the name";
 
 pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut Report) {
@@ -18,9 +22,7 @@ pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut
     report.expect(count <= MOST_REGISTRIES, &["registries"], format!("{count} registries are named"), &next);
     for (host, registry) in &config.registries {
         let at = ["registries", host.as_str()];
-        let next =
-            "write the registry as images name it: \"docker.io\", \"registry.example:5000\", or \"*\" for the others";
-        report.expect(is_registry(host), &at, format!("`{}` is not a registry", excerpt(host)), next);
+        check_name(&at, host, report);
         let Registry { mirrors, ca, username, password } = registry;
         if host == ALL {
             let own = ca.is_some() || username.is_some() || password.is_some();
@@ -46,10 +48,30 @@ pub(super) fn check(config: &NodeConfig, policy: &NodeConfigPolicy, report: &mut
     }
 }
 
+/// A name that no image has is refused: what is said of it would count for none.
+fn check_name(at: &[&str], host: &str, report: &mut Report) {
+    let shown = excerpt(host);
+    if !is_registry(host) {
+        let next =
+            "write the registry as images name it: \"docker.io\", \"registry.example:5000\", or \"*\" for the others";
+        return report.expect(false, at, format!("`{shown}` is not a registry"), next);
+    }
+    let message = format!("`{shown}` is no image's registry: `{shown}/app` is `docker.io/{shown}/app` to everybody");
+    let next = "write the host's whole name, such as \"registry.example\", or its port behind it";
+    report.expect(is_told(host), at, message, next);
+    let message = format!("images of `{OLD_HUB}` are those of `{HUB}` to everybody");
+    report.expect(host != OLD_HUB, at, message, &format!("write `[registries.\"{HUB}\"]`"));
+}
+
 /// The name becomes that of a folder, so it is held to what such a name may be.
 fn is_registry(host: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:".contains(&byte);
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
     host == ALL || (host.bytes().all(plain) && is_authority(host))
+}
+
+/// As programs tell a host from the first part of a repository (`splitDockerDomain` of `distribution/reference`).
+fn is_told(host: &str) -> bool {
+    host == ALL || host == "localhost" || host.contains(['.', ':'])
 }
 
 /// Where a mirror's address leads, whichever way it is written.
@@ -72,6 +94,9 @@ fn check_mirror(at: &[&str], mirror: &Mirror, policy: &NodeConfigPolicy, report:
         _ if url.contains('@') => report.expect(false, &path, "a user does not belong into the address".into(), next),
         Some((scheme @ ("http" | "https"), rest)) => {
             report.expect(is_location(rest), &path, format!("`{shown}` is not a mirror's address"), next);
+            let good = address_of(rest).is_none_or(is_server);
+            let next = "name one that this machine can reach";
+            report.expect(good, &path, format!("`{shown}` cannot be a mirror's address"), next);
             let message = format!("`{shown}` is plain HTTP: anybody on the way can read and change what is pulled");
             let next = "write https, or add `insecure = true` if the image's definition allows plain-http-mirrors";
             report.expect(scheme == "https" || *insecure, &path, message, next);
@@ -109,4 +134,29 @@ fn check_credentials(at: &[&str], username: Option<&str>, password: Option<&Secr
     report.expect(good, &[at, &["username"]].concat(), "it is not a user name".into(), CREDENTIALS);
     let good = password.is_none_or(|password| plain(password.expose()));
     report.expect(good, &[at, &["password"]].concat(), "it is not a password".into(), CREDENTIALS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_registry, is_told};
+
+    #[test]
+    fn registries_are_those_that_images_name() {
+        for (host, registry, told) in [
+            ("docker.io", true, true),
+            ("registry:5000", true, true),
+            ("localhost", true, true),
+            ("192.0.2.1", true, true),
+            ("[2001:db8::1]:5000", true, true),
+            ("[2001:db8::1]", true, true),
+            ("*", true, true),
+            ("registry", true, false),
+            ("2001:db8::1", false, true),
+            ("[2001:db8::1", false, true),
+            ("[registry]:5000", false, true),
+            ("[2001:db8::1]:", false, true),
+        ] {
+            assert_eq!((is_registry(host), is_told(host)), (registry, told), "{host}");
+        }
+    }
 }

@@ -64,6 +64,13 @@ pub const SYSCTLS: [SysctlRule; 31] = [
     rule("vm.max_map_count", 65_530, 16_777_216),
 ];
 
+/// Sizes of the table of neighbours, each not above the next: up to the first nothing is taken out of it, above the last
+/// nobody comes in (the kernel's `ip-sysctl.rst`). A last one below the others would be the only one that counts.
+const RISING: [[&str; 3]; 2] = [
+    ["net.ipv4.neigh.default.gc_thresh1", "net.ipv4.neigh.default.gc_thresh2", "net.ipv4.neigh.default.gc_thresh3"],
+    ["net.ipv6.neigh.default.gc_thresh1", "net.ipv6.neigh.default.gc_thresh2", "net.ipv6.neigh.default.gc_thresh3"],
+];
+
 pub(super) fn check(config: &NodeConfig, report: &mut Report) {
     let names: Vec<&str> = SYSCTLS.iter().map(|rule| rule.name).collect();
     for (name, value) in &config.sysctls {
@@ -91,6 +98,22 @@ pub(super) fn check(config: &NodeConfig, report: &mut Report) {
         };
         let message = format!("`{}` is not a value of `{name}`", excerpt(&value.0));
         report.expect(numbers.is_some_and(|numbers| fits(&numbers)), &path, message, &next);
+    }
+    check_rising(config, report);
+}
+
+/// Of those that are given: what the others are is the kernel's affair.
+fn check_rising(config: &NodeConfig, report: &mut Report) {
+    for names in RISING {
+        let given =
+            names.into_iter().filter_map(|name| Some((name, number(config.sysctls.get(name)?.0.trim_ascii())?)));
+        let given: Vec<(&str, u64)> = given.collect();
+        for pair in given.windows(2) {
+            let [(first, less), (second, more)] = pair else { continue };
+            let message = format!("it is {more}, and `{first}` is {less}");
+            let next = "give it as much at least, or the other one less";
+            report.expect(less <= more, &["sysctls", *second], message, next);
+        }
     }
 }
 

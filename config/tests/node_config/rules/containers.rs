@@ -11,6 +11,18 @@ pub(super) const WRONG: &[Row] = &[
         "`https://docker.io` is not a registry",
     ),
     ("registries.\"docker.io\"", "registries.\"../x\"", "registries.\"../x\"", "`../x` is not a registry"),
+    (
+        "registries.\"docker.io\"",
+        "registries.mine",
+        "registries.mine",
+        "`mine` is no image's registry: `mine/app` is `docker.io/mine/app` to everybody; write the host's whole name",
+    ),
+    (
+        "registries.\"docker.io\"",
+        "registries.\"index.docker.io\"",
+        "registries.\"index.docker.io\"",
+        "images of `index.docker.io` are those of `docker.io` to everybody; write `[registries.\"docker.io\"]`",
+    ),
     ("\"reader\"", "\"a:b\"", "registries.\"docker.io\".username", "it is not a user name"),
     ("username = \"reader\"", "", "registries.\"docker.io\"", "a user name needs a password"),
     (
@@ -153,5 +165,17 @@ pub(super) const WRONG: &[Row] = &[
         "\"net.core.wmem_max\" = 4607",
         "sysctls.\"net.core.wmem_max\"",
         "`4607` is not a value of `net.core.wmem_max`; it takes 4608 to",
+    ),
+    (
+        "\"net.core.somaxconn\" = 8192",
+        "\"net.ipv6.neigh.default.gc_thresh1\" = 4096\n\"net.ipv6.neigh.default.gc_thresh3\" = 2048",
+        "sysctls.\"net.ipv6.neigh.default.gc_thresh3\"",
+        "it is 2048, and `net.ipv6.neigh.default.gc_thresh1` is 4096; give it as much at least",
+    ),
+    (
+        "\"net.core.somaxconn\" = 8192",
+        "\"net.ipv4.neigh.default.gc_thresh3\" = 512\n\"net.ipv4.neigh.default.gc_thresh2\" = \"1024\"",
+        "sysctls.\"net.ipv4.neigh.default.gc_thresh3\"",
+        "it is 512, and `net.ipv4.neigh.default.gc_thresh2` is 1024; give it as much at least",
     ),
 ];
