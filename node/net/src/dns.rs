@@ -3,6 +3,7 @@
 
 use crate::bytes::Reader;
 use crate::name;
+use crate::reads::Reads;
 use crate::time::{Millis, Tick};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -176,9 +177,14 @@ impl Lookup {
     /// The addresses, IPv4's first, once both answers are there, or one that has some and a moment has passed: of which
     /// family an address can be used is not known here.
     pub fn receive(&mut self, now: Millis) -> Option<Vec<IpAddr>> {
-        let mut packet = [0; LARGEST];
-        while let Some(length) = self.socket.as_ref().and_then(|socket| socket.recv(&mut packet).ok()) {
-            self.take(&packet[..length], now);
+        let (mut reads, mut packet) = (Reads::default(), [0; LARGEST]);
+        while let Some(socket) = &self.socket {
+            match reads.one(|| socket.recv(&mut packet).map(Some)) {
+                Ok(Some(length)) => self.take(&packet[..length], now),
+                Ok(None) => break,
+                // The next server is asked from another one.
+                Err(_) => self.socket = None,
+            }
         }
         self.done(now)
     }

@@ -17,6 +17,7 @@ pub mod options;
 pub mod plan;
 pub mod providers;
 pub mod ra;
+pub mod reads;
 pub mod sandbox;
 pub mod sntp;
 pub mod sys;
