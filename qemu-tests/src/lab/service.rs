@@ -229,9 +229,9 @@ mod tests {
         let input = vec![b'a'; 1 << 20];
         let cases: [(&str, Option<&[u8]>); 4] = [
             ("exec sleep 600", None),
-            ("exec sleep 600", Some(&input)),
+            ("exec sleep 600", Some(input.as_slice())),
             ("exec sleep 600 >&- 2>&-", None),
-            ("exec sleep 600 >&- 2>&-", Some(&input)),
+            ("exec sleep 600 >&- 2>&-", Some(input.as_slice())),
         ];
         for (script, input) in cases {
             let began = Instant::now();
