@@ -99,7 +99,7 @@ impl Cluster {
         told("DHCP, DNS, time, registry")?;
         let plane = ControlPlane::start(&lab)?;
         told("control plane")?;
-        let approver = Approver::start(&plane.kubectl);
+        let approver = Approver::start(&lab, &plane.kubectl)?;
         cni::start(&lab, &plane, &servers.3)?;
         services::start(&lab, &plane, &servers.3)?;
         told("images, the pods' network, Services, DNS")?;
