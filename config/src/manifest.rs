@@ -1,4 +1,4 @@
-//! Boot manifest and release manifest, and what their signatures cover (architecture §2, §4).
+//! Boot manifest and release manifest, and what their signatures cover (docs/architecture.md, "Signatures").
 
 use std::collections::BTreeMap;
 

@@ -33,7 +33,8 @@ pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 /// images of the preload.
 pub const CRI_SOCKET: &str = "/run/orlop/cri.sock";
 
-/// In the environment of a program whose standard output PID 1 reads: `orlop-net`'s, until there is a node config.
+/// In the environment of a program whose standard output PID 1 reads: `orlop-net`'s, until there is a node config, and
+/// `orlop-logind`'s, which is one of a pair of sockets (`node/logind/src/order.rs` has the word once more).
 pub const READS_STDOUT: &str = "ORLOP_READS_STDOUT";
 /// Folder of `orlop-net`: [`RESOLV_CONF`], leases, the node config once it is taken.
 pub const NET_FOLDER: &str = "/run/orlop/net";

@@ -163,7 +163,7 @@ fn kubelet_gets_what_the_document_says() {
     assert!(least.contains("maxPods: 110\npodPidsLimit: 4096\n"), "{least}");
 }
 
-/// Those of host-contract.md §4, but for `ephemeral-storage` (docs/node-config.md says why).
+/// The defaults of docs/node-config.md, `[kubelet]`, which also says why `ephemeral-storage` is so low.
 const KEPT_BACK: &str = "kubeReserved:
   cpu: 100m
   memory: 256Mi

@@ -114,7 +114,8 @@ fn read_table(file: &File) -> Result<Vec<Partition>, String> {
 fn section<'a>(uki: &'a [u8], name: &str) -> Result<&'a [u8], String> {
     let pe = PeFile64::parse(uki).map_err(|error| format!("is not a PE file: {error}"))?;
     let section = pe.section_by_name(name).ok_or_else(|| format!("has no section {name}"))?;
-    // `.linux` has a VirtualSize greater than its bytes (boot-chain.md §1): `object` cuts to what is there.
+    // `.linux` has a VirtualSize greater than its bytes, so that a stub may start the kernel in place: `object` cuts to what
+    // is there.
     section.data().map_err(|error| format!("has a broken section {name}: {error}"))
 }
 

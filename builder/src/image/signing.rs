@@ -1,4 +1,4 @@
-//! The one round of signatures (architecture §4): none is covered by another, so all that is to be signed is known once
+//! The one round of signatures (docs/architecture.md, "Signatures"): none is covered by another, so all that is to be signed is known once
 //! the boot manifest, the release manifest and the provenance are, and can be derived from those documents by whoever signs.
 
 use anyhow::{Context, bail};

@@ -1,5 +1,5 @@
 //! The state partition's first content: an ext4 made by the locked `mke2fs`, carried in the root as a sparse
-//! list of extents, so that the node needs no mkfs (architecture §6).
+//! list of extents, so that the node needs no mkfs (docs/node.md, "The state partition").
 
 use std::fs::{self, File};
 

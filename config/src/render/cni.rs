@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::POD_NETWORK;
 
-/// The network's configuration list. Without `ipMasq` the plugins run no program (host-contract.md §2). Leases
+/// The network's configuration list. For `ipMasq` the plugin would run `iptables` or `nft`, and the node has neither. Leases
 /// lie in `/run`: they end with the boot, as the pods' sandboxes do, and a power cut leaves none behind.
 pub fn cni() -> String {
     let bridge = json!({

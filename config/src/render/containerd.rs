@@ -1,4 +1,4 @@
-//! containerd's configuration (host-contract.md §5).
+//! containerd's configuration (its `docs/cri/config.md` says what each key does).
 
 use super::SANDBOX_IMAGE;
 

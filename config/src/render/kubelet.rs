@@ -1,4 +1,4 @@
-//! kubelet's configuration (host-contract.md §4): what holds on every node, and what a node without a cluster adds.
+//! kubelet's configuration (`KubeletConfiguration` of `kubelet.config.k8s.io/v1beta1`): what holds on every node, and what a node without a cluster adds.
 
 mod keys;
 

@@ -18,7 +18,7 @@ const PODS: &[(&str, &str)] = &[("fs.inotify.max_user_instances", "8192"), ("fs.
 /// The class whose workloads do without `io_uring`.
 const RESTRICTED: &str = "restricted";
 
-/// Hardening (hardening.md §2.3). Left out on purpose: `kernel.modules_disabled`, which comes last, after the module
+/// Hardening (docs/node.md, "Sysctls and capabilities"). Left out on purpose: `kernel.modules_disabled`, which comes last, after the module
 /// waves; `vm.mmap_rnd_compat_bits`, which `ia32_emulation=0` removes; `user.max_user_namespaces`, which the kernel
 /// sizes by the memory, and `hostUsers: false` needs; `net.*.forwarding`, which CNI sets.
 const HARDENING: &[(&str, &str)] = &[

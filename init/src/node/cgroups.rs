@@ -1,4 +1,5 @@
-//! Control groups: `/init` for PID 1, `/podruntime/{runtime,kubelet,shim}` for what runs pods.
+//! Control groups: `/init` for PID 1, `/net` and `/logind` for the programs of a cluster's node that stay,
+//! `/podruntime/{runtime,kubelet,shim}` for what runs pods.
 
 use super::Node;
 use crate::report::{Refusal, or_refuse};

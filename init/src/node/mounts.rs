@@ -1,4 +1,4 @@
-//! The mounts of a node. Flags: hardening.md §2.6; what kubelet and containerd need: host-contract.md §3.
+//! The mounts of a node (docs/node.md, "Mounts"): what kubelet and containerd need, each with the flags that it can bear.
 
 use super::Node;
 use crate::report::{Refusal, or_refuse};

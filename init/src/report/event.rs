@@ -43,9 +43,9 @@ pub enum Event {
     },
     /// Something about a service.
     Service {
-        /// `containerd`, `kubelet`.
+        /// `containerd`, `kubelet`, `net`, `logind`.
         name: String,
-        /// `started`, `exited`, `healthy`, `late`, …
+        /// `started`, `exited`, `healthy`, `log-recovered`, …
         what: String,
         /// Further facts.
         facts: Vec<(&'static str, String)>,

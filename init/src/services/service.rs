@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
-/// As systemd's units of both services have it: the soft limit stays low for `select(2)`'s sake.
+/// As the upstream systemd units of containerd and kubelet have it, and enough for the others: the soft limit stays low for `select(2)`'s sake.
 const OPEN_FILES: (u64, u64) = (1024, 1_048_576);
 /// Services are the last to be killed when memory runs out: pods go first.
 pub const OOM_SCORE: i32 = -999;

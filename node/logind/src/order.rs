@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-/// PID 1 says so in the environment of a program whose standard output it gave.
+/// PID 1 says so in the environment of a program whose standard output it gave (`READS_STDOUT` in `config/src/node.rs`, set in
+/// `init/src/services/service.rs`). Written out here: this program does without the documents' crate.
 const GIVEN: &str = "ORLOP_READS_STDOUT";
 /// What PID 1 writes.
 pub const SHUTDOWN: &[u8] = b"shutdown\n";

@@ -1,8 +1,10 @@
 //! Names of time servers → addresses: a question to the name servers of the network (RFC 1035), and nothing else of DNS.
 //! musl's resolver would do, but its parser is C, blocks, and reads a file.
 
+use crate::address::is_host;
 use crate::bytes::Reader;
 use crate::name;
+use crate::reads::Reads;
 use crate::time::{Millis, Tick};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -92,14 +94,6 @@ fn record(packet: &[u8], at: usize) -> Option<(Option<IpAddr>, usize)> {
     Some((address, packet.len() - reader.0.len()))
 }
 
-/// An address that a server may have.
-pub fn is_host(address: IpAddr) -> bool {
-    !address.is_unspecified()
-        && !address.is_loopback()
-        && !address.is_multicast()
-        && address != IpAddr::from(Ipv4Addr::BROADCAST)
-}
-
 /// One name that is looked up until it has an address.
 #[derive(Debug)]
 pub struct Lookup {
@@ -176,9 +170,14 @@ impl Lookup {
     /// The addresses, IPv4's first, once both answers are there, or one that has some and a moment has passed: of which
     /// family an address can be used is not known here.
     pub fn receive(&mut self, now: Millis) -> Option<Vec<IpAddr>> {
-        let mut packet = [0; LARGEST];
-        while let Some(length) = self.socket.as_ref().and_then(|socket| socket.recv(&mut packet).ok()) {
-            self.take(&packet[..length], now);
+        let (mut reads, mut packet) = (Reads::default(), [0; LARGEST]);
+        while let Some(socket) = &self.socket {
+            match reads.one(|| socket.recv(&mut packet).map(Some)) {
+                Ok(Some(length)) => self.take(&packet[..length], now),
+                Ok(None) => break,
+                // The next server is asked from another one.
+                Err(_) => self.socket = None,
+            }
         }
         self.done(now)
     }
@@ -250,6 +249,15 @@ mod tests {
             packet.extend_from_slice(&address.octets());
         }
         packet
+    }
+
+    #[test]
+    fn an_address_of_ipv4_in_the_form_of_ipv6_is_left_out() {
+        let six = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        let packet =
+            answer6(&[Ipv4Addr::LOCALHOST.to_ipv6_mapped(), six, Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped()]);
+        let read = answer(&packet, 0x1234, "ntp.example").expect("an answer");
+        assert_eq!((read.v6, read.addresses), (true, vec![six.into()]));
     }
 
     #[test]

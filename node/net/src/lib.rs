@@ -2,6 +2,7 @@
 //! for the host. One loop over sockets and deadlines; state machines and parsers are pure, and hold nothing to be true that
 //! comes from a segment.
 
+pub mod address;
 pub mod bytes;
 pub mod dhcp4;
 pub mod dhcp6;
@@ -17,6 +18,7 @@ pub mod options;
 pub mod plan;
 pub mod providers;
 pub mod ra;
+pub mod reads;
 pub mod sandbox;
 pub mod sntp;
 pub mod sys;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Where things are, and which cards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Folder of `resolv.conf` and `lease.json`.
+    /// Folder of `resolv.conf`, `lease.json`, and the node config once it is taken.
     pub run: PathBuf,
     /// The cards, whatever makes them; none: every card of Ethernet.
     pub cards: Vec<String>,

@@ -1,6 +1,7 @@
 //! What router advertisements say of name servers (RFC 8106). The kernel takes addresses and routes from them itself, and
 //! hands on the options that are not its own.
 
+use crate::address::is_host6;
 use crate::bytes::Reader;
 use crate::name;
 use crate::netlink::message::{Message, number};
@@ -62,11 +63,7 @@ fn option(kind: u8, value: &[u8]) -> Option<Told> {
         SERVERS => {
             let (addresses, _) = reader.0.as_chunks::<16>();
             let addresses = addresses.iter().take(MANY).map(|bytes| Ipv6Addr::from(*bytes));
-            // A link's own addresses mean nothing in a pod's resolv.conf.
-            Some(Told::Servers(
-                addresses.filter(|one| is_host(*one) && !one.is_unicast_link_local()).collect(),
-                seconds,
-            ))
+            Some(Told::Servers(addresses.filter(|one| is_host6(*one)).collect(), seconds))
         }
         SEARCH => {
             let names = name::list(reader.0)?;
@@ -74,11 +71,6 @@ fn option(kind: u8, value: &[u8]) -> Option<Told> {
         }
         _ => None,
     }
-}
-
-/// An address that one host may have.
-pub fn is_host(address: Ipv6Addr) -> bool {
-    !address.is_unspecified() && !address.is_loopback() && !address.is_multicast() && address.to_ipv4_mapped().is_none()
 }
 
 impl Resolvers {

@@ -3,9 +3,13 @@
 //! and nothing else, and for a server's use and nothing else (`docs/lab.md`).
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +21,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::request::CertReq;
 
-use super::Kubectl;
+use super::{Kubectl, Lab};
 use crate::feed::{Feed, Mark};
 use crate::spawn::Reaped;
 use crate::{Error, Result};
@@ -28,11 +32,58 @@ const APPROVED: &str = "approved";
 /// How many decisions are remembered.
 const KEPT: usize = 1024;
 
-/// Watches for such requests and decides them, until it is dropped.
+/// Between the end of a watch and the next one.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Watches for such requests and decides them, until it is dropped. Its log is `approver.log` in the lab's folder.
 #[derive(Debug)]
 pub struct Approver {
     watch: Arc<Mutex<Watch>>,
-    decisions: Feed<String>,
+    said: Feed<Said>,
+}
+
+/// What it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    /// About a user's request.
+    Decided(String),
+    /// It decides no more, and why.
+    Ended(String),
+}
+
+/// Where it says it.
+#[derive(Debug)]
+struct Book {
+    said: Feed<Said>,
+    log: File,
+    path: PathBuf,
+}
+
+impl Book {
+    fn open(path: PathBuf) -> Result<Book> {
+        let log = File::options().create(true).append(true).open(&path).map_err(Error::file("opening", &path))?;
+        Ok(Book { said: Feed::new(KEPT), log, path })
+    }
+
+    fn note(&self, line: &str) {
+        // A full disk must not keep anybody waiting for a decision.
+        let _ = writeln!(&self.log, "{line}");
+    }
+
+    fn decided(&self, line: String) {
+        self.note(&line);
+        self.said.push(Said::Decided(line));
+    }
+
+    fn ended(&self, error: &io::Error) {
+        let path = self.path.display();
+        let line =
+            format!("the approver of serving certificates has ended: {error}; its log: {path}; start the lab anew");
+        self.note(&line);
+        // Nobody may ever ask for a decision: nodes are Ready without one.
+        let _ = writeln!(io::stderr(), "{line}");
+        self.said.push(Said::Ended(line));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -45,12 +96,12 @@ struct Watch {
 
 impl Approver {
     /// Starts it.
-    #[must_use]
-    pub fn start(kubectl: &Kubectl) -> Approver {
-        let (watch, decisions) = (Arc::new(Mutex::new(Watch::default())), Feed::new(KEPT));
-        let (kubectl, ours, said) = (kubectl.clone(), Arc::clone(&watch), decisions.clone());
-        std::thread::spawn(move || while let Some(()) = watch_once(&kubectl, &ours, &said) {});
-        Approver { watch, decisions }
+    pub fn start(lab: &Lab, kubectl: &Kubectl) -> Result<Approver> {
+        let book = Book::open(lab.folder.join("approver.log"))?;
+        let (watch, said) = (Arc::new(Mutex::new(Watch::default())), book.said.clone());
+        let (kubectl, ours) = (kubectl.clone(), Arc::clone(&watch));
+        std::thread::spawn(move || go_on(&book, || watch_once(&kubectl, &ours, &book)));
+        Ok(Approver { watch, said })
     }
 
     /// From now on the requests of this node are left to somebody else, as upstream leaves those of all nodes.
@@ -60,14 +111,22 @@ impl Approver {
     }
 
     /// Waits until a node's serving certificate is approved. One that was left is an error with the reason.
-    pub fn approved(&self, node: &str, limit: std::time::Duration) -> Result<()> {
-        let start = format!("system:node:{node}: ");
-        let found = self.decisions.wait(Mark::default(), limit, |line| line.strip_prefix(&start).map(str::to_owned));
-        match found.as_deref() {
-            Some(APPROVED) => Ok(()),
-            Some(reason) => Err(Error::Lab(format!("the serving certificate of {node}: {reason}"))),
-            None => Err(Error::Lab(format!("no serving certificate of {node} was asked for within {limit:?}"))),
-        }
+    pub fn approved(&self, node: &str, limit: Duration) -> Result<()> {
+        approved(&self.said, node, limit)
+    }
+}
+
+fn approved(said: &Feed<Said>, node: &str, limit: Duration) -> Result<()> {
+    let start = format!("system:node:{node}: ");
+    let found = said.wait(Mark::default(), limit, |said| match said {
+        Said::Decided(line) => line.strip_prefix(&start).map(|verdict| Said::Decided(verdict.to_owned())),
+        Said::Ended(_) => Some(said.clone()),
+    });
+    match found {
+        Some(Said::Decided(verdict)) if verdict == APPROVED => Ok(()),
+        Some(Said::Decided(reason)) => Err(Error::Lab(format!("the serving certificate of {node}: {reason}"))),
+        Some(Said::Ended(line)) => Err(Error::Lab(format!("no serving certificate of {node} is approved: {line}"))),
+        None => Err(Error::Lab(format!("no serving certificate of {node} was asked for within {limit:?}"))),
     }
 }
 
@@ -80,20 +139,38 @@ impl Drop for Approver {
     }
 }
 
-/// Watches until the API server ends the watch; `None` when no more is wanted.
-fn watch_once(kubectl: &Kubectl, watch: &Mutex<Watch>, decisions: &Feed<String>) -> Option<()> {
+/// One watch after the other, until no more is wanted, or until one cannot be had, which is said.
+fn go_on(book: &Book, mut watch: impl FnMut() -> io::Result<bool>) {
+    loop {
+        match watch() {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return book.ended(&error),
+        }
+    }
+}
+
+/// Watches until the API server ends the watch; `false` when no more is wanted.
+fn watch_once(kubectl: &Kubectl, watch: &Mutex<Watch>, book: &Book) -> io::Result<bool> {
     let mut command = kubectl.command(&["get", "csr", "--watch", "--output=json"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = Reaped(command.spawn().ok()?);
-    let stream = child.0.stdout.take()?;
+    command.stdout(Stdio::piped()).stderr(book.log.try_clone()?);
+    let mut child = Reaped(command.spawn()?);
+    let stream = child.0.stdout.take().ok_or_else(|| io::Error::other("kubectl has no output"))?;
     {
         let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
         if watch.ended {
-            return None;
+            return Ok(false);
         }
         watch.child = Some(child);
     }
-    for request in serde_json::Deserializer::from_reader(stream).into_iter::<Value>().map_while(Result::ok) {
+    for request in serde_json::Deserializer::from_reader(stream).into_iter::<Value>() {
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                book.note(&format!("what the watch says is not read on: {error}"));
+                break;
+            }
+        };
         let decided = request["status"]["conditions"].as_array().is_some_and(|conditions| !conditions.is_empty());
         if request["spec"]["signerName"] != SIGNER || decided {
             continue;
@@ -104,19 +181,23 @@ fn watch_once(kubectl: &Kubectl, watch: &Mutex<Watch>, decisions: &Feed<String>)
         }
         let addresses = |node: &str| addresses(kubectl, node);
         let said = match judge(&request, &addresses) {
-            Ok(()) => match kubectl.run(&["certificate", "approve", request["metadata"]["name"].as_str()?]) {
+            Ok(()) => match kubectl.run(&["certificate", "approve", name(&request)]) {
                 Ok(_) => APPROVED.to_owned(),
                 Err(error) => error.to_string(),
             },
             // It stays as it is: somebody may look at it.
             Err(reason) => reason,
         };
-        decisions.push(format!("{user}: {said}"));
+        book.decided(format!("{user}: {said}"));
     }
     // The API server is gone, or the watch has had its time.
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let ended = watch.lock().unwrap_or_else(PoisonError::into_inner).ended;
-    (!ended).then_some(())
+    std::thread::sleep(AGAIN);
+    Ok(!watch.lock().unwrap_or_else(PoisonError::into_inner).ended)
+}
+
+/// Without one there is nothing to approve, and kubectl says so.
+fn name(request: &Value) -> &str {
+    request["metadata"]["name"].as_str().unwrap_or_default()
 }
 
 /// Whom the certificate that a request asks for is to name: its subject's CN. Who made the request may be somebody else, as
@@ -255,6 +336,32 @@ mod tests {
         let named = |text: String| subject(&json!({"spec": {"username": "system:bootstrap:lab001", "request": text}}));
         assert_eq!(named(request("system:node:one", "system:nodes", &[])).unwrap(), "system:node:one");
         assert!(named("?".into()).unwrap_err().to_string().contains("no base64"));
+    }
+
+    #[test]
+    fn an_approver_that_has_ended_says_so_to_who_waits_and_in_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("approver.log");
+        let book = Book::open(path.clone()).unwrap();
+        let mut watches = 0;
+        go_on(&book, || {
+            watches += 1;
+            match watches {
+                1 => book.decided(format!("system:node:one: {APPROVED}")),
+                2 => book.decided("system:node:two: it asks for no name".into()),
+                _ => return Err(io::Error::other("no more files")),
+            }
+            Ok(true)
+        });
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert!(log.lines().count() == 3 && log.contains("has ended: no more files; its log: "), "{log}");
+        // At once, and what was decided before holds.
+        let of = |node| approved(&book.said, node, Duration::from_secs(600)).map_err(|error| error.to_string());
+        assert_eq!(of("one"), Ok(()));
+        assert_eq!(of("two"), Err("the serving certificate of two: it asks for no name".into()));
+        assert!(of("three").unwrap_err().contains("has ended: no more files"));
+        go_on(&book, || Ok(false));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), log, "who is told to end has nothing to say");
     }
 
     fn judged(user: &str, usages: &[&str], request: &str) -> Result<(), String> {

@@ -59,16 +59,17 @@ impl Cluster {
             program::find(program)?;
         }
         let (sender, events) = channel();
-        catch_signals(sender.clone())?;
-        let (cluster, up) = (self.clone(), sender);
+        catch_signals(sender)?;
+        let cluster = self.clone();
         // A machine dies with the thread that started it; this one lives until the end.
-        let work = std::thread::spawn(move || cluster.work(&up, &events));
+        let work = std::thread::spawn(move || cluster.work(&events));
         work.join().unwrap_or_else(|_| Err(Error::Lab("it panicked".into())))
     }
 
-    fn work(&self, _sender: &Sender<()>, stop: &Receiver<()>) -> Result<()> {
+    fn work(&self, stop: &Receiver<()>) -> Result<()> {
         let up = self.start(stop)?;
         say(&format!("\nCtrl-C ends it.\n\n  export KUBECONFIG={}\n", absolute(&self.kubeconfig()).display()));
+        // An error: nobody looks for signals any more, and Ctrl-C would end nothing.
         let _ = stop.recv();
         say("powering the nodes off; Ctrl-C again: at once");
         for node in &up.nodes {
@@ -99,7 +100,7 @@ impl Cluster {
         told("DHCP, DNS, time, registry")?;
         let plane = ControlPlane::start(&lab)?;
         told("control plane")?;
-        let approver = Approver::start(&plane.kubectl);
+        let approver = Approver::start(&lab, &plane.kubectl)?;
         cni::start(&lab, &plane, &servers.3)?;
         services::start(&lab, &plane, &servers.3)?;
         told("images, the pods' network, Services, DNS")?;

@@ -35,9 +35,13 @@ impl Guard {
         let namespace = namespace.downgrade();
         let basic = format!("basic {}", STANDARD.encode(format!("{}:{}", who.name, who.password)));
         let accepting = Accepting::start(listener, move |client| {
-            let Some(namespace) = namespace.upgrade() else { return };
+            // Not before: a client that says nothing must not keep the network of a lab that has ended.
+            let connect = || -> io::Result<TcpStream> {
+                let namespace = namespace.upgrade().ok_or(io::ErrorKind::NotConnected)?;
+                namespace.connect(target, CONNECT).map_err(io::Error::other)?
+            };
             // A client that goes away sees that at its own end.
-            let _ = serve(client, &basic, || namespace.connect(target, CONNECT).map_err(io::Error::other)?);
+            let _ = serve(client, &basic, connect);
         })?;
         Ok(Guard { _accepting: accepting })
     }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::feed::{Feed, Mark};
 use crate::spawn::Reaped;
@@ -145,12 +145,17 @@ pub(super) struct Finished {
     pub stderr: Vec<u8>,
 }
 
-/// Runs a program to its end; it is killed at its deadline.
+/// Between two looks at whether a program whose output is at its end has ended as well: mostly it has.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Runs a program to its end; it is killed at its deadline, whatever it is at: it may leave its input unread, or close its
+/// output and stay.
 pub(super) fn finish(mut command: Command, input: Option<&[u8]>, limit: Duration) -> Result<Finished> {
     let name = format!("{:?}", command.get_args().last().unwrap_or(command.get_program()));
     let failed = |error: std::io::Error| Error::Lab(format!("{name}: {error}"));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let deadline = Instant::now() + limit;
     let mut child = Reaped(command.spawn().map_err(failed)?);
     let (done, both) = mpsc::channel();
     let read = |stream: Option<Box<dyn Read + Send>>, which: bool| {
@@ -165,23 +170,29 @@ pub(super) fn finish(mut command: Command, input: Option<&[u8]>, limit: Duration
     };
     read(child.0.stdout.take().map(|stream| Box::new(stream) as _), false);
     read(child.0.stderr.take().map(|stream| Box::new(stream) as _), true);
-    if let (Some(mut stdin), Some(input)) = (child.0.stdin.take(), input) {
+    if let (Some(mut stdin), Some(input)) = (child.0.stdin.take(), input.map(<[u8]>::to_vec)) {
         // A program that reads nothing says why by its status.
-        let _ = stdin.write_all(input);
+        std::thread::spawn(move || stdin.write_all(&input));
     }
+    // Who is late is killed as it is dropped.
+    let late = || Error::Lab(format!("{name} did not end within {} s", limit.as_secs_f32()));
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     for _ in 0..2 {
-        match both.recv_timeout(limit) {
+        match both.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok((false, bytes)) => stdout = bytes,
             Ok((true, bytes)) => stderr = bytes,
-            Err(_) => {
-                child.kill();
-                return Err(Error::Lab(format!("{name} did not end within {} s", limit.as_secs_f32())));
-            }
+            Err(_) => return Err(late()),
         }
     }
-    let status = child.0.wait().map_err(failed)?;
-    Ok(Finished { status, stdout, stderr })
+    loop {
+        if let Some(status) = child.0.try_wait().map_err(failed)? {
+            return Ok(Finished { status, stdout, stderr });
+        }
+        if Instant::now() >= deadline {
+            return Err(late());
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// What a program wrote, if it ended well.
@@ -191,4 +202,42 @@ pub(super) fn succeeded(name: &str, finished: Finished) -> Result<String> {
     }
     let said = if finished.stderr.is_empty() { &finished.stdout } else { &finished.stderr };
     Err(Error::Lab(format!("{name} failed ({}): {}", finished.status, program::tail(said))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn what_a_program_wrote_and_how_it_ended_is_there() {
+        let input = vec![b'a'; 1 << 20];
+        let done = finish(shell("cat; echo why >&2; exit 3"), Some(&input), Duration::from_secs(60)).unwrap();
+        assert_eq!((done.stdout == input, done.stderr.as_slice(), done.status.code()), (true, &b"why\n"[..], Some(3)));
+        // It reads nothing of it.
+        let done = finish(shell("exit 4"), Some(&input), Duration::from_secs(60)).unwrap();
+        assert_eq!(done.status.code(), Some(4));
+    }
+
+    #[test]
+    fn a_program_has_a_deadline_whatever_it_does_with_its_pipes() {
+        let input = vec![b'a'; 1 << 20];
+        let cases: [(&str, Option<&[u8]>); 4] = [
+            ("exec sleep 600", None),
+            ("exec sleep 600", Some(input.as_slice())),
+            ("exec sleep 600 >&- 2>&-", None),
+            ("exec sleep 600 >&- 2>&-", Some(input.as_slice())),
+        ];
+        for (script, input) in cases {
+            let began = Instant::now();
+            let error = finish(shell(script), input, Duration::from_millis(200)).unwrap_err().to_string();
+            assert!(error.contains("did not end within 0.2 s"), "{script}: {error}");
+            assert!(began.elapsed() < Duration::from_secs(60), "{script}: {:?}", began.elapsed());
+        }
+    }
 }

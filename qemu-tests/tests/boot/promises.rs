@@ -1,4 +1,4 @@
-//! What the booted node is, read from inside (architecture §1, §6; host-contract; hardening).
+//! What the booted node is, read from inside (docs/architecture.md, "Promises"; docs/node.md).
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};

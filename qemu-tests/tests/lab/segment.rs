@@ -158,7 +158,7 @@ impl Segment {
         let (dns, time, registry) = (Dns::start(&lab, &[])?, TimeServer::start(&lab)?, Registry::start(&lab)?);
         let plane = plane(&lab)?;
         let kubectl = plane.kubectl.clone();
-        let approver = Approver::start(&kubectl);
+        let approver = Approver::start(&lab, &kubectl)?;
         let busybox = cni::start(&lab, &plane, &registry)?;
         Ok(Segment {
             lab,

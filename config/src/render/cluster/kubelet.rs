@@ -1,4 +1,4 @@
-//! kubelet's configuration and arguments (host-contract.md §4, CIS 4.2).
+//! kubelet's configuration and arguments (docs/node-config.md, `[kubelet]`; CIS Kubernetes Benchmark 4.2).
 
 use std::fmt::Write as _;
 

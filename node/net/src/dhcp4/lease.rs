@@ -1,6 +1,7 @@
 //! What an answer is worth: a server on the segment is not trusted, so each value is held against what it may be.
 
 use super::message::{Reply, StaticRoute, mask};
+use crate::address::is_host4;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -48,9 +49,9 @@ pub struct Lease {
 impl Lease {
     /// From an offer or acknowledgement to a request that was sent at a time; an error says what is wrong with it.
     pub fn of(reply: &Reply, sent: Millis) -> Result<Self, String> {
-        let server = reply.server.filter(|server| is_host(*server)).ok_or("it names no server")?;
+        let server = reply.server.filter(|server| is_host4(*server)).ok_or("it names no server")?;
         let address = reply.address;
-        if !is_host(address) || address.is_link_local() {
+        if !is_host4(address) || address.is_link_local() {
             return Err(format!("{address} is no address of a host"));
         }
         let prefix = match reply.netmask {
@@ -65,7 +66,7 @@ impl Lease {
         let t2 = reply.t2.filter(|t2| (SOONEST..seconds).contains(t2)).unwrap_or((u64::from(seconds) * 7 / 8) as u32);
         let t1 = reply.t1.filter(|t1| (SOONEST..=t2).contains(t1)).unwrap_or(t2.min(seconds / 2));
         let after = |seconds: u32| sent + Millis::seconds(seconds.into());
-        let host = |address: &Ipv4Addr| is_host(*address);
+        let host = |address: &Ipv4Addr| is_host4(*address);
         let (router, routes) = split(reply, address, prefix);
         Ok(Lease {
             address,
@@ -89,7 +90,7 @@ fn split(reply: &Reply, address: Ipv4Addr, prefix: u8) -> (Option<Ipv4Addr>, Vec
     // The kernel takes no route by it (`EINVAL`). Networks of two addresses and of one have none (RFC 3021).
     let broadcast = Ipv4Addr::from(u32::from(address) | !mask(prefix));
     let usable =
-        |gateway: &Ipv4Addr| is_host(*gateway) && *gateway != address && (prefix > 30 || *gateway != broadcast);
+        |gateway: &Ipv4Addr| is_host4(*gateway) && *gateway != address && (prefix > 30 || *gateway != broadcast);
     if reply.routes.is_empty() {
         return (reply.routers.iter().copied().find(usable), Vec::new());
     }
@@ -103,12 +104,6 @@ fn split(reply: &Reply, address: Ipv4Addr, prefix: u8) -> (Option<Ipv4Addr>, Vec
             && (route.gateway.is_unspecified() || usable(&route.gateway))
     };
     (router, reply.routes.iter().filter(sound).copied().collect())
-}
-
-/// An address that one host may have.
-fn is_host(address: Ipv4Addr) -> bool {
-    let first = address.octets()[0];
-    first != 0 && first != 127 && first < 224
 }
 
 /// The bits of a mask that is one; a network of more than half the world is none.

@@ -54,8 +54,6 @@ pub enum Kind {
     Offer = 2,
     /// Please.
     Request = 3,
-    /// No, thank you.
-    Decline = 4,
     /// Yours.
     Ack = 5,
     /// No.
@@ -64,9 +62,7 @@ pub enum Kind {
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Discover, Self::Offer, Self::Request, Self::Decline, Self::Ack, Self::Nak]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [Self::Discover, Self::Offer, Self::Request, Self::Ack, Self::Nak].into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 

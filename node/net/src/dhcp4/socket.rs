@@ -2,7 +2,6 @@
 //! nor a socket bound to a card are needed.
 
 use super::message::{CLIENT_PORT, MAXIMUM, Reply, SERVER_PORT};
-use nix::errno::Errno;
 use nix::libc::in_pktinfo;
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
@@ -40,30 +39,20 @@ impl Socket {
         Ok(())
     }
 
-    /// A packet that came in, and its card; a packet that is no answer of a server is passed over.
+    /// The next packet, and its card; none: it is no answer of a server.
     pub fn receive(&self) -> io::Result<Option<(u32, Reply)>> {
         let mut packet = [0; MAXIMUM];
         let mut space = nix::cmsg_space!(in_pktinfo);
-        loop {
-            let mut parts = [IoSliceMut::new(&mut packet)];
-            let flags = MsgFlags::empty();
-            let received = match recvmsg::<SockaddrIn>(self.0.as_raw_fd(), &mut parts, Some(&mut space), flags) {
-                Ok(received) => received,
-                Err(Errno::EAGAIN) => return Ok(None),
-                Err(Errno::EINTR) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let length = received.bytes;
-            let from_server = received.address.is_some_and(|from| from.port() == SERVER_PORT);
-            let card = received.cmsgs().ok().and_then(|mut control| {
-                control.find_map(|one| match one {
-                    ControlMessageOwned::Ipv4PacketInfo(info) => u32::try_from(info.ipi_ifindex).ok(),
-                    _ => None,
-                })
-            });
-            if let (true, Some(card), Some(reply)) = (from_server, card, Reply::parse(&packet[..length])) {
-                return Ok(Some((card, reply)));
-            }
-        }
+        let mut parts = [IoSliceMut::new(&mut packet)];
+        let received = recvmsg::<SockaddrIn>(self.0.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::empty())?;
+        let length = received.bytes;
+        let from_server = received.address.is_some_and(|from| from.port() == SERVER_PORT);
+        let card = received.cmsgs().ok().and_then(|mut control| {
+            control.find_map(|one| match one {
+                ControlMessageOwned::Ipv4PacketInfo(info) => u32::try_from(info.ipi_ifindex).ok(),
+                _ => None,
+            })
+        });
+        Ok(card.filter(|_| from_server).and_then(|card| Some((card, Reply::parse(&packet[..length])?))))
     }
 }

@@ -1,7 +1,7 @@
 //! What an answer is worth: a server on the link is not trusted, so each value is held against what it may be.
 
 use super::message::Reply;
-use crate::ra::is_host;
+use crate::address::is_host6;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
@@ -51,7 +51,7 @@ impl Lease {
             return Err(format!("status {}", reply.status));
         }
         let given = reply.given.ok_or("it gives no address")?;
-        if !is_host(given.address) || given.address.is_unicast_link_local() {
+        if !is_host6(given.address) {
             return Err(format!("{} is no address of a host", given.address));
         }
         if given.seconds < SHORTEST {
@@ -112,7 +112,6 @@ impl Settings {
     }
 }
 
-/// A link's own addresses mean nothing in a pod's `resolv.conf`.
 fn hosts(list: &[Ipv6Addr]) -> Vec<Ipv6Addr> {
-    list.iter().copied().filter(|one| is_host(*one) && !one.is_unicast_link_local()).collect()
+    list.iter().copied().filter(|one| is_host6(*one)).collect()
 }

@@ -33,18 +33,16 @@ impl Socket {
         socket.send_to(packet, SocketAddrV6::new(SERVERS, SERVER_PORT, 0, index)).map(|_| ())
     }
 
-    /// The next packet that came from a link, and its card. RFC 8415 §7.2 names ports to send to, none to send from.
-    pub fn receive(&self) -> Option<(u32, Vec<u8>)> {
+    /// The next packet, and its card; none: it came from elsewhere than the link. RFC 8415 §7.2 names ports to send to, none
+    /// to send from.
+    pub fn receive(&self) -> io::Result<Option<(u32, Vec<u8>)>> {
         let mut packet = [0; MAXIMUM];
-        loop {
-            match self.0.as_ref()?.recv_from(&mut packet) {
-                Ok((length, SocketAddr::V6(from))) if from.ip().is_unicast_link_local() => {
-                    return Some((from.scope_id(), packet[..length].to_vec()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-                // From elsewhere, or an answer of ICMP to an earlier question.
-                Ok(_) | Err(_) => {}
+        let socket = self.0.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(match socket.recv_from(&mut packet)? {
+            (length, SocketAddr::V6(from)) if from.ip().is_unicast_link_local() => {
+                Some((from.scope_id(), packet[..length].to_vec()))
             }
-        }
+            _ => None,
+        })
     }
 }

@@ -19,6 +19,7 @@ use crate::netlink::{Address, Link, Route, address, link, route};
 use crate::options::Options;
 use crate::providers::Places;
 use crate::ra;
+use crate::reads::Reads;
 use crate::sandbox::{self, Open};
 use crate::sntp::clock;
 use crate::time::{Millis, Tick};
@@ -114,10 +115,10 @@ impl Engine {
             self.settle();
             self.wait()?;
             let tick = tick()?;
-            // Each reads until there is nothing more, which costs a call where there is nothing.
+            // Each reads what there is, which costs a call where there is nothing, but no more than is one turn's.
             self.events(tick)?;
-            self.packets(tick);
-            self.packets6(tick);
+            self.packets(tick)?;
+            self.packets6(tick)?;
             if self.config.news(&mut self.log) {
                 let wishes = self.nics.set_plan(self.config.plan(&self.options.cards), tick);
                 self.look = true;
@@ -126,7 +127,7 @@ impl Engine {
             let (wishes, ended) = self.nics.timer(tick);
             self.look |= ended;
             self.fulfil(wishes);
-            self.look |= self.time.turn(tick, &mut self.log);
+            self.look |= self.time.turn(tick, &mut self.log)?;
             if self.again.is_some_and(|again| again <= tick.now) {
                 (self.again, self.look) = (None, true);
             }
@@ -174,26 +175,24 @@ impl Engine {
         Ok(())
     }
 
-    fn packets(&mut self, tick: Tick) {
-        loop {
-            match self.dhcp4.receive() {
-                Ok(Some((index, reply))) => {
-                    let wishes = self.nics.packet(index, &reply, tick);
-                    self.fulfil(wishes);
-                    self.look = true;
-                }
-                Ok(None) => return,
-                Err(error) => return self.log.say("UDP port 68", &error.to_string()),
-            }
+    fn packets(&mut self, tick: Tick) -> Result<()> {
+        let mut reads = Reads::default();
+        while let Some((index, reply)) = reads.one(|| self.dhcp4.receive()).map_err(Error::kernel("UDP port 68"))? {
+            let wishes = self.nics.packet(index, &reply, tick);
+            self.fulfil(wishes);
+            self.look = true;
         }
+        Ok(())
     }
 
-    fn packets6(&mut self, tick: Tick) {
-        while let Some((index, packet)) = self.dhcp6.receive() {
+    fn packets6(&mut self, tick: Tick) -> Result<()> {
+        let mut reads = Reads::default();
+        while let Some((index, packet)) = reads.one(|| self.dhcp6.receive()).map_err(Error::kernel("UDP port 546"))? {
             let wishes = self.nics.packet6(index, &packet, tick);
             self.fulfil(wishes);
             self.look = true;
         }
+        Ok(())
     }
 
     fn fulfil(&mut self, wishes: Vec<Wish>) {

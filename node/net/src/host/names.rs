@@ -1,6 +1,7 @@
 //! The names of time servers, and of each name one address that the node has a way to.
 
-use crate::dns::{Lookup, is_host};
+use crate::address::is_host;
+use crate::dns::Lookup;
 use crate::log::Log;
 use crate::time::{Millis, Tick};
 use std::collections::BTreeMap;
@@ -94,7 +95,8 @@ impl Names {
             return None;
         }
         let of = |server: &String| match server.parse::<IpAddr>() {
-            Ok(address) => Some(address),
+            // The answers come from the address as it is, in whatever form it was written.
+            Ok(address) => Some(address.to_canonical()),
             Err(_) => self.known.get(server).and_then(|list| self.choose(list, &reaches)),
         };
         Some(self.servers.iter().filter_map(of).filter(|server| is_host(*server)).collect())

@@ -70,3 +70,8 @@ fn a_name_that_is_looked_up_already_is_not_looked_up_twice() {
     names.again(tick(30));
     assert_eq!(names.asked(), ["ntp.example"]);
 }
+
+#[test]
+fn an_address_of_ipv4_in_the_form_of_ipv6_is_asked_as_what_it_is() {
+    assert_eq!(names(&["::ffff:192.0.2.1", "::ffff:127.0.0.1"]).addresses(|_| true), Some(vec![FOUR]));
+}

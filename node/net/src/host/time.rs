@@ -3,6 +3,7 @@
 use super::names::Names;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::reads::Reads;
 use crate::sntp::Client;
 use crate::sntp::client::{Action, Now};
 use crate::sntp::clock::Clock;
@@ -10,6 +11,7 @@ use crate::sntp::message::LENGTH;
 use crate::sntp::socket::{Sockets, reaches};
 use crate::sys;
 use crate::time::{Millis, Tick};
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
@@ -107,22 +109,30 @@ impl Time {
     }
 
     /// Reads what has come, and does what is due. `true`: whether the clock can be believed may have changed.
-    pub fn turn(&mut self, tick: Tick, log: &mut Log) -> bool {
+    pub fn turn(&mut self, tick: Tick, log: &mut Log) -> Result<bool> {
         let synced = self.client.synced();
         if self.names.turn(&self.dns, tick, log) {
             self.tell_client(tick);
         }
-        let mut packet = [0; 2 * LENGTH];
-        while let Some((from, length)) = self.sockets.receive(&mut packet) {
-            let actions = self.client.packet(from, &packet[..length], now(tick));
-            self.fulfil(actions, log);
+        for v6 in [false, true] {
+            self.packets(v6, tick, log).map_err(Error::kernel("a UDP socket"))?;
         }
         let actions = self.client.timer(now(tick), || getrandom::u64().unwrap_or(u64::from(tick.random)));
         self.fulfil(actions, log);
         look_again(&mut self.client, &mut self.names, tick);
         let waited = !self.waited && self.until.is_some_and(|until| until <= tick.now);
         self.waited |= waited;
-        waited || synced != self.client.synced()
+        Ok(waited || synced != self.client.synced())
+    }
+
+    /// Reads one family's socket: a flood of the one leaves the other as it is.
+    fn packets(&mut self, v6: bool, tick: Tick, log: &mut Log) -> io::Result<()> {
+        let (mut reads, mut packet) = (Reads::default(), [0; 2 * LENGTH]);
+        while let Some((from, length)) = reads.one(|| self.sockets.receive(v6, &mut packet))? {
+            let actions = self.client.packet(from, &packet[..length], now(tick));
+            self.fulfil(actions, log);
+        }
+        Ok(())
     }
 
     fn tell_client(&mut self, tick: Tick) {

@@ -98,7 +98,7 @@ impl<'a> Message<'a> {
 
     /// Of an error message: the error's number, 0 for "done".
     pub fn error(&self) -> Option<i32> {
-        (self.kind == ERROR).then(|| number(self.body).map_or(libc_einval(), |code: u32| -(code as i32)))
+        (self.kind == ERROR).then(|| number(self.body).map_or(libc_einval(), |code| (code as i32).wrapping_neg()))
     }
 }
 
@@ -182,6 +182,16 @@ mod tests {
             }
             prop_assert!(Attributes(&bytes).count() <= bytes.len());
         }
+    }
+
+    #[test]
+    fn an_error_has_its_number_whatever_it_is() {
+        let error = |code: i32| Message { kind: ERROR, sequence: 1, body: &code.to_ne_bytes() }.error();
+        assert_eq!((error(0), error(-22)), (Some(0), Some(22)));
+        // It has no opposite.
+        assert_eq!(error(i32::MIN), Some(i32::MIN));
+        assert_eq!(Message { kind: ERROR, sequence: 1, body: &[0; 3] }.error(), Some(libc_einval()), "a cut one");
+        assert_eq!(Message { kind: DONE, sequence: 1, body: &[0; 4] }.error(), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The two sockets: one asks and waits for the answer (the kernel has it ready when the question is sent), one listens.
 
 use super::message::{Builder, DONE, Message, Messages};
+use crate::reads::MOST;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket,
@@ -99,10 +100,10 @@ impl Events {
         self.0.as_fd()
     }
 
-    /// Hands on what has happened. `false`: events were lost.
+    /// Hands on what has happened, as much as a turn of the loop may read. `false`: events were lost.
     pub fn read(&self, mut each: impl FnMut(&Message<'_>)) -> io::Result<bool> {
         let mut buffer = vec![0; BUFFER];
-        loop {
+        for _ in 0..MOST {
             match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
                 Ok(length) => Messages(&buffer[..length]).for_each(|message| each(&message)),
                 Err(Errno::EAGAIN) => return Ok(true),
@@ -111,5 +112,6 @@ impl Events {
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(true)
     }
 }

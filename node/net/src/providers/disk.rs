@@ -47,11 +47,12 @@ pub fn esp(places: &Places) -> Fetched {
 fn devices(places: &Places) -> Result<Vec<String>, String> {
     let folder = places.sys.join("class/block");
     let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).take(DEVICES).collect();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     // The root's and the state's are not for reading here, and loop devices are pods'.
     names.retain(|name| !["dm-", "loop", "ram", "zram", "nbd"].iter().any(|prefix| name.starts_with(prefix)));
     names.sort();
+    // Last: which ones are left out must depend neither on others nor on the folder's order.
+    names.truncate(DEVICES);
     Ok(names)
 }
 
@@ -82,5 +83,23 @@ impl Seek for Window<'_> {
         };
         self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_that_are_not_read_take_no_place_from_those_that_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let places = Places { sys: folder.path().into(), ..Places::default() };
+        let class = folder.path().join("class/block");
+        for number in 100..400 {
+            std::fs::create_dir_all(class.join(format!("loop{number}"))).expect("a folder");
+            std::fs::create_dir_all(class.join(format!("vda{number}"))).expect("a folder");
+        }
+        let first: Vec<String> = (100..100 + DEVICES).map(|number| format!("vda{number}")).collect();
+        assert_eq!(devices(&places), Ok(first), "the first by their names, whatever the folder's order");
     }
 }

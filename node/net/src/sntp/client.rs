@@ -141,7 +141,9 @@ impl Client {
 
     /// The servers are these now; others than before are asked at once.
     pub fn set_servers(&mut self, mut servers: Vec<IpAddr>, tick: Tick) {
-        servers.dedup();
+        // Who is named twice has one voice: with two it would be a majority against others.
+        let mut named = BTreeSet::new();
+        servers.retain(|server| named.insert(*server));
         if servers == self.servers {
             return;
         }

@@ -335,3 +335,16 @@ proptest! {
         }
     }
 }
+
+/// With two voices of three it would win against the only other.
+#[test]
+fn a_server_that_is_named_twice_has_one_voice() {
+    let mut script = Script::new(1, 0);
+    let tick = script.at().tick;
+    script.client.set_servers(vec![server(1), server(2), server(1)], tick);
+    assert_eq!(script.asks().iter().map(|(server, _)| *server).collect::<Vec<_>>(), [server(1), server(2)]);
+    // The same list is no news: nobody is asked anew.
+    let due = script.client.deadline();
+    script.client.set_servers(vec![server(1), server(2), server(1)], tick);
+    assert_eq!(script.client.deadline(), due);
+}

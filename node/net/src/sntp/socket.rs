@@ -43,20 +43,10 @@ impl Sockets {
         socket.send_to(packet, (to, PORT)).map(|_| ())
     }
 
-    /// The next packet that came from port 123.
-    pub fn receive(&self, packet: &mut [u8]) -> Option<(IpAddr, usize)> {
-        for socket in std::iter::once(&self.v4).chain(&self.v6) {
-            loop {
-                match socket.recv_from(packet) {
-                    Ok((length, from)) if from.port() == PORT => return Some((from.ip().to_canonical(), length)),
-                    Ok(_) => {}
-                    // An answer of ICMP to an earlier question is an error of the next call.
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(_) => {}
-                }
-            }
-        }
-        None
+    /// The next packet of a family's; none: it did not come from port 123.
+    pub fn receive(&self, v6: bool, packet: &mut [u8]) -> io::Result<Option<(IpAddr, usize)>> {
+        let socket = if v6 { self.v6.as_ref().ok_or(io::ErrorKind::WouldBlock)? } else { &self.v4 };
+        let (length, from) = socket.recv_from(packet)?;
+        Ok((from.port() == PORT).then(|| (from.ip().to_canonical(), length)))
     }
 }

@@ -8,7 +8,7 @@ use super::http::{Request, answer as http};
 
 /// The one token that IMDSv2 hands out here.
 const TOKEN: &str = "AQAEAlabtoken==";
-/// The newest version of Azure's IMDS that is asked for by anybody.
+/// Azure's IMDS answers no request that does not say the version of its interface.
 const API_VERSION: &str = "api-version=";
 
 /// The answer to a request, whose user data are this document.
