@@ -72,11 +72,12 @@ impl Joining {
         }
     }
 
-    /// kubelet ended: the next one has to join anew, and the certificate that the last one had may work no more.
+    /// kubelet ended: the next one has to join anew, and the certificate that the last one had may work no more. What
+    /// one says that never joined, and is started again and again, is counted over all its starts.
     pub fn begin_anew(&mut self) {
-        // One that never joined, and is started again and again, has nothing new to say.
-        let said = self.said.filter(|_| !self.joined);
-        *self = Joining { told: self.told, said, ..Joining::default() };
+        if self.joined {
+            *self = Joining { told: self.told, ..Joining::default() };
+        }
     }
 
     /// The step that does not work, and why: the first that has failed for a while, and still does.
