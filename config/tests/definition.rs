@@ -29,6 +29,14 @@ fn shipped_definitions_hold() {
     }
 }
 
+/// Whoever may give a node config decides which cluster a machine belongs to.
+#[test]
+fn the_shipped_cluster_image_believes_one_provider_and_no_disk() {
+    let policy = resolve(CLUSTER).expect("shipped").definition.node_config.expect("a cluster's image");
+    assert_eq!(policy.providers.len(), 1, "{:?}", policy.providers);
+    assert!(!policy.providers.iter().any(|one| matches!(one.name(), "esp" | "nocloud")), "{:?}", policy.providers);
+}
+
 #[test]
 fn standalone_is_the_node_and_a_pod() {
     let node = resolve(NODE).expect("shipped").definition;
