@@ -86,6 +86,10 @@ pub fn plan(
     let definition = inputs.project.definition();
     let epoch = inputs.epoch()?;
     let mut root = Tree::default();
+    // First: a component that installs below one of them is told so by its name.
+    for (path, target) in LINKS {
+        root.insert(path, tree::IMAGE, Node::Link { target: (*target).to_owned() })?;
+    }
     tree::collect(&mut root, definition, produced)?;
     let modules = insert_modules(&mut root, definition, produced)?;
     insert_rendered(&mut root, inputs)?;
@@ -104,9 +108,6 @@ pub fn plan(
     }
     for folder in EMPTY_FOLDERS {
         root.insert(folder, tree::IMAGE, Node::Folder { mode: 0o755 })?;
-    }
-    for (path, target) in LINKS {
-        root.insert(path, tree::IMAGE, Node::Link { target: (*target).to_owned() })?;
     }
     let components = tree::components(&root, records::records(inputs, produced)?, &made_of);
     root.insert_rendered(COMPONENTS, json_line(&components)?)?;

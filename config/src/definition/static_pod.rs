@@ -112,7 +112,16 @@ fn yaml(text: &str) -> Result<Manifest, Wrong> {
         }
         scalar = None;
         if inner.starts_with('\t') {
-            return Err(Wrong::at(number, "a tab stands in the indentation".into(), "YAML indents by spaces alone"));
+            let rest = inner.trim_start();
+            // A text in quotes goes on behind tabs. A key or an item does not begin there.
+            if pair(rest).is_some() || rest.starts_with("- ") {
+                return Err(Wrong::at(
+                    number,
+                    "a tab stands in the indentation".into(),
+                    "YAML indents by spaces alone",
+                ));
+            }
+            continue;
         }
         if inner.is_empty() || inner.starts_with('#') {
             continue;
@@ -130,10 +139,8 @@ fn yaml(text: &str) -> Result<Manifest, Wrong> {
         scalar = scalar_below(indent, inner);
         // A list may stand as deep as its key, and brackets end anywhere.
         if indent == 0 && inner != "-" && !inner.starts_with("- ") && !inner.starts_with(['}', ']']) {
-            let Some((key, value)) = pair(inner) else {
-                let message = format!("`{}` is no key with a value", shown(inner));
-                return Err(Wrong::at(number, message, NAME));
-            };
+            // No key: a text in quotes goes on at any depth, and nobody repeats it. What is missing for it is said below.
+            let Some((key, value)) = pair(inner) else { continue };
             if !keys.insert(key) {
                 let message = format!("`{}` stands at the top twice", shown(key));
                 return Err(Wrong::at(number, message, "keep one of the two"));
@@ -208,12 +215,11 @@ fn is_no_text(word: &str) -> bool {
     let unsigned = |text: &str| text.strip_prefix(['+', '-']).unwrap_or(text).to_owned();
     let (mantissa, exponent) = word.split_once('e').unwrap_or((word.as_str(), "0"));
     let is_number = is_digits(&unsigned(mantissa).replacen('.', "", 1)) && is_digits(&unsigned(exponent));
-    let is_of_base = ["0x", "0o", "0b"].iter().any(|start| {
+    let is_of_base = [("0x", 16), ("0o", 8), ("0b", 2)].iter().any(|(start, radix)| {
         let digits = word.strip_prefix(start).unwrap_or_default();
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'_')
+        !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(*radix) || digit == '_')
     });
-    let is_date = word.split('-').count() == 3 && word.split('-').all(is_digits);
-    OTHERS.contains(&word.as_str()) || is_number || is_of_base || is_date
+    OTHERS.contains(&word.as_str()) || is_number || is_of_base
 }
 
 #[cfg(test)]
@@ -271,11 +277,17 @@ mod tests {
             ("spec:", "---\nspec:", "web.yaml:6:1: a second object begins in this file; kubelet takes one pod"),
             ("apiVersion", "---\n---\napiVersion", "web.yaml:3:1: a second object begins"),
             ("spec:", "...\n  spec:", "web.yaml:6:1: a second object begins"),
-            ("spec:", "spec", "web.yaml:5:1: `spec` is no key with a value; "),
+            ("spec:", "spec", "web.yaml:1:1: no `spec` was found"),
         ] {
             let error = said(from, to);
             assert!(error.starts_with(expected), "{error}\nis not\n{expected}");
         }
+    }
+
+    #[test]
+    fn a_text_in_quotes_goes_on_at_any_depth() {
+        let text = format!("{WEB}  args: [\"a\n\tb\nc d\"]\n");
+        assert_eq!(check_static_pod("web", "web.yaml", &text), Ok(()));
     }
 
     #[test]
@@ -294,15 +306,15 @@ mod tests {
 
     #[test]
     fn a_name_that_is_no_text_wants_quotes() {
-        for name in
-            ["1", "0123", "1e3", "1e-3", "1.5", "0x1f", "0b1", "2026-01-02", "true", "No", "on", "null", "~", "y"]
-        {
+        for name in ["1", "0123", "1e3", "1e-3", "1.5", "0x1f", "0b1", "true", "No", "on", "null", "~", "y"] {
             assert!(is_no_text(name), "{name}");
             let error = said("name: web", &format!("name: {name}"));
             let expected = format!("web.yaml:4:1: `{name}` without quotes is no text in YAML; write it in quotes");
             assert!(error.starts_with(&expected), "{error}");
         }
-        for name in ["web", "1a", "e3", "1e", "1-2", "0x", "0xweb", "2026-01", "onn", "-", "\"1\"", "'true'"] {
+        for name in
+            ["web", "1a", "e3", "1e", "1-2", "0x", "0xweb", "0bad", "0o9", "2026-01-02", "onn", "-", "\"1\"", "'true'"]
+        {
             assert!(!is_no_text(name), "{name}");
         }
         let text = WEB.replace("name: web", "name: \"123\"");

@@ -82,7 +82,7 @@ pub(super) fn of_misplaced(mistake: Mistake, table: &DeTable<'_>, path: &[String
         let is_table = matches!(value_of(table, path, wrong)?, DeValue::Table(_));
         match path {
             // Dots without quotes: each part of the name is a table within the one before it.
-            [first, _] if first == "registries" && is_table => {
+            [first, host] if first == "registries" && is_table && !host.contains(['.', ':']) => {
                 Some("write the host in quotes: `[registries.\"docker.io\"]`".to_owned())
             }
             _ if ABOVE.contains(&wrong) => {

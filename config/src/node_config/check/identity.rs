@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::definition::is_port;
+
 use super::super::network::{is_reachable, is_server};
 use super::super::{Cidr, NodeConfig, Proxy, Secret, Time};
 use super::names::{HOSTNAME_RULE, address_of, is_authority, is_domain, is_host, is_hostname, is_user_info};
@@ -79,7 +81,8 @@ fn parts(url: &Secret) -> (&str, &str) {
 fn is_exception(text: &str) -> bool {
     let name = text.to_ascii_lowercase();
     if let Some(domain) = name.strip_prefix("*.").or_else(|| name.strip_prefix('.')) {
-        return is_domain(domain);
+        let (domain, port) = domain.split_once(':').map_or((domain, None), |(domain, port)| (domain, Some(port)));
+        return is_domain(domain) && port.is_none_or(is_port);
     }
     let address = text.parse::<IpAddr>().is_ok() || text.parse::<Cidr>().is_ok();
     address || (is_authority(text) && in_brackets(text).is_none())
@@ -103,6 +106,9 @@ mod tests {
             (".example", true),
             (".EXAMPLE.org", true),
             ("*.example.org", true),
+            (".example.org:8443", true),
+            ("*.example.org:8443", true),
+            (".example.org:+1", false),
             ("192.0.2.1", true),
             ("192.0.2.0/24", true),
             ("2001:db8::1", true),

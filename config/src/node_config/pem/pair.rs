@@ -12,7 +12,8 @@ pub(in super::super) fn fit(certificate: &str, key: &str) -> Option<bool> {
     let certificate = blocks(certificate).ok()?.into_iter().next()?.1;
     let (_, key) = key_blocks(key).ok()?.into_iter().next()?;
     let (one, other) = (of_certificate(&certificate)?, of_key(&key)?);
-    Some(one == other || is_short_of(one, other) || is_short_of(other, one))
+    // Of a certificate Go takes a whole point alone; of a key it does not read the public half.
+    Some(one == other || is_short_of(other, one))
 }
 
 /// Whether one point is the other in its compressed form (SEC 1 §2.3.3): the first coordinate, and in the first byte whether
