@@ -1,6 +1,8 @@
 //! A segment in namespaces: this process stands at its one end, with real servers; the program at the other end.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod disks;
+
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
