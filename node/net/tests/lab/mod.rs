@@ -178,6 +178,15 @@ impl Lab {
         }
     }
 
+    /// The program has not said that it is ready.
+    pub fn not_ready(&self, net: &mut Process) {
+        self.notify.set_nonblocking(true).expect("a socket");
+        let said = self.notify.recv(&mut [0; 64]);
+        self.notify.set_nonblocking(false).expect("a socket");
+        let nothing = said.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        assert!(nothing, "the program says that it is ready: {said:?}\n{}", net.rest());
+    }
+
     /// A command of the program's end.
     pub fn enter(&self) -> Command {
         self.holder.enter()
