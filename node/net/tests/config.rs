@@ -4,6 +4,7 @@ mod lab;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use lab::disks::{disk, fat};
 use lab::{Lab, Process};
 use orlop_config::firewall::{Chain, closed};
 use orlop_config::node_config::LARGEST;
@@ -31,10 +32,10 @@ fn net(lab: &Lab, providers: &str) -> Process {
     lab.here(&format!("mkfifo {}", pipe.display()));
     lab.here(&format!("tail -c +5 {0}/pipe > {0}/document 2>/dev/null & exec true", folder.display()));
     let folder = folder.display();
-    let sys = format!("{folder}/sys");
+    let (sys, dev) = (format!("{folder}/sys"), format!("{folder}/dev"));
     lab.net_through(
         &format!("ORLOP_READS_STDOUT=1 exec \"$0\" \"$@\" >{folder}/pipe"),
-        &["--card", "cl0", "--settings", &settings, "--sys", &sys],
+        &["--card", "cl0", "--settings", &settings, "--sys", &sys, "--dev", &dev],
     )
 }
 
@@ -55,6 +56,20 @@ fn serve(address: Ipv4Addr, bodies: Vec<String>) -> JoinHandle<Vec<String>> {
         String::from_utf8_lossy(&question[..length]).into_owned()
     };
     std::thread::spawn(move || bodies.into_iter().map(answer).collect())
+}
+
+/// The least document of a node with a name.
+fn named(name: &str) -> String {
+    LEAST.replacen("version = 1", &format!("version = 1\nhostname = \"{name}\""), 1)
+}
+
+/// The machine has a `cidata` volume and a disk with an EFI system partition, with a document each: of `nocloud` and `esp`.
+fn disks(lab: &Lab) {
+    let folder = lab.folder.path();
+    write(&folder.join("sys/class/block/vda/size"), b"4096\n");
+    write(&folder.join("dev/vda"), &fat("CIDATA", &[("user-data", named("nocloud").as_bytes())]));
+    write(&folder.join("sys/class/block/vdb/queue/logical_block_size"), b"512\n");
+    write(&folder.join("dev/vdb"), &disk(&fat("ESP", &[("EFI/orlop/config.toml", named("esp").as_bytes())])));
 }
 
 /// The firewall is closed, no document is kept, PID 1 has none, and the program goes on.
@@ -290,6 +305,25 @@ fn azure_hears_that_the_machine_is_ready_though_the_program_was_killed_before() 
     });
 }
 
+/// The same disks as those that nobody reads in the next test.
+#[test]
+fn a_volume_and_an_esp_give_the_document_where_they_are_named() {
+    lab::inside("a_volume_and_an_esp_give_the_document_where_they_are_named", |lab| {
+        lab.card(0, &["192.0.2.1/24"]);
+        disks(&lab);
+        for provider in ["nocloud", "esp"] {
+            let mut net = net(&lab, &format!("{provider:?}"));
+            net.says(&format!("net: {provider}: gives the node config"));
+            lab.until_here(&format!("cat {}/document", lab.folder.path().display()), "END CERTIFICATE");
+            assert_eq!(document(&lab), named(provider));
+            net.kill();
+            // The next one knows nothing of it.
+            std::fs::remove_dir_all(lab.run()).expect("its folder");
+            std::fs::remove_file(lab.folder.path().join("document")).expect("the document");
+        }
+    });
+}
+
 #[test]
 fn who_may_not_give_the_document_is_not_asked() {
     lab::inside("who_may_not_give_the_document_is_not_asked", |lab| {
@@ -297,6 +331,7 @@ fn who_may_not_give_the_document_is_not_asked() {
         let metadata = TcpListener::bind((METADATA, 80)).expect("the metadata address");
         metadata.set_nonblocking(true).expect("a listener");
         write(&lab.folder.path().join(FW_CFG), b"version = 1\nthis is fw_cfg's\n");
+        disks(&lab);
         let table = lab.folder.path().join("sys/firmware/dmi/tables/DMI");
         write(&table, b"\x7f\x04\x03\x01\0\0");
         let mut net = net(&lab, r#""smbios""#);
@@ -312,6 +347,10 @@ fn who_may_not_give_the_document_is_not_asked() {
         lab.until_here(&format!("cat {}/document", lab.folder.path().display()), "END CERTIFICATE");
         assert_eq!(document(&lab), LEAST);
         assert!(metadata.accept().is_err(), "nobody asked the clouds' metadata");
-        assert!(!net.rest().contains("fw_cfg"), "{}", net.rest());
+        let said = net.rest();
+        for other in ["fw_cfg", "nocloud", "esp"] {
+            // As it says who was asked in vain, who gives the document, and where one is wrong.
+            assert!(!said.contains(&format!(" {other}:")), "{other} was asked: {said}");
+        }
     });
 }

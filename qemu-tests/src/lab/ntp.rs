@@ -1,8 +1,9 @@
 //! Time: a small SNTP server (RFC 4330), whose clock may be as wrong as a test wants.
 
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Lab;
@@ -30,6 +31,8 @@ pub struct TimeServer {
 struct Shared {
     ended: AtomicBool,
     silent: AtomicBool,
+    /// Clients that get no answer.
+    deaf_to: Mutex<BTreeSet<IpAddr>>,
     wrong_by: AtomicI64,
     answers: AtomicU64,
     asked: Feed<SocketAddr>,
@@ -40,6 +43,7 @@ impl Default for Shared {
         Shared {
             ended: AtomicBool::new(false),
             silent: AtomicBool::new(false),
+            deaf_to: Mutex::default(),
             wrong_by: AtomicI64::new(0),
             answers: AtomicU64::new(0),
             asked: Feed::new(KEPT),
@@ -55,7 +59,10 @@ impl TimeServer {
 
     /// Starts it at another address of the lab.
     pub fn start_at(lab: &Lab, address: SocketAddr) -> Result<TimeServer> {
-        let socket = lab.namespace.udp(address)?;
+        TimeServer::serving(lab.namespace.udp(address)?)
+    }
+
+    fn serving(socket: UdpSocket) -> Result<TimeServer> {
         socket.set_read_timeout(Some(LOOK)).map_err(|error| Error::Lab(format!("the time server: {error}")))?;
         let shared = Arc::new(Shared::default());
         let ours = Arc::clone(&shared);
@@ -71,6 +78,11 @@ impl TimeServer {
     /// Whether it answers nothing from now on.
     pub fn silent(&self, silent: bool) {
         self.shared.silent.store(silent, Ordering::Relaxed);
+    }
+
+    /// From now on it answers nothing to this client.
+    pub fn deaf_to(&self, client: IpAddr) {
+        self.shared.deaf_to.lock().unwrap_or_else(PoisonError::into_inner).insert(client);
     }
 
     /// The position behind the questions so far.
@@ -104,7 +116,8 @@ fn serve(socket: &UdpSocket, shared: &Shared) {
     while !shared.ended.load(Ordering::Relaxed) {
         let Ok((LENGTH.., from)) = socket.recv_from(&mut request) else { continue };
         shared.asked.push(from);
-        if shared.silent.load(Ordering::Relaxed) {
+        let deaf = shared.deaf_to.lock().unwrap_or_else(PoisonError::into_inner).contains(&from.ip());
+        if deaf || shared.silent.load(Ordering::Relaxed) {
             continue;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -142,6 +155,22 @@ fn answer(request: &[u8], now: Duration, wrong_by: i64) -> [u8; LENGTH] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_to_have_no_answer_has_none_and_the_next_one_has() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let server = TimeServer::serving(socket).unwrap();
+        let [left, heard] = ["127.0.0.2:0", "127.0.0.1:0"].map(|from| UdpSocket::bind(from).unwrap());
+        server.deaf_to(left.local_addr().unwrap().ip());
+        for client in [&left, &heard] {
+            client.send_to(&[0; LENGTH], address).unwrap();
+        }
+        heard.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        assert_eq!(heard.recv(&mut [0; LENGTH]).unwrap(), LENGTH);
+        left.set_nonblocking(true).unwrap();
+        assert!(left.recv(&mut [0; LENGTH]).is_err(), "it asked first");
+    }
 
     #[test]
     fn an_answer_has_the_clients_time_and_a_clock_that_is_wrong_by_a_day() {

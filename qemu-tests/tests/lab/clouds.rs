@@ -1,10 +1,12 @@
 //! Machines that are told who they are by a cloud's metadata, which are not always what they should be.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
-use orlop_machine::lab::{Cloud, Metadata, Mood};
-use orlop_machine::{Running, within};
+use anyhow::{Result, ensure};
+use orlop_machine::feed::Mark;
+use orlop_machine::lab::{Cloud, Metadata, Mood, TimeServer, network};
+use orlop_machine::{Event, Happening, Running, within};
 
 use crate::segment::{Node, Segment, segment};
 
@@ -22,6 +24,7 @@ fn machine(segment: &'static Segment, name: &str) -> Result<Node> {
 }
 
 /// What the machine is to be told.
+#[cfg(feature = "slow")]
 fn document(segment: &Segment, name: &str) -> Result<String> {
     Ok(segment.node_config(name)?.text())
 }
@@ -29,6 +32,15 @@ fn document(segment: &Segment, name: &str) -> Result<String> {
 /// The console's line of a provider, of the document that it gave, or of whom is asked.
 fn says(running: &Running, text: &str) -> Result<String> {
     Ok(running.wait_line(text, within(180))?)
+}
+
+/// What may come only when the clock is right: what it leads to speaks TLS.
+fn needs_the_time(event: &Event) -> bool {
+    match event {
+        Event::Phase { name, .. } => name == "network",
+        Event::Service { name, what, .. } => ["containerd", "kubelet"].contains(&name.as_str()) && what == "started",
+        _ => false,
+    }
 }
 
 /// A machine whose clock shows 2020, and whose cloud is not ready for it: it says why it waits, and joins when it has the
@@ -42,12 +54,18 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     let mut node = machine(segment, "told-by-ec2")?;
     metadata.only(&node.machine.cards[0]);
     node.machine.clock = Some("2020-01-01T00:00:00".into());
+    // The time comes last: the server that DHCP names says nothing, and the document names another.
+    segment.time.deaf_to(node.machine.cards[0].address.into());
+    let time = TimeServer::start_at(&segment.lab, SocketAddr::new(network::METADATA.parse()?, 123))?;
+    time.silent(true);
     let running = node.start()?;
     says(&running, "net: ec2: /latest/api/token is not there (404)")?;
     // Whom the image's definition (images/lab.toml) lets be asked: for who waits for one that it does not name.
     let asked = "fw_cfg, smbios, nocloud, esp, ec2, gce, azure (node_config.providers)";
     says(&running, &format!("orlop: config: asked of: {asked}"))?;
-    let right = document(segment, "told-by-ec2")?;
+    let mut right = segment.node_config("told-by-ec2")?;
+    right.tables += &format!("\n[time]\nservers = [\"{}\"]\n", network::METADATA);
+    let right = right.text();
     metadata.document(right.replacen("hostname", "hostnam", 1).as_bytes());
     metadata.mood(Mood::Normal);
     says(&running, "net: config: ec2:2:1: unknown key `hostnam`; did you mean `hostname`?")?;
@@ -55,10 +73,21 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     running.wait_phase("config", within(180))?;
     drop((metadata, alone));
 
-    // No TLS before there is a clock that can be believed: DHCP names a time server.
+    // No TLS before there is a clock that can be believed. The document's server is asked as soon as all else is there, and
+    // again some seconds later, twice.
     says(&running, "net: clock: it showed a time before the image was built")?;
-    says(&running, "net: clock: the clock was off by")?;
+    let mut asked = Mark::default();
+    for _ in 0..3 {
+        asked = time.wait_asked(asked, within(60))?;
+    }
+    let early = |happening: &Happening| happening.event().filter(|event| needs_the_time(event)).cloned();
+    let early = running.feed().collect(Mark::default(), early);
+    ensure!(early.is_empty(), "the clock shows 2020, and there are {early:?}");
+    time.silent(false);
+    running.wait_phase("network", within(180))?;
     node.ready(&running)?;
+    let log = segment.kubectl.run(&["get", "--raw", "/api/v1/nodes/told-by-ec2/proxy/logs/net.log"])?;
+    ensure!(log.contains("net: clock: the clock was off by"), "{log}");
     running.power_off(within(180))?;
     segment.kubectl.run(&["delete", "node", "told-by-ec2"])?;
     Ok(())

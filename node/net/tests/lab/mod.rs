@@ -1,6 +1,8 @@
 //! A segment in namespaces: this process stands at its one end, with real servers; the program at the other end.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod disks;
+
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -174,6 +176,15 @@ impl Lab {
             Ok(length) => assert_eq!(&text[..length], b"READY=1\n"),
             Err(error) => panic!("the program is not ready: {error}\n{}", net.rest()),
         }
+    }
+
+    /// The program has not said that it is ready.
+    pub fn not_ready(&self, net: &mut Process) {
+        self.notify.set_nonblocking(true).expect("a socket");
+        let said = self.notify.recv(&mut [0; 64]);
+        self.notify.set_nonblocking(false).expect("a socket");
+        let nothing = said.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        assert!(nothing, "the program says that it is ready: {said:?}\n{}", net.rest());
     }
 
     /// A command of the program's end.
