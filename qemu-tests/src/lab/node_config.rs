@@ -24,6 +24,8 @@ pub struct NodeConfig {
     pub registry_ca: Option<String>,
     /// Further keys of the document's top, as TOML.
     pub top: String,
+    /// The cluster's domain.
+    pub domain: String,
     /// The node's labels.
     pub labels: BTreeMap<String, String>,
     /// Further tables, as TOML.
@@ -41,6 +43,7 @@ impl ControlPlane {
             client: None,
             registry_ca: Some(registry.authority.certificate()?),
             top: String::new(),
+            domain: CLUSTER_DOMAIN.into(),
             labels: BTreeMap::new(),
             tables: String::new(),
         })
@@ -51,7 +54,7 @@ impl NodeConfig {
     /// The document.
     #[must_use]
     pub fn text(&self) -> String {
-        let NodeConfig { hostname, server, ca, top, tables, .. } = self;
+        let NodeConfig { hostname, server, ca, top, domain, tables, .. } = self;
         let token = self.token.as_ref().map(|token| format!("token = \"{token}\"\n")).unwrap_or_default();
         let client = self.client.as_ref().map(|(certificate, key)| {
             format!("client_certificate = '''\n{certificate}'''\nclient_key = '''\n{key}'''\n")
@@ -64,7 +67,7 @@ impl NodeConfig {
         let labels: String = self.labels.iter().map(|(key, value)| format!("{key:?} = {value:?}\n")).collect();
         format!(
             "version = 1\nhostname = \"{hostname}\"\n{top}\n[cluster]\nserver = \"{server}\"\nca = '''\n{ca}'''\n{right}\
-             dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{CLUSTER_DOMAIN}\"\nnetworks = {CLUSTER:?}\n{registry}\n[labels]\n{labels}{tables}"
+             dns = [\"{CLUSTER_DNS}\"]\ndomain = \"{domain}\"\nnetworks = {CLUSTER:?}\n{registry}\n[labels]\n{labels}{tables}"
         )
     }
 }
@@ -88,6 +91,7 @@ mod tests {
             token: Some("lab001.0123456789abcdef".into()),
             client: None,
             top: "class = \"public\"\n".into(),
+            domain: "cluster.example".into(),
             labels: BTreeMap::from([("zone".into(), "a".into())]),
             tables: "\n[network]\n".into(),
         };
@@ -98,6 +102,7 @@ mod tests {
         };
         let found = read(&config).unwrap();
         assert_eq!((found.hostname.as_deref(), found.cluster.server.as_str()), (Some("one"), config.server.as_str()));
+        assert_eq!(found.cluster.domain, config.domain);
         assert!([NAME, GUARDED].iter().all(|host| found.registries[*host].ca.is_some()) && found.labels["zone"] == "a");
         config.token = None;
         assert!(read(&config).is_err(), "neither token nor certificate");

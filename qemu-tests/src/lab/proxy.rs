@@ -1,4 +1,5 @@
-//! A proxy for HTTPS (CONNECT, RFC 9110 §9.3.6), for who says a name and a password. It keeps what it was asked for.
+//! A proxy for HTTPS (CONNECT, RFC 9110 §9.3.6) and HTTP (RFC 9112 §3.2.2), for who says a name and a password. It keeps what
+//! it was asked for.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -59,7 +60,8 @@ impl Proxy {
         format!("http://{WHO}@{HOST}:{PORT}")
     }
 
-    /// What it was asked for, with its answers: `CONNECT api.lab.test:6443: 200 OK`.
+    /// What it was asked for, with its answers: `CONNECT api.lab.test:6443: 200 OK`. Of plain HTTP it says that the server is
+    /// asked: `GET http://registry.lab.test:5000/v2/: led on`.
     #[must_use]
     pub fn asked(&self) -> BTreeSet<String> {
         self.asked.collect(Mark::default(), |line| Some(line.clone())).into_iter().collect()
@@ -80,16 +82,23 @@ fn serve(
     client.set_read_timeout(None)?;
     let mut words = head.first().map_or("", String::as_str).split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let server = match place(target).filter(|_| method == "CONNECT") {
+    let plain = target.strip_prefix("http://");
+    let wanted = plain.map_or(target, |rest| rest.split('/').next().unwrap_or_default());
+    let server = match place(wanted).filter(|_| (method == "CONNECT") != plain.is_some()) {
         _ if !is_known(&head) => Err("407 Proxy Authentication Required"),
         Some(place) => connect(place).map_err(|_| "502 Bad Gateway"),
         None => Err("403 Forbidden"),
     };
-    let status = server.as_ref().map_or_else(|status| *status, |_| "200 OK");
+    let led = if plain.is_some() { "led on" } else { "200 OK" };
+    let status = server.as_ref().map_or_else(|status| *status, |_| led);
     asked.push(format!("{method} {target}: {status}"));
     match server {
         Ok(mut server) => {
-            (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+            if plain.is_some() {
+                server.write_all(alone(&head).as_bytes())?;
+            } else {
+                (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+            }
             server.write_all(&early)?;
             join(client, server)
         }
@@ -117,6 +126,17 @@ fn head(mut reader: impl BufRead) -> io::Result<Vec<String>> {
             text => lines.push(text.to_owned()),
         }
     }
+}
+
+/// A request's head for the server, which takes an address with its host as it stands there. It is the connection's only
+/// one: the next may be for another server.
+fn alone(head: &[String]) -> String {
+    let is_ours = |line: &&String| {
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        name != "connection" && !name.starts_with("proxy-")
+    };
+    let kept: String = head.iter().filter(is_ours).map(|line| format!("{line}\r\n")).collect();
+    kept + "Connection: close\r\n\r\n"
 }
 
 fn is_known(head: &[String]) -> bool {
@@ -149,7 +169,12 @@ mod tests {
             let (front, behind) =
                 (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
             let (entry, target) = (front.local_addr().unwrap(), behind.local_addr().unwrap());
-            std::thread::spawn(move || behind.accept().unwrap().0.write_all(b"led on"));
+            std::thread::spawn(move || {
+                let mut server = behind.accept().unwrap().0;
+                // One that ends with something unread resets the connection.
+                server.read_to_end(&mut Vec::new()).unwrap();
+                server.write_all(b"led on").unwrap();
+            });
             let said = asked.clone();
             std::thread::spawn(move || serve(front.accept().unwrap().0, &said, |_| TcpStream::connect(target)));
             let mut client = TcpStream::connect(entry).unwrap();
@@ -166,13 +191,27 @@ mod tests {
             ("CONNECT api.lab.test:6443 HTTP/1.1\r\nProxy-Authorization: Basic eDp5\r\n\r\n".to_owned(), "407 "),
             (format!("CONNECT api.example:6443 HTTP/1.1{who}"), "403 "),
             (format!("GET 192.0.2.1:80 HTTP/1.1{who}"), "403 "),
+            (format!("CONNECT http://registry.lab.test:5000 HTTP/1.1{who}"), "403 "),
+            ("GET http://registry.lab.test:5000/ HTTP/1.1\r\n\r\n".to_owned(), "407 "),
         ] {
             let said = answer(&request);
             assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{request}: {said}");
         }
         let kept = asked.collect(Mark::default(), |line| Some(line.clone()));
         assert_eq!(kept[0], "CONNECT api.lab.test:6443: 200 OK");
-        assert_eq!(kept.len(), 5, "{kept:?}");
+        assert_eq!(kept.len(), 7, "{kept:?}");
+        // The server answers a plain request itself.
+        assert_eq!(answer(&format!("GET http://registry.lab.test:5000/v2/ HTTP/1.1{who}")), "led on");
+        let said = asked.collect(Mark::default(), |line| Some(line.clone())).pop();
+        assert_eq!(said.as_deref(), Some("GET http://registry.lab.test:5000/v2/: led on"));
+    }
+
+    #[test]
+    fn a_server_hears_nothing_of_the_proxy_and_one_request_alone() {
+        let head =
+            ["GET http://a.lab.test/v2/ HTTP/1.1", "Host: a.lab.test", "Proxy-Authorization: Basic x", "connection: x"];
+        let heard = "GET http://a.lab.test/v2/ HTTP/1.1\r\nHost: a.lab.test\r\nConnection: close\r\n\r\n";
+        assert_eq!(alone(&head.map(str::to_owned)), heard);
     }
 
     #[test]

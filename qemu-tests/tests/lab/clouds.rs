@@ -1,11 +1,13 @@
 //! Machines that are told who they are by a cloud's metadata, which are not always what they should be.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use orlop_machine::feed::Mark;
-use orlop_machine::lab::{Cloud, Metadata, Mood, TimeServer, network};
+use orlop_machine::lab::network::{HOST, METADATA};
+use orlop_machine::lab::{Cloud, Metadata, Mood, TimeServer};
 use orlop_machine::{Event, Happening, Running, within};
 
 use crate::segment::{Node, Segment, segment};
@@ -43,8 +45,68 @@ fn needs_the_time(event: &Event) -> bool {
     }
 }
 
-/// A machine whose clock shows 2020, and whose cloud is not ready for it: it says why it waits, and joins when it has the
-/// time and a document that is right.
+/// kubelet's.
+const KUBELET: u16 = 10250;
+/// What a node has open, or its image (images/lab.toml), or a Service.
+const PORTS: [u16; 4] = [KUBELET, 8443, 9100, 30080];
+
+/// Mistakes that a document with the right types can have: the line before it, the line itself, and what is said of it.
+const MISTAKES: [[&str; 3]; 3] = [
+    [
+        "[labels]\n",
+        "\"node-role.kubernetes.io/worker\" = \"yes\"\n",
+        "labels.\"node-role.kubernetes.io/worker\": `node-role.kubernetes.io/worker` is a label that the API takes from no \
+         node; have the cluster's administrator set it, or use a prefix of your own",
+    ],
+    [
+        "[registries.\"plain.example\"]\n",
+        "mirrors = [{ url = \"http://192.0.2.1:5000\" }]\n",
+        "registries.\"plain.example\".mirrors[0].url: `http://192.0.2.1:5000` is plain HTTP: anybody on the way can read \
+         and change what is pulled; write https, or add `insecure = true`",
+    ],
+    [
+        "[sysctls]\n",
+        "\"kernel.kptr_restrict\" = 0\n",
+        "sysctls.\"kernel.kptr_restrict\": `kernel.kptr_restrict` is not a sysctl that a node config may set; \
+         docs/node-config.md lists those that it may",
+    ],
+];
+
+/// This document with all of [`MISTAKES`].
+fn mistaken(right: &str) -> String {
+    MISTAKES.iter().fold(right.to_owned(), |document, [before, line, _]| match document.contains(before) {
+        true => document.replacen(before, &format!("{before}{line}"), 1),
+        false => format!("{document}\n{before}{line}"),
+    })
+}
+
+/// The console names all of [`MISTAKES`], each with its line of the document, key, value and remedy.
+fn names_its_mistakes(running: &Running, document: &str) -> Result<()> {
+    for [_, line, why] in MISTAKES {
+        let (before, _) = document.split_once(line).context("the document has each of them")?;
+        let said = says(running, why)?;
+        let place = format!("net: config: ec2:{}:", before.lines().count() + 1);
+        ensure!(said.contains(&place), "no `{place}` in {said}");
+    }
+    Ok(())
+}
+
+/// Nobody reaches a machine that knows no cluster yet, though it is there. Nobody listens there either: what the firewall
+/// let in would be refused, and be seen at once.
+fn opens_nothing(segment: &Segment, address: IpAddr) -> Result<()> {
+    let said = segment.lab.busybox(&["ping", "-c", "1", "-W", "20", &address.to_string()])?;
+    ensure!(said.contains(" 0% packet loss"), "{address}: {said}");
+    for port in PORTS {
+        let asked = SocketAddr::new(address, port);
+        let answer = segment.lab.namespace.connect_from(Some(HOST.parse()?), asked, within(3))?;
+        let silent = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        ensure!(answer.as_ref().is_err_and(silent), "{asked} answers: {answer:?}");
+    }
+    Ok(())
+}
+
+/// A machine whose clock shows 2020, and whose cloud is not ready for it: it says why it waits, opens nothing, and joins
+/// when it has the time and a document that is right.
 #[test]
 fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> {
     let segment = segment()?;
@@ -56,7 +118,7 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     node.machine.clock = Some("2020-01-01T00:00:00".into());
     // The time comes last: the server that DHCP names says nothing, and the document names another.
     segment.time.deaf_to(node.machine.cards[0].address.into());
-    let time = TimeServer::start_at(&segment.lab, SocketAddr::new(network::METADATA.parse()?, 123))?;
+    let time = TimeServer::start_at(&segment.lab, SocketAddr::new(METADATA.parse()?, 123))?;
     time.silent(true);
     let running = node.start()?;
     says(&running, "net: ec2: /latest/api/token is not there (404)")?;
@@ -64,11 +126,20 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     let asked = "fw_cfg, smbios, nocloud, esp, ec2, gce, azure (node_config.providers)";
     says(&running, &format!("orlop: config: asked of: {asked}"))?;
     let mut right = segment.node_config("told-by-ec2")?;
-    right.tables += &format!("\n[time]\nservers = [\"{}\"]\n", network::METADATA);
+    right.tables += &format!("\n[time]\nservers = [\"{}\"]\n", METADATA);
     let right = right.text();
     metadata.document(right.replacen("hostname", "hostnam", 1).as_bytes());
     metadata.mood(Mood::Normal);
     says(&running, "net: config: ec2:2:1: unknown key `hostnam`; did you mean `hostname`?")?;
+    // Somebody else's kind of document, and one whose values are wrong. Each is asked for within 15 s.
+    metadata.document(b"#cloud-config\nhostname: told-by-ec2\n");
+    let said = says(&running, "; this is cloud-config, and a node config is TOML of its own: docs/node-config.md")?;
+    ensure!(said.contains("net: config: ec2:2:"), "{said}");
+    let wrong = mistaken(&right);
+    metadata.document(wrong.as_bytes());
+    let address: IpAddr = node.machine.cards.first().context("a card")?.address.into();
+    opens_nothing(segment, address)?;
+    names_its_mistakes(&running, &wrong)?;
     metadata.document(right.as_bytes());
     running.wait_phase("config", within(180))?;
     drop((metadata, alone));
@@ -88,6 +159,9 @@ fn a_machine_joins_once_its_document_is_right_and_its_clock_too() -> Result<()> 
     node.ready(&running)?;
     let log = segment.kubectl.run(&["get", "--raw", "/api/v1/nodes/told-by-ec2/proxy/logs/net.log"])?;
     ensure!(log.contains("net: clock: the clock was off by"), "{log}");
+    let kubelet = SocketAddr::new(address, KUBELET);
+    let namespace = &segment.lab.namespace;
+    namespace.connect_from(Some(HOST.parse()?), kubelet, within(20))?.context("kubelet, once it has joined")?;
     running.power_off(within(180))?;
     segment.kubectl.run(&["delete", "node", "told-by-ec2"])?;
     Ok(())

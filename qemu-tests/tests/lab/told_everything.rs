@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use orlop_config::node_config::{KUBELET_RANGES, Kubelet};
 use orlop_machine::feed::Mark;
 use orlop_machine::lab::network::{API_PORT, DOMAIN, HOST, HOST6};
-use orlop_machine::lab::{Kubectl, NodeConfig, Proxy, Subject, TimeServer, cni};
+use orlop_machine::lab::{Kubectl, NodeConfig, Proxy, REGISTRY_PORT, Subject, TimeServer, cni};
 use orlop_machine::{Event, Happening, Running, within};
 use serde_json::{Value, json};
 
@@ -36,6 +36,8 @@ const BEHIND: &str = "203.0.113.0/24";
 const FAR: &str = "203.0.113.1";
 
 const SEARCH: &str = "told.example";
+/// The cluster's domain, as this node is told it. No pod here asks for a name of the cluster's.
+const CLUSTER: &str = "told.internal";
 const ZONE: &str = "topology.kubernetes.io/zone";
 const TAINT: &str = "lab.test/told";
 const MAX_PODS: u64 = 42;
@@ -72,10 +74,13 @@ const EYES: &str = "eyes-told";
 const GUARDED: u16 = 8443;
 const LOGIN: (&str, &str) = ("lab", "open sesame");
 
+/// A registry that there is not: in its place one is asked that speaks plain HTTP, and is no exception of the proxy's.
+const PLAIN: &str = "plain.example";
+
 /// Shows that a key is in force.
 type Check = fn(&Told<'_>) -> Result<()>;
 
-const CHECKS: [(&str, Check); 19] = [
+const CHECKS: [(&str, Check); 21] = [
     ("cluster.client_certificate", joins_by_its_certificate),
     ("labels", has_its_label),
     ("taints", has_its_taint),
@@ -83,6 +88,7 @@ const CHECKS: [(&str, Check); 19] = [
     ("extra_cas", trusts_the_registry),
     ("static_pods", runs_its_own_pod),
     ("kubelet and taints, by kubelet's own word", goes_by_its_settings),
+    ("cluster.domain", tells_its_pods_the_clusters_domain),
     ("network.interfaces.addresses", has_its_addresses),
     ("network.interfaces.gateway4, gateway6 and routes", has_its_routes),
     ("network.interfaces.mtu", has_its_mtu),
@@ -91,6 +97,7 @@ const CHECKS: [(&str, Check); 19] = [
     ("sysctls", has_its_sysctls),
     ("registries.mirrors.username", pulls_by_a_mirrors_password),
     ("registries.username", pulls_by_a_registrys_password),
+    ("proxy.http", pulls_plain_http_through_the_proxy),
     ("proxy.https", goes_through_the_proxy),
     ("proxy.exceptions", goes_past_the_proxy),
     ("secrets in files", keeps_its_secrets_with_root_alone),
@@ -162,15 +169,21 @@ impl Told<'_> {
 
     /// Runs a pod of an image to its end, which says what is in it.
     fn pulls(&self, name: &str, image: &str) -> Result<()> {
-        let container = json!({"name": "it", "image": image, "command": ["/bin/cat", "/mark"]});
+        let log = self.shows(name, image, "/mark")?;
+        ensure!(log.trim() == name, "{log}");
+        Ok(())
+    }
+
+    /// A file, as a pod of an image has it.
+    fn shows(&self, name: &str, image: &str, file: &str) -> Result<String> {
+        let container = json!({"name": "it", "image": image, "command": ["/bin/cat", file]});
         let spec = json!({"nodeName": NAME, "restartPolicy": "Never", "containers": [container]});
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec});
         self.kubectl().apply(&pod.to_string())?;
         self.kubectl().wait(&format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", within(180))?;
         let log = self.kubectl().run(&["logs", name])?;
-        ensure!(log.trim() == name, "{log}");
         self.kubectl().run(&["delete", "pod", name])?;
-        Ok(())
+        Ok(log)
     }
 }
 
@@ -200,6 +213,7 @@ fn tell(node: &mut Node, proxy: &Proxy) -> Result<String> {
     let tables = [network(&cards), settings(proxy), pulling(), static_pod(segment)].concat();
     node.tell(|config: &mut NodeConfig| {
         config.server = format!("https://api.{DOMAIN}:{API_PORT}");
+        config.domain = CLUSTER.into();
         (config.token, config.client) = (None, Some(client));
         // The registry is trusted by this alone.
         (config.registry_ca, config.top) = (None, format!("extra_cas = ['''\n{ca}''']\n"));
@@ -237,11 +251,13 @@ servers = ["{FAR}"]
 
 fn settings(proxy: &Proxy) -> String {
     let sysctls: String = SYSCTLS.iter().map(|(name, value)| format!("{name:?} = {value:?}\n")).collect();
+    let url = proxy.url();
     let kubelet: String = SETTINGS.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     format!(
         r#"
 [proxy]
-https = "{}"
+http = "{url}"
+https = "{url}"
 exceptions = ["{HOST}/32"]
 
 [[taints]]
@@ -252,12 +268,12 @@ effect = "NoSchedule"
 [kubelet]
 {kubelet}
 [sysctls]
-{sysctls}"#,
-        proxy.url()
+{sysctls}"#
     )
 }
 
-/// The mirror of a registry that there is not is the lab's by its address, which is an exception of the proxy's.
+/// The mirrors of registries that there are not are the lab's: by its address, which is an exception of the proxy's, and by
+/// its name.
 fn pulling() -> String {
     let (name, password) = LOGIN;
     let login = format!("username = {name:?}, password = {password:?}");
@@ -265,6 +281,7 @@ fn pulling() -> String {
         r#"
 [registries]
 "{ELSEWHERE}" = {{ mirrors = [{{ url = "https://{HOST}:{GUARDED}", {login} }}] }}
+"{PLAIN}" = {{ mirrors = [{{ url = "http://registry.{DOMAIN}:{REGISTRY_PORT}", insecure = true }}] }}
 "registry.{DOMAIN}:{GUARDED}" = {{ {login} }}
 "#
     )
@@ -334,8 +351,16 @@ fn goes_by_its_settings(told: &Told<'_>) -> Result<()> {
     let file = told.seen(&format!("cat {}/etc/kubernetes/kubelet.yaml", secrets::HOST))?;
     let rendered = configz::compare(told.segment(), NAME, &file)?.rendered;
     let taint = json!([{"key": TAINT, "value": "yes", "effect": "NoSchedule"}]);
-    ensure!(rendered["registerWithTaints"] == taint, "{file}");
+    ensure!(rendered["registerWithTaints"] == taint && rendered["clusterDomain"] == CLUSTER, "{file}");
     ensure!(rendered["maxPods"] == MAX_PODS && rendered["evictionHard"]["imagefs.inodesFree"] == "3%", "{file}");
+    Ok(())
+}
+
+/// Of a pod with a network of its own: one of the host's network has the host's.
+fn tells_its_pods_the_clusters_domain(told: &Told<'_>) -> Result<()> {
+    let has = told.shows("told-domain", &told.segment().busybox.digest, "/etc/resolv.conf")?;
+    let wanted = format!("search default.svc.{CLUSTER} svc.{CLUSTER} {CLUSTER} {SEARCH}");
+    ensure!(has.lines().any(|line| line.trim() == wanted), "no `{wanted}` in {has}");
     Ok(())
 }
 
@@ -414,6 +439,16 @@ fn push(told: &Told<'_>, name: &str) -> Result<String> {
     let lab = &told.segment().lab;
     let image = cni::busybox(lab)?.with("/mark", 0o644, name);
     Ok(told.segment().registry.push(lab, &format!("{name}:1"), &image)?.guarded)
+}
+
+/// By the mirror's name, which is no exception.
+fn pulls_plain_http_through_the_proxy(told: &Told<'_>) -> Result<()> {
+    push(told, "told-plain")?;
+    told.pulls("told-plain", &format!("{PLAIN}/told-plain:1"))?;
+    let (asked, place) = (told.proxy.asked(), format!("GET http://registry.{DOMAIN}:{REGISTRY_PORT}/v2/told-plain/"));
+    let led = asked.iter().any(|line| line.starts_with(&place) && line.ends_with(": led on"));
+    ensure!(led, "{place} was not asked for: {asked:?}");
+    Ok(())
 }
 
 /// kubelet, and containerd with and without a password of the registry's.

@@ -15,6 +15,15 @@ const PORTS: [u16; 6] = [10250, 9100, 8443, 8080, 30999, NODE_PORT];
 const CLUSTER: [u16; 5] = [10250, 9100, 8443, 30999, NODE_PORT];
 const STRANGER: [u16; 3] = [8443, 30999, NODE_PORT];
 
+/// The table that a cluster's CNI makes beside its interfaces, as the lab's does not: pods' way out, and a host's firewall
+/// that takes and forwards everything. Made as a reload makes it: in place of the one of before, at once.
+#[cfg(feature = "slow")]
+const CNI: &str = "add table inet cni_lab; delete table inet cni_lab; table inet cni_lab { \
+    chain input { type filter hook input priority -20; policy accept; accept; }; \
+    chain forward { type filter hook forward priority -20; policy accept; accept; }; \
+    chain postrouting { type nat hook postrouting priority 100; policy accept; \
+    ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 masquerade; }; }";
+
 /// What the node is open for, and that it answers pings.
 pub fn is_as_said(target: &Target) -> Result<()> {
     // A NodePort is somebody's only when kube-proxy is there.
@@ -30,26 +39,47 @@ pub fn is_as_said(target: &Target) -> Result<()> {
     Ok(())
 }
 
+/// The CNI's table then stays; what it is, if nobody changes it.
 #[cfg(feature = "slow")]
-pub fn holds_whatever_others_do_to_their_rules(target: &Target) -> Result<()> {
-    let kubectl = &target.segment.kubectl;
-    is_as_said(target).context("as it joined")?;
+pub fn holds_whatever_others_do_to_their_rules(target: &Target) -> Result<String> {
+    // What is asked by `exec` needs kubelet's certificate.
+    target.segment.approver.approved(target.name, within(120))?;
+    nft(target, &[CNI])?;
+    let made = table_of_the_cni(target)?;
+    ensure!(made.contains("hook input") && made.contains("masquerade"), "{made}");
+    is_as_said(target).context("as it joined, with a CNI's table")?;
     renew(target, "kube-proxy")?;
     renew(target, "lab-cni")?;
-    open_and_closed(target).context("after kube-proxy's and the CNI's pods came anew")?;
-    let proxy = target.segment.daemon("kube-proxy", target.name)?;
-    let nft = |words: &[&str]| {
-        kubectl.run(&[&["exec", "--namespace=kube-system", &proxy, "--", "/usr/sbin/nft"], words].concat())
-    };
-    let before = nft(&["list", "tables"])?;
+    let has = table_of_the_cni(target)?;
+    ensure!(has == made, "made {made}\nnow {has}");
+    nft(target, &[CNI])?;
+    open_and_closed(target).context("after kube-proxy's and the CNI's pods and rules came anew")?;
+    let before = nft(target, &["list", "tables"])?;
     ensure!(before.contains("kube-proxy") && before.contains("inet orlop"), "{before}");
-    nft(&["flush", "ruleset"])?;
-    let after = nft(&["list", "tables"])?;
-    ensure!(!after.contains("kube-proxy") && after.contains("inet orlop"), "{after}");
+    nft(target, &["flush", "ruleset"])?;
+    let after = nft(target, &["list", "tables"])?;
+    let others = after.contains("kube-proxy") || after.contains("cni_lab");
+    ensure!(!others && after.contains("inet orlop"), "{after}");
     // Without kube-proxy's rules there is no Service.
     reaches(target, [&CLUSTER[..4], &STRANGER[..2]]).context("after all rules were flushed")?;
     renew(target, "kube-proxy")?;
-    is_as_said(target).context("after kube-proxy made its rules again")
+    nft(target, &[CNI])?;
+    is_as_said(target).context("after kube-proxy and the CNI made their rules again")?;
+    Ok(made)
+}
+
+/// The CNI's table, as the node has it.
+#[cfg(feature = "slow")]
+pub fn table_of_the_cni(target: &Target) -> Result<String> {
+    nft(target, &["list", "table", "inet", "cni_lab"])
+}
+
+/// `nft` on the node, of kube-proxy's pod; what it wrote.
+#[cfg(feature = "slow")]
+fn nft(target: &Target, words: &[&str]) -> Result<String> {
+    let proxy = target.segment.daemon("kube-proxy", target.name)?;
+    let run = ["exec", "--namespace=kube-system", &proxy, "--", "/usr/sbin/nft"];
+    Ok(target.segment.kubectl.run(&[&run[..], words].concat())?)
 }
 
 /// What the node is open for, from the cluster and from elsewhere.

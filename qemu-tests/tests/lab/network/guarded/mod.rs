@@ -6,7 +6,7 @@ mod program;
 
 use std::ops::Deref;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use orlop_machine::lab::Answer;
 use orlop_machine::{Card, Running, within};
 
@@ -20,9 +20,11 @@ fn a_node_keeps_its_rules_and_its_network_whatever_happens() -> Result<()> {
     let guarded = Guarded::join()?;
     services::started(guarded.segment)?;
     let hands = Hands::start(&guarded)?;
-    firewall::holds_whatever_others_do_to_their_rules(&guarded)?;
+    let made = firewall::holds_whatever_others_do_to_their_rules(&guarded)?;
     metadata::is_for_the_host_alone(&guarded, &hands)?;
     program::is_killed_and_nothing_is_lost(&guarded, &hands)?;
+    let has = firewall::table_of_the_cni(&guarded)?;
+    ensure!(has == made, "orlop-net, started anew, leaves other tables alone: made {made}\nnow {has}");
     lease::is_renewed_survives_its_server_and_changes(&guarded, &hands)?;
     lease::ends_where_nobody_renews_it(&guarded)?;
     hands.stop()?;
