@@ -1,6 +1,7 @@
 //! One machine that is told nearly all that a node config can say: on two cards without DHCP, by a client certificate,
 //! through a proxy. Each key is asked for where it is in force, and all that are not are named at once.
 
+mod pulls;
 mod secrets;
 
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use orlop_config::node_config::{KUBELET_RANGES, Kubelet};
 use orlop_machine::feed::Mark;
 use orlop_machine::lab::network::{API_PORT, DOMAIN, HOST, HOST6};
-use orlop_machine::lab::{Kubectl, NodeConfig, Proxy, REGISTRY_PORT, Subject, TimeServer, cni};
+use orlop_machine::lab::{Kubectl, NodeConfig, Proxy, REGISTRY_PORT, Subject, TimeServer};
 use orlop_machine::{Event, Happening, Running, within};
 use serde_json::{Value, json};
 
@@ -95,11 +96,11 @@ const CHECKS: [(&str, Check); 21] = [
     ("network.dns and search", asks_its_name_servers),
     ("time.servers", asks_its_time_server),
     ("sysctls", has_its_sysctls),
-    ("registries.mirrors.username", pulls_by_a_mirrors_password),
-    ("registries.username", pulls_by_a_registrys_password),
-    ("proxy.http", pulls_plain_http_through_the_proxy),
-    ("proxy.https", goes_through_the_proxy),
-    ("proxy.exceptions", goes_past_the_proxy),
+    ("registries.mirrors.username", pulls::by_a_mirrors_password),
+    ("registries.username", pulls::by_a_registrys_password),
+    ("proxy.http", pulls::plain_http_through_the_proxy),
+    ("proxy.https", pulls::goes_through_the_proxy),
+    ("proxy.exceptions", pulls::goes_past_the_proxy),
     ("secrets in files", keeps_its_secrets_with_root_alone),
     ("secrets in logs and on the console", says_no_secret),
 ];
@@ -421,51 +422,6 @@ fn has_its_sysctls(told: &Told<'_>) -> Result<()> {
         let has = told.seen(&format!("cat /proc/sys/{}", name.replace('.', "/")))?;
         ensure!(has.split_whitespace().eq(wanted.split(' ')), "{name} is {has}");
     }
-    Ok(())
-}
-
-fn pulls_by_a_mirrors_password(told: &Told<'_>) -> Result<()> {
-    push(told, "told-mirrored")?;
-    told.pulls("told-mirrored", &format!("{ELSEWHERE}/told-mirrored:1"))
-}
-
-fn pulls_by_a_registrys_password(told: &Told<'_>) -> Result<()> {
-    let image = push(told, "told-guarded")?;
-    told.pulls("told-guarded", &image)
-}
-
-/// Pushes an image that says its name; how pods call it where they are asked who pulls.
-fn push(told: &Told<'_>, name: &str) -> Result<String> {
-    let lab = &told.segment().lab;
-    let image = cni::busybox(lab)?.with("/mark", 0o644, name);
-    Ok(told.segment().registry.push(lab, &format!("{name}:1"), &image)?.guarded)
-}
-
-/// By the mirror's name, which is no exception.
-fn pulls_plain_http_through_the_proxy(told: &Told<'_>) -> Result<()> {
-    push(told, "told-plain")?;
-    told.pulls("told-plain", &format!("{PLAIN}/told-plain:1"))?;
-    let (asked, place) = (told.proxy.asked(), format!("GET http://registry.{DOMAIN}:{REGISTRY_PORT}/v2/told-plain/"));
-    let led = asked.iter().any(|line| line.starts_with(&place) && line.ends_with(": led on"));
-    ensure!(led, "{place} was not asked for: {asked:?}");
-    Ok(())
-}
-
-/// kubelet, and containerd with and without a password of the registry's.
-fn goes_through_the_proxy(told: &Told<'_>) -> Result<()> {
-    let asked = told.proxy.asked();
-    for place in
-        [format!("api.{DOMAIN}:{API_PORT}"), format!("registry.{DOMAIN}:443"), format!("registry.{DOMAIN}:{GUARDED}")]
-    {
-        ensure!(asked.contains(&format!("CONNECT {place}: 200 OK")), "{place} was not asked for: {asked:?}");
-    }
-    Ok(())
-}
-
-/// The mirror was asked, and the proxy was not asked for it.
-fn goes_past_the_proxy(told: &Told<'_>) -> Result<()> {
-    let asked = told.proxy.asked();
-    ensure!(!asked.iter().any(|line| line.contains(HOST)), "{HOST} is an exception: {asked:?}");
     Ok(())
 }
 
